@@ -1,0 +1,100 @@
+/* data.h - data sets, splits, augmentation, batches.                   Floor 6 (data)
+ *
+ * A data set stays in memory as it came: pixels are bytes until a batch needs them. Splits and
+ * subsets are lists of example numbers, never copies. Kinds of sets are descriptors
+ * (RTI_REGISTER(dataset, ...)): digits, mnist, fashion-mnist, cifar10, csv, idx.
+ */
+#ifndef RETORT_DATA_H
+#define RETORT_DATA_H
+
+#include "retort/graph.h"
+#include "retort/params.h"
+#include "retort/rng.h"
+
+/* ---- examples ---- */
+
+typedef struct rt_examples {
+    int64_t count;
+    int ndim;                 /* of one example: 3 for images (C, H, W), 1 for rows (D) */
+    int64_t shape[RT_MAX_DIMS];
+    int64_t features;         /* product of the shape */
+    int classes;
+    const uint8_t *bytes;     /* (count, features), or NULL */
+    const float *values;      /* (count, features), when bytes is NULL */
+    const int32_t *labels;    /* (count), 0 ... classes-1 */
+    double scale, shift;      /* value = byte * scale + shift; pixels: 1/255 and 0 */
+    int background;           /* byte that fills what a shift uncovers */
+} rt_examples;
+
+typedef struct rt_dataset rt_dataset;
+
+/* Option rows of the [data] section: set, validation, batch, paths, subset, noise, ... */
+const rt_param *rt_data_rows(int *count);
+const char *const *rt_data_kinds(int *count);
+
+/* Reads or makes the set that `options` (rows above) names. `directory`: where downloaded sets
+ * are (NULL: environment RETORT_DATA, else the user's data directory, see rt_data_directory).
+ * NULL and *error: RT_NOT_FOUND (the message says how to fetch), RT_FORMAT, RT_IO, RT_SPEC,
+ * RT_MEMORY. */
+rt_dataset *rt_dataset_open(const rt_params *options, const char *directory, rt_error *error) RT_MUST_CHECK;
+void rt_dataset_free(rt_dataset *set);
+
+const rt_examples *rt_dataset_train_examples(const rt_dataset *set); /* validation included */
+const rt_examples *rt_dataset_test_examples(const rt_dataset *set);
+const char *rt_dataset_hash(const rt_dataset *set);    /* 32 hexadecimal digits over bytes, labels, shapes */
+const char *rt_dataset_summary(const rt_dataset *set); /* "mnist: 55000 train, 5000 validation, 10000 test" */
+
+/* A part of a set: numbers of examples, in ascending order, labels possibly changed (label noise).
+ * Borrowed from the set. */
+typedef struct rt_part {
+    const rt_examples *examples;
+    int64_t count;
+    const int32_t *index;   /* (count) into examples */
+    const int32_t *labels;  /* (count), after label noise */
+} rt_part;
+
+/* train: what a teacher trains on; transfer: what a student sees (subset, omitted classes, noise,
+ * or a set of its own); validation: fixed by the data seed, stratified; test. */
+typedef enum rt_part_name { RT_PART_TRAIN, RT_PART_TRANSFER, RT_PART_VALIDATION, RT_PART_TEST } rt_part_name;
+const rt_part *rt_dataset_part(const rt_dataset *set, rt_part_name part);
+
+/* ---- batches ---- */
+
+typedef struct rt_batch {
+    rt_tensor *x;           /* (N, shape...) REAL; borrowed until the next call or reset of the loader */
+    rt_tensor *y;           /* (N) I32 */
+    const int32_t *index;   /* (N) positions in the part, 0 ... part->count-1: for caches */
+    int64_t count;
+    int64_t step;           /* within the epoch */
+} rt_batch;
+
+typedef struct rt_augment {
+    int jitter;             /* shift by -jitter ... jitter pixels in x and in y, filled with background */
+} rt_augment;
+
+typedef struct rt_loader rt_loader;
+
+/* Lends batches of `part`. shuffle_seed 0 keeps the order; otherwise epoch e's order is a function
+ * of (seed, e) alone, and each example's augmentation of (seed, e, example). The last batch may be
+ * smaller. */
+rt_loader *rt_loader_new(const rt_part *part, int64_t batch, uint64_t shuffle_seed, const rt_augment *augment,
+                         rt_error *error) RT_MUST_CHECK;
+void rt_loader_free(rt_loader *loader);
+void rt_loader_begin(rt_loader *loader, int64_t epoch); /* a new loader stands at epoch 0 */
+bool rt_loader_next(rt_loader *loader, rt_batch *batch); /* false at the end of the epoch; allocates nothing */
+int64_t rt_loader_steps(const rt_loader *loader);       /* batches in an epoch */
+
+/* ---- the built-in digits ---- */
+
+/* One 28x28 grey image of `digit`, a pure function of (seed, number). */
+void rt_digit_draw(int digit, uint64_t seed, uint64_t number, uint8_t pixels[28 * 28]);
+
+/* ---- fetching ---- */
+
+/* RETORT_DATA, or XDG_DATA_HOME/retort, or ~/.local/share/retort. */
+rt_status rt_data_directory(char *out, size_t size, rt_error *error) RT_MUST_CHECK;
+/* Downloads with curl from the mirrors, resumes, verifies SHA-256, renames into place last. Says
+ * what it does through rt_say. RT_PROGRAM, RT_IO, RT_FORMAT (a sum that does not match). */
+rt_status rt_data_fetch(const char *set, const char *directory, rt_error *error) RT_MUST_CHECK;
+
+#endif

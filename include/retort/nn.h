@@ -1,0 +1,82 @@
+/* nn.h - models.                                                       Floor 6 (nn)
+ *
+ * A model is a list of named layers over one contiguous block of parameters. Kinds of models are
+ * descriptors (RTI_REGISTER(model, ...)) with their typed options; "mlp" is one.
+ *
+ *     rt_model *net = rt_mlp_new(4, (int64_t[]){784, 800, 800, 10}, seed, &error);
+ *     rt_tensor *z = rt_model_forward(net, graph, x);       // (N, K) logits
+ *     rt_tensor *h = rt_model_tap(net, "fc2");              // what layer fc2 said, borrowed
+ */
+#ifndef RETORT_NN_H
+#define RETORT_NN_H
+
+#include "retort/graph.h"
+#include "retort/ops.h"
+#include "retort/params.h"
+
+typedef struct rt_model rt_model;
+
+typedef enum rt_parameter_kind { RT_WEIGHT, RT_BIAS } rt_parameter_kind;
+
+typedef struct rt_parameter {
+    char name[64];            /* "fc1.weight" */
+    rt_tensor tensor;         /* data and grad lie in the model's blocks; requires_grad */
+    rt_parameter_kind kind;   /* max-norm is for weights only; biases get no weight decay */
+    int layer;                /* 0, 1, ...: for learning-rate factors by layer */
+    int64_t offset;           /* in elements from the start of the block */
+} rt_parameter;
+
+typedef struct rt_model_cost {
+    int64_t parameters;
+    int64_t multiply_adds;    /* per example, forward; products only */
+    int64_t bytes;            /* of the parameters */
+} rt_model_cost;
+
+/* Option rows of a kind of model, for specs and help: NULL when there is no such kind. */
+const rt_param *rt_model_rows(const char *kind, int *count);
+const char *const *rt_model_kinds(int *count);
+
+/* A model of `kind` with `options` (made from rt_model_rows; others in the same rt_params are
+ * ignored) for examples of `input_shape` and `classes` outputs. Initial weights are a function of
+ * seed alone. NULL and *error: RT_SPEC, RT_MEMORY. Freed with rt_model_free. */
+rt_model *rt_model_new(const char *kind, const rt_params *options, int input_ndim, const int64_t input_shape[],
+                       int64_t classes, uint64_t seed, rt_error *error) RT_MUST_CHECK;
+/* A plain ReLU network without dropout: widths[0] inputs ... widths[count-1] classes. */
+rt_model *rt_mlp_new(int count, const int64_t widths[], uint64_t seed, rt_error *error) RT_MUST_CHECK;
+void rt_model_free(rt_model *model);
+
+/* Evaluation (the default) or training. In training dropout draws from the stream
+ * (seed, "dropout.<layer>", epoch, step). A frozen model's parameters receive no gradients. */
+void rt_model_evaluate(rt_model *model);
+void rt_model_train(rt_model *model, uint64_t seed, uint64_t epoch, uint64_t step);
+bool rt_model_is_training(const rt_model *model);
+void rt_model_freeze(rt_model *model);
+
+/* (N, input shape...) -> (N, K) logits; x may also be (N, D) with D the product of the shape. */
+rt_tensor *rt_model_forward(rt_model *model, rt_graph *graph, rt_tensor *x);
+
+/* Taps: the output of a named layer in the last forward, borrowed until the graph's reset; NULL
+ * when there is no such layer. Names by number: rt_model_tap_name(m, 0) ... */
+rt_tensor *rt_model_tap(const rt_model *model, const char *name);
+int rt_model_taps(const rt_model *model);
+const char *rt_model_tap_name(const rt_model *model, int i);
+
+int rt_model_parameters(const rt_model *model);
+rt_parameter *rt_model_parameter(rt_model *model, int i); /* borrowed */
+/* The block that all parameters lie in, and that of their gradients; 64-byte aligned. */
+rt_real *rt_model_block(rt_model *model, int64_t *count);
+rt_real *rt_model_grad_block(rt_model *model);
+int64_t rt_model_classes(const rt_model *model);
+int rt_model_layers(const rt_model *model); /* with parameters: the range of rt_parameter.layer */
+rt_model_cost rt_model_cost_get(const rt_model *model);
+/* "784-1200-1200-10 relu, dropout 0.2/0.5": borrowed. */
+const char *rt_model_summary(const rt_model *model);
+/* 32 hexadecimal digits over structure and weights. */
+void rt_model_hash(const rt_model *model, char text[33]);
+
+/* Weights as safetensors, with `metadata` pairs (key, value, key, value, ..., NULL; may be NULL).
+ * Loading checks names, shapes and dtype against the model and changes nothing on failure. */
+rt_status rt_model_save(const rt_model *model, const char *path, const char *const metadata[], rt_error *error) RT_MUST_CHECK;
+rt_status rt_model_load(rt_model *model, const char *path, rt_error *error) RT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,49 @@
+/* optim.h - optimisers, schedules, constraints.                        Floor 6 (optim)
+ *
+ * An optimiser owns its slots (velocity, moments) in one block and touches each parameter once a
+ * step: clip, weight decay, update, max-norm. Kinds are descriptors (RTI_REGISTER(optimizer, ...)).
+ * Learning rate and momentum follow schedules of the progress through training:
+ *
+ *     lr(t) = lr * schedule(t) * factor of the layer,   t in epochs, fractions included
+ */
+#ifndef RETORT_OPTIM_H
+#define RETORT_OPTIM_H
+
+#include "retort/nn.h"
+
+typedef struct rt_optimizer rt_optimizer;
+
+/* Rows of everything an optimiser can be told, as they stand below "optimizer." in a spec: name,
+ * lr, momentum, nesterov, beta1, ..., schedule, warmup, weight_decay, clip_norm, lr_factors, ... */
+const rt_param *rt_optimizer_rows(int *count);
+const char *const *rt_optimizer_kinds(int *count);
+const char *const *rt_schedule_kinds(int *count);
+
+/* For the parameters of `model`, which must outlive the optimiser. `options` holds the rows above,
+ * under names with `prefix` before them ("optimizer." or ""). epochs: length of the whole training
+ * (schedules need it); steps_per_epoch >= 1. NULL and *error: RT_SPEC, RT_MEMORY. */
+rt_optimizer *rt_optimizer_new(rt_model *model, const rt_params *options, const char *prefix, int64_t epochs,
+                               int64_t steps_per_epoch, rt_error *error) RT_MUST_CHECK;
+/* SGD with heavy-ball momentum at a constant rate. */
+rt_optimizer *rt_sgd_new(rt_model *model, double lr, double momentum, rt_error *error) RT_MUST_CHECK;
+void rt_optimizer_free(rt_optimizer *optimizer);
+
+/* More parameters to train (adapters of a method); before the first step. */
+rt_status rt_optimizer_add(rt_optimizer *optimizer, rt_model *model, rt_error *error) RT_MUST_CHECK;
+
+/* One update from the gradients, which are empty afterwards. A parameter without a gradient is
+ * left alone. Allocates nothing. */
+void rt_optimizer_step(rt_optimizer *optimizer);
+
+int64_t rt_optimizer_steps(const rt_optimizer *optimizer); /* updates done */
+double rt_optimizer_lr(const rt_optimizer *optimizer);     /* of the next step, layer factor 1 */
+double rt_optimizer_momentum(const rt_optimizer *optimizer);
+double rt_optimizer_grad_norm(const rt_optimizer *optimizer); /* before clipping, of the last step; -1 when not measured */
+
+/* State for a checkpoint: the slots and the step count. The bytes are only good for an optimiser
+ * made with the same arguments; _restore checks the size. */
+size_t rt_optimizer_state_bytes(const rt_optimizer *optimizer);
+void rt_optimizer_state_save(const rt_optimizer *optimizer, void *bytes);
+rt_status rt_optimizer_state_restore(rt_optimizer *optimizer, const void *bytes, size_t count, rt_error *error) RT_MUST_CHECK;
+
+#endif

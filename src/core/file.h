@@ -1,0 +1,43 @@
+/* file.h - reading files nobody trusts, writing files nobody loses.    Floor 1 (core)
+ *
+ * Reading checks the size before memory is asked for. Writing goes to a temporary name in the same
+ * directory, is flushed to the disk and renamed into place last: a reader sees the old file or the
+ * new one, never half of one. Error messages name the file and say what to do. */
+#ifndef RTI_FILE_H
+#define RTI_FILE_H
+
+#include "retort/status.h"
+
+typedef struct rti_bytes {
+    unsigned char *data; /* followed by a zero byte that does not count, so text can be parsed */
+    size_t count;
+} rti_bytes;
+
+/* The whole file; the caller releases data with rt_free. RT_IO when it cannot be read, is not a
+ * regular file or is longer than `limit`; RT_NOT_FOUND when there is none; RT_MEMORY. */
+rt_status rti_file_read(const char *path, size_t limit, rti_bytes *out, rt_error *error) RT_MUST_CHECK;
+
+/* As rti_file_read; when `path` is missing and `path`.gz is there (or path ends in .gz), starts
+ * `gzip -dc` and reads at most `limit` bytes of what it says. RT_PROGRAM when gzip fails. */
+rt_status rti_file_read_gzip(const char *path, size_t limit, rti_bytes *out, rt_error *error) RT_MUST_CHECK;
+
+/* Temporary name, fsync, rename. RT_IO; the old file is untouched then and nothing is left over. */
+rt_status rti_file_write(const char *path, const void *bytes, size_t count, rt_error *error) RT_MUST_CHECK;
+
+/* Like mkdir -p. */
+rt_status rti_directory_make(const char *path, rt_error *error) RT_MUST_CHECK;
+
+bool rti_file_exists(const char *path);
+
+/* "a/b" from "a" and "b", in the caller's buffer. RT_VALUE when it does not fit. */
+rt_status rti_path_join(char *out, size_t size, const char *directory, const char *name,
+                        rt_error *error) RT_MUST_CHECK;
+#define RTI_PATH_MAX 4096
+
+/* Runs a program without a shell: argv[0] is looked up in PATH, standard input is empty.
+ * `output` (may be NULL: then the program writes where we write) receives at most `limit` bytes of
+ * standard output. RT_PROGRAM with the exit status, or when it is not there. */
+rt_status rti_program_run(const char *const argv[], size_t limit, rti_bytes *output, rt_error *error) RT_MUST_CHECK;
+bool rti_program_exists(const char *name);
+
+#endif

@@ -1,0 +1,96 @@
+/* method.h - one distillation method, one file.                        Floor 7 (distill)
+ *
+ * A method is a descriptor `rti_method_<name>` in src/distill/methods/<name>.c and the line
+ * RTI_REGISTER(method, <name>) (dashes written as underscores). Dropping the file in is all: it
+ * then appears in `retort list methods`, `retort help`, spec validation, sweeps and the contract
+ * tests. An implementer needs only this header and ops.h. */
+#ifndef RTI_METHOD_H
+#define RTI_METHOD_H
+
+#include "graph/op.h"
+#include "retort/distill.h"
+
+#define RTI_NEEDS_TEACHER_LOGITS 1u
+#define RTI_NEEDS_FEATURES 2u        /* taps on teacher and student */
+#define RTI_NEEDS_INDEX 4u           /* stable positions of the examples */
+
+/* What a method is given in each step. All borrowed for the step. */
+typedef struct rti_method_input {
+    rt_graph *graph;
+    rt_tensor *x;                /* (N, shape...) */
+    rt_tensor *y;                /* (N) I32 */
+    rt_tensor *z;                /* student logits (N, K) */
+    rt_tensor *v;                /* teacher logits (N, K) at the temperature that .temperature gave; or NULL */
+    rt_model *student;           /* for taps */
+    rt_teacher *teacher;
+    const int32_t *index;        /* (N) positions in the transfer set */
+    int64_t epoch, epochs, step;
+} rti_method_input;
+
+/* L = sum of weight * value. A term of weight 0 must not be computed (0 x inf is NaN). */
+typedef struct rti_term {
+    const char *name;            /* "ce", "kd" */
+    double weight;
+    rt_tensor *value;            /* one element */
+} rti_term;
+
+typedef struct rti_terms {
+    int count;
+    rti_term term[RT_TERMS_MAX];
+} rti_terms;
+
+/* A limit that must hold, checked by the contract tests for the registered method. */
+typedef struct rti_method_case {
+    const char *name;                        /* "alpha 0 is cross-entropy" */
+    const char *settings;                    /* "alpha=0 temperature=4" */
+    /* The loss that must come out for student z, teacher v, labels y; computed another way. */
+    rt_tensor *(*expected)(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y);
+    bool bitwise;                            /* same bits, else 1e-5 relative (1e-10 in double) */
+} rti_method_case;
+
+typedef struct rti_preset {
+    const char *name;                        /* "repdistiller" */
+    const char *settings;                    /* "hard_weight=0.1 soft_weight=0.9 temperature=4" */
+    const char *source;                      /* who publishes it, and what to know about it */
+} rti_preset;
+
+typedef struct rti_method {
+    const char *name;                        /* as users write it: "logit-mse" */
+    const char *title;                       /* one line */
+    const char *source;                      /* paper and equation */
+    const char *formula;                     /* ASCII, may have several lines */
+    unsigned needs;
+    const rt_param *rows;                    /* typed options; may be NULL when row_count is 0 */
+    int row_count;
+    const rti_preset *presets;
+    int preset_count;
+
+    /* Are the options right for this problem? NULL: always. */
+    rt_status (*check)(const rt_params *options, int64_t classes, rt_error *error);
+    /* The contract in words and numbers: KL direction, T^2, reduction, what alpha multiplies, how
+     * stages are combined. Required. */
+    void (*contract)(const rt_params *options, char *buffer, size_t size);
+    /* Options for which the loss is exactly cross-entropy with the labels. NULL: never. */
+    bool (*is_labels_only)(const rt_params *options);
+    /* The temperature at which ensemble members' answers are combined. NULL: 1. */
+    double (*temperature)(const rt_params *options);
+    /* The method's own state (may be NULL: the method has none). */
+    rt_status (*init)(void **state, const rt_distiller_config *config, rt_error *error);
+    /* This step's terms. Required. Failures stick to the graph. */
+    void (*loss)(void *state, const rt_params *options, const rti_method_input *in, rti_terms *out);
+    /* Called at the start of each epoch and after each optimiser step; NULL: nothing to do. */
+    void (*epoch_begin)(void *state, int64_t epoch);
+    void (*step_end)(void *state, const rti_method_input *in);
+    /* State for a checkpoint: append to / read from bytes. NULL: stateless. */
+    rt_status (*save)(const void *state, void **bytes, size_t *count, rt_error *error);
+    rt_status (*load)(void *state, const void *bytes, size_t count, rt_error *error);
+    void (*deinit)(void *state);
+
+    const rti_method_case *cases;
+    int case_count;
+} rti_method;
+
+extern const rti_method *const rti_all_methods[]; /* alphabetical, NULL-terminated */
+const rti_method *rti_method_find(const char *name); /* NULL when there is none */
+
+#endif
