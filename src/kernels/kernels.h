@@ -1,0 +1,84 @@
+/* kernels.h - loops over plain arrays.                                 Floor 2 (kernels)
+ *
+ * Knows no tensors. The portable C version of each kernel is the oracle; vector versions override it
+ * in a table that is chosen once, by what the processor can do or by the environment
+ * RETORT_ISA=portable|avx2|avx512|neon. Kernels are deterministic: every output element is computed
+ * in an order that depends on the summed extent alone, never on the number of threads, on the other
+ * extents or on where the element lies. n may be 0 everywhere. No pointer needs more alignment than
+ * its type. Unused parts of buffers may hold NaN. */
+#ifndef RTI_KERNELS_H
+#define RTI_KERNELS_H
+
+#include "retort/rng.h"
+#include "retort/status.h"
+
+/* ---- gemm -------------------------------------------------------------------------------------
+ *
+ *   C[i][j] = act( bias[j] + (accumulate ? C[i][j] : 0) + sum_p A[i][p] B[p][j] )
+ *
+ * A (M,K) and B (K,N) have any row and column strides (elements), so a transposed operand is a
+ * swapped pair of strides. C is row-major with leading extent ldc. K == 0 gives the empty sum.
+ * Threaded over tiles of C (rti_parallel). */
+typedef struct rti_matrix {
+    const rt_real *data;
+    int64_t row_stride, column_stride;
+} rti_matrix;
+
+typedef struct rti_epilogue {
+    const rt_real *bias; /* (N) or NULL */
+    bool relu;           /* max(0, .) after the bias; NaN stays NaN */
+} rti_epilogue;
+
+void rti_gemm(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
+              bool accumulate, const rti_epilogue *epilogue /* may be NULL */);
+
+/* ---- element by element, contiguous arrays; out may be one of the inputs ---- */
+void rti_add(int64_t n, const rt_real *a, const rt_real *b, rt_real *out);
+void rti_sub(int64_t n, const rt_real *a, const rt_real *b, rt_real *out);
+void rti_mul(int64_t n, const rt_real *a, const rt_real *b, rt_real *out);
+void rti_scale(int64_t n, rt_real factor, const rt_real *x, rt_real *out);
+void rti_axpy(int64_t n, rt_real factor, const rt_real *x, rt_real *y); /* y += factor x */
+void rti_fill(int64_t n, rt_real value, rt_real *out);
+void rti_relu(int64_t n, const rt_real *x, rt_real *out);               /* max(0, x); NaN stays NaN */
+/* dx = (y > 0 ? dy : 0), or += with accumulate; y is relu's input or its output. */
+void rti_relu_backward(int64_t n, const rt_real *y, const rt_real *dy, rt_real *dx, bool accumulate);
+
+/* ---- reductions: fixed order, in double inside ---- */
+double rti_sum(int64_t n, const rt_real *x);
+double rti_dot(int64_t n, const rt_real *a, const rt_real *b);
+bool rti_all_finite(int64_t n, const rt_real *x);
+/* out[j] (+)= sum_i x[i][j] of a (rows, columns) array: the gradient of a bias. */
+void rti_column_sums(int64_t rows, int64_t columns, const rt_real *x, rt_real *out, bool accumulate);
+
+/* ---- dropout: element i is kept when 16 random bits of the stream, at position i, are at least
+ * t = round(rate * 65536); kept ones are multiplied by 65536 / (65536 - t). The mask is a function of
+ * (stream, i), so backward draws it again and nothing is stored. 0 <= rate < 1. ---- */
+void rti_dropout(int64_t n, double rate, const rt_rng *stream, const rt_real *x, rt_real *out);
+void rti_dropout_backward(int64_t n, double rate, const rt_rng *stream, const rt_real *dy, rt_real *dx, bool accumulate);
+
+/* ---- optimiser updates, one pass over parameters p, gradients g and slots ----
+ *
+ *   g' = grad_scale g + decay p;   v = momentum v - lr damping g'
+ *   p += v                         or with nesterov   p += momentum v - lr damping g' */
+typedef struct rti_sgd {
+    rt_real lr, momentum, decay, damping; /* damping 1, or 1 - momentum as in the 2012 recipe */
+    rt_real grad_scale;                   /* 1, or less when clipping */
+    bool nesterov;
+} rti_sgd;
+void rti_sgd_update(int64_t n, const rti_sgd *c, rt_real *p, const rt_real *g, rt_real *v);
+
+/*   g' = grad_scale g + decay p;  m = b1 m + (1-b1) g';  v = b2 v + (1-b2) g'^2
+ *   p = p - decoupled p - rate m / (sqrt(v) scale + epsilon)
+ * rate = lr / (1 - b1^t), scale = 1 / sqrt(1 - b2^t), decoupled = lr * weight decay (AdamW) or 0. */
+typedef struct rti_adam {
+    rt_real rate, beta1, beta2, scale, epsilon, decay, decoupled, grad_scale;
+} rti_adam;
+void rti_adam_update(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v);
+
+/* ---- pixels: out[i] = bytes[i] * scale + shift ---- */
+void rti_bytes_to_real(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out);
+
+/* Which vector kernels run: "portable", "avx2", "avx512", "neon". */
+const char *rti_isa_name(void);
+
+#endif
