@@ -14,7 +14,7 @@ typedef struct rti_bytes {
 } rti_bytes;
 
 /* The whole file; the caller releases data with rt_free. RT_IO when it cannot be read, is not a
- * regular file or is longer than `limit`; RT_NOT_FOUND when there is none; RT_MEMORY. */
+ * regular file, is longer than `limit` or changes meanwhile; RT_NOT_FOUND when there is none; RT_MEMORY. */
 rt_status rti_file_read(const char *path, size_t limit, rti_bytes *out, rt_error *error) RT_MUST_CHECK;
 
 /* As rti_file_read; when `path` is missing and `path`.gz is there (or path ends in .gz), starts
@@ -27,17 +27,20 @@ rt_status rti_file_write(const char *path, const void *bytes, size_t count, rt_e
 /* Like mkdir -p. */
 rt_status rti_directory_make(const char *path, rt_error *error) RT_MUST_CHECK;
 
-bool rti_file_exists(const char *path);
+bool rti_file_exists(const char *path); /* a file, a directory, anything */
 
-/* "a/b" from "a" and "b", in the caller's buffer. RT_VALUE when it does not fit. */
+/* "a/b" from "a" and "b", in the caller's buffer; an absolute name stands for itself. RT_VALUE when
+ * it does not fit. */
 rt_status rti_path_join(char *out, size_t size, const char *directory, const char *name,
                         rt_error *error) RT_MUST_CHECK;
 #define RTI_PATH_MAX 4096
 
 /* Runs a program without a shell: argv[0] is looked up in PATH, standard input is empty.
- * `output` (may be NULL: then the program writes where we write) receives at most `limit` bytes of
- * standard output. RT_PROGRAM with the exit status, or when it is not there. */
-rt_status rti_program_run(const char *const argv[], size_t limit, rti_bytes *output, rt_error *error) RT_MUST_CHECK;
+ * `output` (may be NULL: then the program writes where we write) receives its standard output; the
+ * caller releases data with rt_free. RT_PROGRAM with the exit status, or when it is not there; RT_IO
+ * when it says more than `limit` bytes (it is ended then); RT_MEMORY. */
+rt_status rti_program_run(const char *const argv[], size_t limit, rti_bytes *output,
+                          rt_error *error) RT_MUST_CHECK;
 bool rti_program_exists(const char *name);
 
 #endif

@@ -1,0 +1,218 @@
+/* file.c - see file.h. Programs are in program.c.                      Floor 1 (core) */
+#include "core/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "retort/alloc.h"
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+/* Opens a regular file and tells its size. Not blocking, so that a named pipe cannot hold us up. */
+static rt_status open_to_read(const char *path, int *descriptor, uint64_t *size, rt_error *error) {
+    int fd;
+    do fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return rt_fail(error, RT_NOT_FOUND, "%s: there is no such file: check the path", path);
+    if (fd < 0) return rt_fail(error, RT_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    struct stat about;
+    if (fstat(fd, &about) != 0) {
+        rt_fail(error, RT_IO, "%s: cannot be examined: %s", path, strerror(errno));
+        close(fd);
+        return RT_IO;
+    }
+    if (!S_ISREG(about.st_mode)) {
+        close(fd);
+        return rt_fail(error, RT_IO, "%s: is %s, not a regular file: name a file", path,
+                       S_ISDIR(about.st_mode) ? "a directory" : "a device, a pipe or a socket");
+    }
+    *descriptor = fd;
+    *size = (uint64_t)about.st_size;
+    return RT_OK;
+}
+
+/* Reads up to `count` bytes; *got is smaller only at the end of the file. Returns 0 or errno. */
+static int read_all(int fd, unsigned char *data, size_t count, size_t *got) {
+    *got = 0;
+    while (*got < count) {
+        ssize_t n = read(fd, data + *got, count - *got);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return errno;
+        if (n == 0) break;
+        *got += (size_t)n;
+    }
+    return 0;
+}
+
+rt_status rti_file_read(const char *path, size_t limit, rti_bytes *out, rt_error *error) {
+    *out = (rti_bytes){NULL, 0};
+    int fd;
+    uint64_t size;
+    RT_TRY(open_to_read(path, &fd, &size, error));
+    if (size > limit || size >= SIZE_MAX) {
+        close(fd);
+        return rt_fail(error, RT_IO, "%s: is %llu bytes long, at most %llu are read: is it the right file?",
+                       path, (unsigned long long)size, (unsigned long long)limit);
+    }
+    unsigned char *data = rt_alloc((size_t)size + 1);
+    if (!data) {
+        close(fd);
+        return rt_fail(error, RT_MEMORY, "%s: not enough memory for its %llu bytes", path,
+                       (unsigned long long)size);
+    }
+    /* One byte more than there should be tells a file that grows from one that does not. */
+    size_t got;
+    int failure = read_all(fd, data, (size_t)size + 1, &got);
+    close(fd);
+    if (failure || got != size) {
+        rt_free(data);
+        if (failure) return rt_fail(error, RT_IO, "%s: cannot be read: %s", path, strerror(failure));
+        return rt_fail(error, RT_IO, "%s: changed while it was read: try again when nobody writes to it",
+                       path);
+    }
+    data[got] = 0;
+    *out = (rti_bytes){data, got};
+    return RT_OK;
+}
+
+static bool ends_in(const char *path, const char *end) {
+    size_t length = strlen(path), end_length = strlen(end);
+    return length > end_length && strcmp(path + length - end_length, end) == 0;
+}
+
+rt_status rti_file_read_gzip(const char *path, size_t limit, rti_bytes *out, rt_error *error) {
+    *out = (rti_bytes){NULL, 0};
+    char packed[RTI_PATH_MAX];
+    const char *source = path;
+    if (!ends_in(path, ".gz")) {
+        if (rti_file_exists(path)) return rti_file_read(path, limit, out, error);
+        int length = snprintf(packed, sizeof packed, "%s.gz", path);
+        if (length < 0 || (size_t)length >= sizeof packed)
+            return rt_fail(error, RT_VALUE, "%s: the path is longer than %d bytes", path, RTI_PATH_MAX);
+        if (!rti_file_exists(packed))
+            return rt_fail(error, RT_NOT_FOUND, "%s: there is no such file, nor %s.gz: check the path", path,
+                           path);
+        source = packed;
+    }
+    int fd;
+    uint64_t size;
+    RT_TRY(open_to_read(source, &fd, &size, error));
+    close(fd);
+    const char *const command[] = {"gzip", "-dc", "--", source, NULL};
+    rt_status status = rti_program_run(command, limit, out, error);
+    return status == RT_OK ? RT_OK : rt_fail_in(error, status, "%s: cannot be unpacked", source);
+}
+
+bool rti_file_exists(const char *path) {
+    struct stat about;
+    return stat(path, &about) == 0;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static int write_all(int fd, const unsigned char *bytes, size_t count) {
+    while (count) {
+        ssize_t n = write(fd, bytes, count < ((size_t)1 << 30) ? count : (size_t)1 << 30);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return errno;
+        bytes += n;
+        count -= (size_t)n;
+    }
+    return 0;
+}
+
+/* A file nobody else has, beside `path`: the name is exclusive, so that two processes, also on two
+ * machines, never write into the same one. Returns the descriptor or -1 with errno. */
+static int open_temporary(const char *path, char temporary[RTI_PATH_MAX]) {
+    for (int attempt = 0; attempt < 1000; attempt++) {
+        int length = snprintf(temporary, RTI_PATH_MAX, "%s.tmp-%ld-%d", path, (long)getpid(), attempt);
+        if (length < 0 || length >= RTI_PATH_MAX) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || (errno != EEXIST && errno != EINTR)) return fd;
+    }
+    errno = EEXIST;
+    return -1;
+}
+
+/* Makes the rename itself last; a file system that cannot is not an error, the file is there. */
+static void flush_directory_of(const char *path) {
+    char directory[RTI_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int length = slash ? (int)(slash - path) : 1;
+    int written = snprintf(directory, sizeof directory, "%.*s", length ? length : 1, slash ? path : ".");
+    if (written < 0 || (size_t)written >= sizeof directory) return;
+    int fd = open(directory, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+rt_status rti_file_write(const char *path, const void *bytes, size_t count, rt_error *error) {
+    struct stat about;
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+        return rt_fail(error, RT_IO, "%s: is %s and is not replaced: name a file", path,
+                       S_ISDIR(about.st_mode) ? "a directory" : "a device, a pipe or a socket");
+    char temporary[RTI_PATH_MAX];
+    int fd = open_temporary(path, temporary);
+    if (fd < 0) return rt_fail(error, RT_IO, "%s: cannot be written: %s", path, strerror(errno));
+    int failure = write_all(fd, bytes, count);
+    if (!failure && fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP) failure = errno;
+    if (close(fd) != 0 && !failure && errno != EINTR) failure = errno;
+    if (!failure && rename(temporary, path) != 0) failure = errno;
+    if (failure) {
+        unlink(temporary);
+        return rt_fail(error, RT_IO, "%s: cannot be written: %s%s", path, strerror(failure),
+                       failure == ENOSPC || failure == EDQUOT ? ": free some space and run again" : "");
+    }
+    flush_directory_of(path);
+    return RT_OK;
+}
+
+/* ---- directories and paths ------------------------------------------------------------------- */
+
+static bool is_directory(const char *path) {
+    struct stat about;
+    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+rt_status rti_directory_make(const char *path, rt_error *error) {
+    char part[RTI_PATH_MAX];
+    size_t length = strlen(path);
+    if (length == 0) return rt_fail(error, RT_VALUE, "a directory without a name cannot be made");
+    if (length >= sizeof part)
+        return rt_fail(error, RT_VALUE, "%s: the path is longer than %d bytes", path, RTI_PATH_MAX);
+    memcpy(part, path, length + 1);
+    for (size_t i = 1; i <= length; i++) {
+        if (part[i] != '/' && part[i] != 0) continue;
+        char end = part[i];
+        part[i] = 0;
+        /* Somebody else may make it between a look and mkdir, so mkdir comes first. */
+        if (mkdir(part, 0777) != 0) {
+            int failure = errno;
+            if (!is_directory(part))
+                return rt_fail(error, RT_IO, "%s: the directory cannot be made: %s", part,
+                               failure == EEXIST ? "a file of that name is in the way" : strerror(failure));
+        }
+        part[i] = end;
+    }
+    return RT_OK;
+}
+
+rt_status rti_path_join(char *out, size_t size, const char *directory, const char *name, rt_error *error) {
+    size_t length = strlen(directory);
+    bool alone = length == 0 || name[0] == '/';
+    bool slash = !alone && directory[length - 1] != '/';
+    int written = snprintf(out, size, "%s%s%s", alone ? "" : directory, slash ? "/" : "", name);
+    if (written < 0 || (size_t)written >= size)
+        return rt_fail(error, RT_VALUE, "%s/%s: the path is longer than %llu bytes", directory, name,
+                       (unsigned long long)(size ? size - 1 : 0));
+    return RT_OK;
+}
