@@ -1,0 +1,28 @@
+/* dispatch.h - the kernels of the chosen instruction set.              Floor 2 (kernels) */
+#ifndef RTI_DISPATCH_H
+#define RTI_DISPATCH_H
+
+#include "kernels/kernels.h"
+#include "kernels/loops.h"
+
+typedef void rti_gemm_function(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
+                               int64_t ldc, bool accumulate, const rti_epilogue *epilogue);
+
+typedef struct rti_kernel_set {
+    const char *name;
+    const rti_loops *loops;
+    rti_gemm_function *gemm;
+} rti_kernel_set;
+
+/* The set in use: the best that this processor can do, or what RETORT_ISA says if the processor can. */
+const rti_kernel_set *rti_kernels(void);
+
+/* The set of that name, or NULL when it is unknown, not compiled in or not possible here. For tests. */
+const rti_kernel_set *rti_kernels_named(const char *name);
+
+/* Puts another set in use (NULL: choose again). For tests; not while kernels run. */
+void rti_kernels_use(const rti_kernel_set *set);
+
+rti_gemm_function rti_gemm_portable;
+
+#endif

@@ -1,0 +1,46 @@
+/* loops.h - the table of element-by-element kernels of one instruction set. Floor 2 (kernels)
+ *
+ * loops_body.h is the one source of these loops. It is compiled once per instruction set (loops_portable.c,
+ * loops_avx2.c, loops_avx512.c) without contraction and with the order of every sum written out, so all tables
+ * give the same bits. The entries run on the calling thread; elementwise.c spreads long arrays
+ * over the pool. Meanings are in kernels.h. */
+#ifndef RTI_LOOPS_H
+#define RTI_LOOPS_H
+
+#include "kernels/kernels.h"
+
+/* Dropout of elements first ... first + n - 1 of a stream; first is a multiple of RTI_DROPOUT_STEP. */
+#define RTI_DROPOUT_STEP 128
+
+typedef struct rti_dropout_mask {
+    uint32_t key[2];
+    uint32_t counter[4]; /* counter[0] is the block and is set by the loop */
+    uint32_t threshold;  /* kept when the 16 bits are at least this; 0 ... 65535 */
+    rt_real factor;      /* 65536 / (65536 - threshold) */
+} rti_dropout_mask;
+
+typedef struct rti_loops {
+    void (*add)(int64_t n, const rt_real *a, const rt_real *b, rt_real *out);
+    void (*sub)(int64_t n, const rt_real *a, const rt_real *b, rt_real *out);
+    void (*mul)(int64_t n, const rt_real *a, const rt_real *b, rt_real *out);
+    void (*scale)(int64_t n, rt_real factor, const rt_real *x, rt_real *out);
+    void (*axpy)(int64_t n, rt_real factor, const rt_real *x, rt_real *y);
+    void (*fill)(int64_t n, rt_real value, rt_real *out);
+    void (*relu)(int64_t n, const rt_real *x, rt_real *out);
+    void (*relu_backward)(int64_t n, const rt_real *y, const rt_real *dy, rt_real *dx, bool accumulate);
+    double (*sum)(int64_t n, const rt_real *x);
+    double (*dot)(int64_t n, const rt_real *a, const rt_real *b);
+    bool (*all_finite)(int64_t n, const rt_real *x);
+    /* `columns` of the array, whose rows lie `stride` elements apart. */
+    void (*column_sums)(int64_t rows, int64_t columns, int64_t stride, const rt_real *x, rt_real *out,
+                        bool accumulate);
+    void (*dropout)(int64_t first, int64_t n, const rti_dropout_mask *mask, const rt_real *x, rt_real *out,
+                    bool accumulate);
+    void (*sgd)(int64_t n, const rti_sgd *c, rt_real *p, const rt_real *g, rt_real *v);
+    void (*adam)(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v);
+    void (*bytes_to_real)(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out);
+} rti_loops;
+
+extern const rti_loops rti_loops_portable, rti_loops_avx2, rti_loops_avx512;
+
+#endif

@@ -1,0 +1,202 @@
+/* loops_body.h - the element-by-element kernels, once for all instruction sets. Floor 2 (kernels)
+ *
+ * Included by loops_<isa>.c, which defines LOOPS_TABLE (the table's name) and may define
+ * LOOPS_DROPOUT_STEP(mask, block, bits) to draw RTI_DROPOUT_STEP times 16 bits with its own instructions.
+ * Plain loops that the compiler turns into vector code: INDEPENDENT says that an iteration
+ * only touches what it alone writes, which holds also when out is one of the inputs. */
+#include <math.h>
+#include <stddef.h>
+
+#include "kernels/loops.h"
+
+#if defined(__clang__)
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define INDEPENDENT
+#endif
+
+static void add(int64_t n, const rt_real *a, const rt_real *b, rt_real *out) {
+    INDEPENDENT
+    for (int64_t i = 0; i < n; i++) out[i] = a[i] + b[i];
+}
+
+static void sub(int64_t n, const rt_real *a, const rt_real *b, rt_real *out) {
+    INDEPENDENT
+    for (int64_t i = 0; i < n; i++) out[i] = a[i] - b[i];
+}
+
+static void mul(int64_t n, const rt_real *a, const rt_real *b, rt_real *out) {
+    INDEPENDENT
+    for (int64_t i = 0; i < n; i++) out[i] = a[i] * b[i];
+}
+
+static void scale(int64_t n, rt_real factor, const rt_real *x, rt_real *out) {
+    INDEPENDENT
+    for (int64_t i = 0; i < n; i++) out[i] = factor * x[i];
+}
+
+static void axpy(int64_t n, rt_real factor, const rt_real *x, rt_real *y) {
+    INDEPENDENT
+    for (int64_t i = 0; i < n; i++) y[i] += factor * x[i];
+}
+
+static void fill(int64_t n, rt_real value, rt_real *out) {
+    INDEPENDENT
+    for (int64_t i = 0; i < n; i++) out[i] = value;
+}
+
+/* The comparison is false for NaN, which therefore passes; -0 becomes 0. */
+static void relu(int64_t n, const rt_real *x, rt_real *out) {
+    INDEPENDENT
+    for (int64_t i = 0; i < n; i++) out[i] = x[i] <= 0 ? 0 : x[i];
+}
+
+static void relu_backward(int64_t n, const rt_real *y, const rt_real *dy, rt_real *dx, bool accumulate) {
+    if (accumulate) {
+        INDEPENDENT
+        for (int64_t i = 0; i < n; i++) dx[i] += y[i] > 0 ? dy[i] : 0;
+    } else {
+        INDEPENDENT
+        for (int64_t i = 0; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+    }
+}
+
+/* ---- reductions: LANES partial sums, element i in lane i % LANES, then a tree over the lanes ---- */
+
+enum { LANES = 32 };
+
+static double tree(double lane[LANES]) {
+    for (int half = LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+    return lane[0];
+}
+
+static double sum(int64_t n, const rt_real *x) {
+    double lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++) lane[l] += (double)x[i + l];
+    for (int l = 0; i + l < n; l++) lane[l] += (double)x[i + l];
+    return tree(lane);
+}
+
+static double dot(int64_t n, const rt_real *a, const rt_real *b) {
+    double lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++) lane[l] += (double)a[i + l] * (double)b[i + l];
+    for (int l = 0; i + l < n; l++) lane[l] += (double)a[i + l] * (double)b[i + l];
+    return tree(lane);
+}
+
+/* 0 * x is 0 for finite x and NaN for the others; blocks, to stop early. */
+static bool all_finite(int64_t n, const rt_real *x) {
+    enum { BLOCK = 2048 };
+    for (int64_t start = 0; start < n; start += BLOCK) {
+        int64_t end = n - start < BLOCK ? n : start + BLOCK;
+        int bad = 0;
+        for (int64_t i = start; i < end; i++) bad |= !(x[i] * 0 == 0);
+        if (bad) return false;
+    }
+    return true;
+}
+
+/* Row after row into double accumulators, a strip of columns at a time. */
+static void column_sums(int64_t rows, int64_t columns, int64_t stride, const rt_real *x, rt_real *out,
+                        bool accumulate) {
+    enum { STRIP = 64 };
+    for (int64_t j = 0; j < columns; j += STRIP) {
+        int width = columns - j < STRIP ? (int)(columns - j) : STRIP;
+        double acc[STRIP] = {0};
+        if (width == STRIP)
+            for (int64_t i = 0; i < rows; i++)
+                for (int l = 0; l < STRIP; l++) acc[l] += (double)x[i * stride + j + l];
+        else
+            for (int64_t i = 0; i < rows; i++)
+                for (int l = 0; l < width; l++) acc[l] += (double)x[i * stride + j + l];
+        for (int l = 0; l < width; l++) out[j + l] = (rt_real)(accumulate ? (double)out[j + l] + acc[l] : acc[l]);
+    }
+}
+
+/* ---- dropout ---- */
+
+#ifndef LOOPS_DROPOUT_STEP
+static void dropout_step(const rti_dropout_mask *mask, uint32_t block, uint16_t bits[RTI_DROPOUT_STEP]) {
+    uint32_t counter[4] = {block, mask->counter[1], mask->counter[2], mask->counter[3]};
+    for (int i = 0; i < RTI_DROPOUT_STEP; i += 8, counter[0]++) {
+        uint32_t words[4];
+        rt_philox(counter, mask->key, words);
+        for (int w = 0; w < 4; w++) {
+            bits[i + 2 * w] = (uint16_t)words[w];
+            bits[i + 2 * w + 1] = (uint16_t)(words[w] >> 16);
+        }
+    }
+}
+#define LOOPS_DROPOUT_STEP dropout_step
+#endif
+
+static void dropout(int64_t first, int64_t n, const rti_dropout_mask *mask, const rt_real *x, rt_real *out,
+                    bool accumulate) {
+    const uint32_t threshold = mask->threshold;
+    const rt_real factor = mask->factor;
+    for (int64_t start = 0; start < n; start += RTI_DROPOUT_STEP) {
+        int width = n - start < RTI_DROPOUT_STEP ? (int)(n - start) : RTI_DROPOUT_STEP;
+        uint16_t bits[RTI_DROPOUT_STEP];
+        LOOPS_DROPOUT_STEP(mask, (uint32_t)((first + start) / 8), bits);
+        const rt_real *from = x + start;
+        rt_real *to = out + start;
+        if (accumulate) {
+            INDEPENDENT
+            for (int i = 0; i < width; i++) to[i] += bits[i] >= threshold ? from[i] * factor : 0;
+        } else {
+            INDEPENDENT
+            for (int i = 0; i < width; i++) to[i] = bits[i] >= threshold ? from[i] * factor : 0;
+        }
+    }
+}
+
+/* ---- optimisers ---- */
+
+static void sgd(int64_t n, const rti_sgd *c, rt_real *p, const rt_real *g, rt_real *v) {
+    const rt_real momentum = c->momentum, decay = c->decay, grad_scale = c->grad_scale, step = c->lr * c->damping;
+    if (c->nesterov) {
+        INDEPENDENT
+        for (int64_t i = 0; i < n; i++) {
+            rt_real change = step * (grad_scale * g[i] + decay * p[i]);
+            v[i] = momentum * v[i] - change;
+            p[i] += momentum * v[i] - change;
+        }
+    } else {
+        INDEPENDENT
+        for (int64_t i = 0; i < n; i++) {
+            v[i] = momentum * v[i] - step * (grad_scale * g[i] + decay * p[i]);
+            p[i] += v[i];
+        }
+    }
+}
+
+static rt_real root(rt_real x) { return sizeof x == sizeof(float) ? (rt_real)sqrtf((float)x) : (rt_real)sqrt((double)x); }
+
+static void adam(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v) {
+    const rti_adam k = *c;
+    const rt_real rest1 = 1 - k.beta1, rest2 = 1 - k.beta2;
+    INDEPENDENT
+    for (int64_t i = 0; i < n; i++) {
+        rt_real gradient = k.grad_scale * g[i] + k.decay * p[i];
+        m[i] = k.beta1 * m[i] + rest1 * gradient;
+        v[i] = k.beta2 * v[i] + rest2 * gradient * gradient;
+        p[i] = p[i] - k.decoupled * p[i] - k.rate * m[i] / (root(v[i]) * k.scale + k.epsilon);
+    }
+}
+
+static void bytes_to_real(int64_t n, const uint8_t *bytes, rt_real factor, rt_real shift, rt_real *out) {
+    INDEPENDENT
+    for (int64_t i = 0; i < n; i++) out[i] = (rt_real)bytes[i] * factor + shift;
+}
+
+const rti_loops LOOPS_TABLE = {
+    add, sub, mul, scale, axpy, fill, relu, relu_backward, sum, dot, all_finite, column_sums, dropout, sgd, adam,
+    bytes_to_real,
+};
