@@ -1,14 +1,36 @@
 /* experiment.h - a spec becomes a plan of trials, and trials become records.  Floor 8 (experiment)
  *
  *   spec.c       TOML -> rti_spec: typed values, checked, with file and line in every message
+ *   resolve.c    rti_spec + one choice per axis -> rti_settings, and the canonical text of settings
  *   plan.c       rti_spec -> rti_plan: trials, cells, dependencies, identities
- *   trial.c      one trial from its resolved spec to its result.json, resumable
- *   lock.c       claims with lock files; scheduler.c: workers; record.c: results from and to disk
+ *   trial.c      one trial from its settings to its result.json, resumable (checkpoint.c)
+ *   lock.c       claims with lock files; scheduler.c: workers; record.c: results from disk
  *   statistics.c, summary.c, report.c, chart.c, plot.c: what readers see
- */
+ *
+ *     rti_spec spec;  rti_plan plan;
+ *     rti_spec_read(&spec, "experiments/demo.toml", NULL, 0, &error);
+ *     rti_plan_make(&plan, &spec, "runs", NULL, &error);    opens the data, takes the spec
+ *     rti_run(&plan, &options, &outcome, &error);           trains what is not finished
+ *     rti_record_read(&plan, plan.cells[0].trials[0], &record, &error);
+ *     rti_plan_deinit(&plan);
+ *
+ * What lies in runs/<name>/<first 16 digits of the identity>/:
+ *
+ *   spec.toml, manifest.json     the resolved settings; seed, hashes, compiler, machine
+ *   progress.csv                 while it trains: one row per epoch
+ *   checkpoint.bin               while it is unfinished: everything needed to go on bit-exactly
+ *   metrics.csv                  the finished table; weights.safetensors (last epoch), best.safetensors
+ *   cost.json                    times, latency, memory: what differs from run to run
+ *   result.json                  written last: when it is there, the trial is done
+ *   failed.json                  why it failed
+ *   lock                         who is working on it (lock.h)
+ *
+ * metrics.csv, result.json and both weight files have the same bits however often the trial was
+ * interrupted and on however many threads it ran. */
 #ifndef RTI_EXPERIMENT_H
 #define RTI_EXPERIMENT_H
 
+#include "core/text.h"
 #include "retort/distill.h"
 
 #define RTI_AXES_MAX 6
@@ -16,14 +38,25 @@
 #define RTI_SEEDS_MAX 64
 #define RTI_KEY_MAX 96
 #define RTI_TEACHERS_MAX 32
+#define RTI_CELLS_MAX 4096
 
-/* The resolved settings of one trial: everything that identifies it but the seed. */
+/* Part of every identity: raise it when the same settings begin to mean something else. */
+#define RTI_TRIAL_FORMAT 1
+
+/* ---- settings: everything that identifies a trial but the seed ---- */
+
 typedef struct rti_settings {
+    bool has_teacher;     /* the spec has a [teacher] */
     rt_params data;       /* rt_data_rows */
     rt_params teacher;    /* training rows, "model", rows of that model, "optimizer.*", "count", "combine", "seed" */
     rt_params student;    /* training rows, "model", rows of that model, "optimizer.*" */
-    rt_params distill;    /* "method", rows of that method, "preset" */
+    rt_params distill;    /* "method", "preset", rows of that method */
 } rti_settings;
+
+/* The settings as TOML that reads back to the same values; `seed` stands on top. */
+void rti_settings_text(const rti_settings *settings, uint64_t seed, rti_text *out);
+
+/* ---- the spec ---- */
 
 typedef struct rti_axis {
     char key[RTI_KEY_MAX];                      /* "distill.temperature" */
@@ -31,25 +64,48 @@ typedef struct rti_axis {
     rt_value values[RTI_AXIS_VALUES_MAX];
 } rti_axis;
 
+struct rti_spec_entries;
+
 typedef struct rti_spec {
     char name[64];
     char path[4096];
     int seed_count;
     uint64_t seeds[RTI_SEEDS_MAX];
-    rti_settings base;
+    rti_settings base;                          /* the first value of every axis */
     int axis_count;
     rti_axis axes[RTI_AXES_MAX];
+    struct rti_spec_entries *entries;           /* what was written, with lines; owned */
 } rti_spec;
+
+/* Reads and checks a spec. `overrides` are "key=value" texts that replace what the file says; one
+ * that names a swept key takes the axis away. Every combination of the sweep is checked.
+ * RT_SPEC and RT_FORMAT name file and line (or "--set key"); RT_IO, RT_NOT_FOUND, RT_MEMORY. */
+rt_status rti_spec_read(rti_spec *spec, const char *path, const char *const overrides[], int override_count,
+                        rt_error *error) RT_MUST_CHECK;
+/* The same from a text; `name` stands for the file in messages. */
+rt_status rti_spec_parse(rti_spec *spec, const char *text, size_t length, const char *name,
+                         const char *const overrides[], int override_count, rt_error *error) RT_MUST_CHECK;
+void rti_spec_deinit(rti_spec *spec);
+
+/* The settings of one point of the grid: value[a] is an index into axis a's values. */
+rt_status rti_spec_resolve(const rti_spec *spec, const int value[], rti_settings *settings, rt_error *error)
+    RT_MUST_CHECK;
+
+/* ---- the plan ---- */
 
 typedef enum rti_role { RTI_TEACHER, RTI_SCRATCH, RTI_STUDENT } rti_role;
 typedef enum rti_state { RTI_PENDING, RTI_RUNNING, RTI_DONE, RTI_FAILED } rti_state;
+
+const char *rti_role_name(rti_role role);    /* "teacher", "scratch", "student" */
+const char *rti_state_name(rti_state state); /* "pending", "running", "done", "failed" */
 
 typedef struct rti_trial {
     rti_role role;
     uint64_t seed;
     char id[33];                     /* the identity: 32 hexadecimal digits; directory: the first 16 */
-    rti_settings *settings;          /* owned by the plan */
-    int teacher_count;               /* trials it waits for */
+    rti_settings *settings;          /* owned by the plan, shared by trials */
+    int dataset;                     /* index into the plan's data sets */
+    int teacher_count;               /* trials it waits for: members of its teacher, in order */
     int teachers[RTI_TEACHERS_MAX];
 } rti_trial;
 
@@ -65,19 +121,41 @@ typedef struct rti_cell {
 typedef struct rti_plan {
     rti_spec spec;
     char directory[4096];            /* runs/<name> */
-    int trial_count;
+    int trial_count;                 /* teachers first, then scratch students, then distilled ones */
     rti_trial *trials;
     int cell_count;
     rti_cell *cells;
     int facet_count;
     int temperature_axis, alpha_axis; /* -1 when not swept */
+    int dataset_count;
+    rt_dataset **datasets;           /* owned */
+    int settings_count;
+    rti_settings **settings;         /* owned */
+    int *trial_numbers;              /* memory behind the cells' lists */
 } rti_plan;
+
+/* Takes `spec` (it is empty afterwards, also on failure), opens the data it names (`data_directory`
+ * as in rt_dataset_open) and lays out trials and cells below runs/<name>. Touches no file there.
+ * On failure *plan is empty. RT_SPEC, RT_MEMORY, and what rt_dataset_open says. */
+rt_status rti_plan_make(rti_plan *plan, rti_spec *spec, const char *runs, const char *data_directory,
+                        rt_error *error) RT_MUST_CHECK;
+void rti_plan_deinit(rti_plan *plan);
+
+/* runs/<name>/<first 16 digits of id> into out (size RTI_PATH_MAX). */
+void rti_trial_directory(const rti_plan *plan, int trial, char *out, size_t size);
+
+/* "teacher, seed 1000", "scratch [30, 30], seed 2", "student T 4, alpha 0.9, seed 1": what tells this
+ * trial from the others of its plan. Returns out. */
+const char *rti_trial_label(const rti_plan *plan, int trial, char *out, size_t size);
+
+/* Untrained network of a trial, for its data: for loading weights into. Freed with rt_model_free. */
+rt_model *rti_trial_model(const rti_plan *plan, int trial, rt_error *error) RT_MUST_CHECK;
 
 /* ---- records: what a finished trial says ---- */
 
 typedef struct rti_epoch_row {
     int64_t epoch;                   /* 1, 2, ... */
-    double loss, train_accuracy, validation_accuracy, validation_nll, lr;
+    double loss, train_accuracy, validation_accuracy, validation_nll, lr; /* NaN: not measured */
 } rti_epoch_row;
 
 typedef struct rti_record {
@@ -93,11 +171,10 @@ typedef struct rti_record {
     rti_epoch_row *rows;             /* the metrics table; owned, freed by rti_record_deinit */
 } rti_record;
 
-/* Reads the state of trial `t` from its directory; missing files mean PENDING. */
+/* Reads the state of trial `t` from its directory; missing files mean PENDING. A file that cannot be
+ * understood makes the record FAILED with the reason in `failure`. Without a validation set the
+ * validation qualities have 0 examples and best is last. RT_MEMORY, RT_IO. */
 rt_status rti_record_read(const rti_plan *plan, int trial, rti_record *record, rt_error *error) RT_MUST_CHECK;
 void rti_record_deinit(rti_record *record);
-
-/* runs/<name>/<first 16 digits of id> into out (size RTI_PATH_MAX). */
-void rti_trial_directory(const rti_plan *plan, int trial, char *out, size_t size);
 
 #endif
