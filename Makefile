@@ -42,7 +42,7 @@ objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 .SECONDARY:
 .PHONY: all test demo clean help
 
-all: $(BUILD)/retort  ## the program (default)
+all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
 
 # ---- generated lists ------------------------------------------------------------------------
 # RTI_REGISTER(kind, name) at the start of a line puts a name on the list $(BUILD)/gen/<kind>.inc.
@@ -75,6 +75,10 @@ $(BUILD)/double/libretort.a: $(call objects,double,$(LIBRARY_SOURCES))
 $(BUILD)/retort: $(call objects,float,$(PROGRAM_SOURCES)) $(BUILD)/float/libretort.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
+# Gradients are checked in double: `retort gradcheck` starts this one.
+$(BUILD)/retort-double: $(call objects,double,$(PROGRAM_SOURCES)) $(BUILD)/double/libretort.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
 # ---- tests ------------------------------------------------------------------------------------
 
 $(BUILD)/%/run-tests:
@@ -84,7 +88,7 @@ $(BUILD)/float/run-tests:  $(call objects,float,$(TEST_SOURCES)) $(BUILD)/float/
 $(BUILD)/double/run-tests: $(call objects,double,$(TEST_SOURCES)) $(BUILD)/double/libretort.a
 
 
-test: $(BUILD)/float/run-tests $(BUILD)/double/run-tests $(BUILD)/retort  ## all tests, in float and in double
+test: $(BUILD)/float/run-tests $(BUILD)/double/run-tests all  ## all tests, in float and in double
 	$(BUILD)/float/run-tests
 	$(BUILD)/double/run-tests
 
@@ -94,4 +98,4 @@ clean:  ## removes everything that was built
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## *\(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
--include $(patsubst %.o,%.d,$(call objects,float,$(SOURCES) $(TEST_SOURCES)) $(call objects,double,$(LIBRARY_SOURCES) $(TEST_SOURCES)))
+-include $(patsubst %.o,%.d,$(call objects,float,$(SOURCES) $(TEST_SOURCES)) $(call objects,double,$(SOURCES) $(TEST_SOURCES)))
