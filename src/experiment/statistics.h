@@ -63,7 +63,7 @@ rti_paired rti_paired_test(const double student[], const double scratch[], int c
 
 /* Holm's step-down adjustment (Holm 1979) for several tests looked at together: adjusted[i] < 0.05
  * holds the chance of even one wrong BEATS below 5 %. NaN entries are no tests and stay NaN.
- * `adjusted` may be `p`. RT_MEMORY. */
+ * `adjusted` may be `p`. Quadratic in count. RT_MEMORY. */
 rt_status rti_holm(const double p[], int count, double adjusted[], rt_error *error) RT_MUST_CHECK;
 
 #endif
