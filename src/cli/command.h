@@ -51,4 +51,7 @@ int rti_complain(const rt_error *error);
 /* The program itself, as it was started: for commands that start it again. */
 extern const char *rti_program_name;
 
+/* rti_clock_s at the first line of main. */
+extern double rti_program_started_s;
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "core/clock.h"
 #include "retort/params.h"
 
 #define X(name) extern const rti_command rti_command_##name;
@@ -18,6 +19,7 @@ const rti_command *const rti_all_commands[] = {
 };
 
 const char *rti_program_name = "retort";
+double rti_program_started_s;
 
 const rti_command *rti_command_find(const char *name) {
     for (int i = 0; rti_all_commands[i]; i++)
@@ -76,6 +78,7 @@ static int finish(int status) {
 }
 
 int main(int argc, char **argv) {
+    rti_program_started_s = rti_clock_s();
     if (argc > 0) rti_program_name = argv[0];
     if (argc < 2) {
         print_overview(stderr);
