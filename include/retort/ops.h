@@ -82,4 +82,18 @@ rt_tensor *rt_l1(rt_graph *g, rt_tensor *a, rt_tensor *b);
 rt_tensor *rt_smooth_l1(rt_graph *g, rt_tensor *a, rt_tensor *b, double beta);
 rt_tensor *rt_cosine_similarity(rt_graph *g, rt_tensor *a, rt_tensor *b, double epsilon); /* last axis -> (..) */
 
+/* ---- the list of all ops, for `retort gradcheck`, help and tests ---- */
+
+/* Names in alphabetical order; static. */
+const char *const *rt_op_names(int *count);
+/* "y = a + b", and the paper and equation it is from ("" when it is nobody's). NULL for an unknown name. */
+const char *rt_op_formula(const char *name);
+const char *rt_op_source(const char *name);
+bool rt_op_has_gradient(const char *name);
+/* Runs all gradcheck cases of an op until one fails; *worst is the worst of those that were run, with
+ * the elements of all counted, *cases their number (both may be NULL). Errors: those of rt_gradcheck;
+ * RT_NOT_FOUND for an unknown name; RT_UNSUPPORTED when an op has a backward and no case. */
+rt_status rt_op_gradcheck(const char *name, double tolerance, rt_gradcheck_result *worst, int *cases,
+                          rt_error *error) RT_MUST_CHECK;
+
 #endif

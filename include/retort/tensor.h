@@ -17,10 +17,18 @@
 
 typedef enum rt_dtype { RT_DTYPE_REAL, RT_DTYPE_I32, RT_DTYPE_U8 } rt_dtype;
 
+/* Whose memory it is, and so how long it lasts. */
+typedef enum rt_lifetime {
+    RT_BORROWED,   /* rt_tensor_view_init: the lender's, gradient included */
+    RT_STEP,       /* the graph's, until rt_graph_reset */
+    RT_PERSISTENT  /* rt_tensor_new: until rt_tensor_free */
+} rt_lifetime;
+
 struct rti_node;
 
 typedef struct rt_tensor {
     rt_dtype dtype;
+    rt_lifetime lifetime;
     int ndim;                     /* 0 ... 6; 0 is a single number */
     int64_t shape[RT_MAX_DIMS];
     int64_t stride[RT_MAX_DIMS];  /* in elements */
@@ -32,11 +40,13 @@ typedef struct rt_tensor {
 } rt_tensor;
 
 /* A persistent leaf with zeroed data, contiguous. NULL and *error on RT_MEMORY or RT_SHAPE (a
- * negative extent, more than 6 dimensions, a product that overflows). Freed with rt_tensor_free. */
+ * negative extent, more than 6 dimensions, a product that overflows). Freed with rt_tensor_free. `grad` is allocated for it when the
+ * first backward pass needs it, unless the maker has let it point at memory of its own before. */
 rt_tensor *rt_tensor_new(rt_dtype dtype, int ndim, const int64_t shape[], rt_error *error) RT_MUST_CHECK;
-void rt_tensor_free(rt_tensor *tensor);
+void rt_tensor_free(rt_tensor *tensor); /* NULL is fine */
 
-/* Fills *tensor so that it looks at `data`, contiguous, without owning it. Shape must be valid. */
+/* Fills *tensor so that it looks at `data`, contiguous, without owning it. The shape must be valid
+ * (a caller's bug otherwise). To be trained it needs a `grad` of the same shape, also the lender's. */
 void rt_tensor_view_init(rt_tensor *tensor, rt_dtype dtype, int ndim, const int64_t shape[], void *data);
 
 int64_t rt_tensor_count(const rt_tensor *tensor); /* product of the shape; 1 for ndim 0 */
@@ -47,9 +57,10 @@ size_t rt_dtype_bytes(rt_dtype dtype);
 static inline rt_real *rt_real_data(const rt_tensor *t) { return (rt_real *)t->data; }
 static inline int32_t *rt_i32_data(const rt_tensor *t) { return (int32_t *)t->data; }
 
-/* One element by index, for tests and lessons; slow. */
+/* One element by index, of any dtype, for tests and lessons; slow. An index out of range is a
+ * caller's bug. */
 double rt_tensor_get(const rt_tensor *tensor, const int64_t index[]);
-/* The value of a tensor with one element. */
+/* The value of a tensor with one element; another count is a caller's bug. */
 double rt_tensor_item(const rt_tensor *tensor);
 
 /* "(100, 784)" into buffer; returns buffer. */

@@ -53,17 +53,19 @@ typedef struct rti_op {
     /* Checks inputs and sets n->out (rti_out, rti_out_like, rti_out_view). On failure calls
      * rti_op_fail and returns false. */
     bool (*shape)(rt_graph *g, rti_node *n);
-    /* Computes n->out. May allocate n->saved with rti_step_alloc, and return after a failure. */
+    /* Computes n->out. May allocate n->saved with rti_step_alloc, and return after a failure. What
+     * only backward reads need not be kept when !n->out->requires_grad: the node is not recorded. */
     void (*forward)(rt_graph *g, rti_node *n);
-    /* Adds to the gradients of the inputs, reading n->out->grad (contiguous). NULL when
-     * differentiable is 0. */
+    /* Adds to the gradients of the inputs, reading n->out->grad (contiguous; not to be changed).
+     * NULL when differentiable is 0. */
     void (*backward)(rt_graph *g, rti_node *n);
     const rt_gradcheck_case *cases;
     int case_count;
 } rti_op;
 
 /* Runs shape and forward and records the node when a gradient may be asked for. `a` may be NULL.
- * NULL inputs, a graph that has failed: returns NULL. */
+ * Inputs that can receive a gradient must be REAL; this is checked here. Returns NULL when the
+ * graph has failed already; a NULL input of a graph that has not is a failure, too. */
 rt_tensor *rti_apply(rt_graph *g, const rti_op *op, rt_tensor *const in[], int inputs, const rti_attributes *a);
 
 static inline rt_tensor *rti_apply1(rt_graph *g, const rti_op *op, rt_tensor *x, const rti_attributes *a) {
@@ -74,22 +76,25 @@ static inline rt_tensor *rti_apply2(rt_graph *g, const rti_op *op, rt_tensor *x,
     return rti_apply(g, op, (rt_tensor *const[]){x, y}, 2, a);
 }
 
-/* For shape rules. _out: a fresh contiguous REAL tensor. _view: shares the data of `of`. */
+/* For shape rules. _out: a fresh contiguous REAL tensor. _view: shares the data of `of`, `offset`
+ * elements further. */
 bool rti_out(rt_graph *g, rti_node *n, int ndim, const int64_t shape[]);
 bool rti_out_like(rt_graph *g, rti_node *n, const rt_tensor *like);
 bool rti_out_view(rt_graph *g, rti_node *n, const rt_tensor *of, int ndim, const int64_t shape[],
                   const int64_t stride[], int64_t offset);
-/* Records "name(shapes): message" as the graph's failure and returns false. */
+/* Records "name of (100, 784) and (1200, 30): message" as the graph's failure (the first one wins)
+ * and returns false. */
 bool rti_op_fail(rt_graph *g, const rti_node *n, rt_status status, const char *format, ...) RT_PRINTF(4, 5);
 
 void *rti_step_alloc(rt_graph *g, size_t bytes); /* NULL: failure recorded */
 
-/* True when input i is recorded and wants a gradient. */
+/* True when the node is recorded and input i wants a gradient. Forward and backward may ask. */
 bool rti_wants_grad(const rti_node *n, int i);
 
 /* The gradient buffer of input i: contiguous, its shape. `accumulate` false: the buffer holds
  * garbage and must be overwritten completely; true: add to it. data is NULL when no gradient is
- * wanted (or no memory: then the failure is recorded). */
+ * wanted (or no memory: then the failure is recorded). Write the gradient of one input completely
+ * before beginning the next: both may be the same tensor, and then the second call says accumulate. */
 typedef struct rti_grad {
     rt_real *data;
     bool accumulate;
@@ -100,6 +105,9 @@ rt_real *rti_grad_zeroed(rt_graph *g, rti_node *n, int i);
 
 /* x itself when contiguous, else a contiguous copy in the arena. NULL: failure recorded. */
 const rt_real *rti_contiguous(rt_graph *g, const rt_tensor *x);
+
+/* Walks the tape from y with dL/dy = seed (contiguous, y's shape): what rt_backward does with 1. */
+rt_status rti_backward_from(rt_graph *g, rt_tensor *y, const rt_real *seed) RT_MUST_CHECK;
 
 /* All registered ops, in alphabetical order; NULL-terminated. (src/ops/registry.c) */
 extern const rti_op *const rti_all_ops[];
