@@ -41,7 +41,9 @@ void rt_dataset_free(rt_dataset *set);
 
 const rt_examples *rt_dataset_train_examples(const rt_dataset *set); /* validation included */
 const rt_examples *rt_dataset_test_examples(const rt_dataset *set);
-const char *rt_dataset_hash(const rt_dataset *set);    /* 32 hexadecimal digits over bytes, labels, shapes */
+/* 32 hexadecimal digits over bytes, labels and shapes of all examples, also of a transfer set's own.
+ * Splits and subsets are not in it: see rt_dataset_part_hash. */
+const char *rt_dataset_hash(const rt_dataset *set);
 const char *rt_dataset_summary(const rt_dataset *set); /* "mnist: 55000 train, 5000 validation, 10000 test" */
 
 /* A part of a set: numbers of examples, in ascending order, labels possibly changed (label noise).
@@ -57,6 +59,13 @@ typedef struct rt_part {
  * or a set of its own); validation: fixed by the data seed, stratified; test. */
 typedef enum rt_part_name { RT_PART_TRAIN, RT_PART_TRANSFER, RT_PART_VALIDATION, RT_PART_TEST } rt_part_name;
 const rt_part *rt_dataset_part(const rt_dataset *set, rt_part_name part);
+/* Content of a part: its examples, which of them, in this order, with these labels. What is kept by
+ * position in a part (a soft-target cache) and what depends on one part alone (a teacher: train and
+ * validation) is identified by this. */
+const char *rt_dataset_part_hash(const rt_dataset *set, rt_part_name part);
+
+/* "3", "sneaker": in `buffer` or borrowed from the set. */
+const char *rt_dataset_class_name(const rt_dataset *set, int class_number, char buffer[16]);
 
 /* ---- batches ---- */
 
