@@ -37,6 +37,7 @@ rt_status rti_fail_at(rt_error *error, const char *name, const char *text, size_
 const char *rti_show_character(const char *text, const char *end, char buffer[16]) {
     if (text >= end) return "the end of the file";
     unsigned char first = (unsigned char)*text;
+    if (first == '\r' && (end - text < 2 || text[1] != '\n')) return "a carriage return without a line feed";
     if (first == '\n' || first == '\r') return "the end of the line";
     if (first > 0x20 && first < 0x7F) {
         snprintf(buffer, 16, "'%c'", first);

@@ -1,7 +1,9 @@
 /* toml.h - a reader for a subset of TOML 1.0.                          Floor 6 (formats)
  *
  * Every file accepted is valid TOML 1.0 and means the same there. Left out, each with an error that
- * says so: dates, arrays of tables, multi-line strings, nested arrays deeper than two. The result
+ * says so: dates, arrays of tables, tables inside arrays, multi-line strings, arrays nested deeper
+ * than two, inf and nan, empty keys, a key that with its section is longer than 255 bytes, and
+ * dotted keys that add to a table which a [header] mentions. The result
  * is flat: dotted keys in the order of the file, each with its line; inline tables and [sections]
  * become part of the key. Quoted keys keep their dots: ["a.b"] is one part, joined with a dot too,
  * and a clash between the two spellings is an error.
@@ -14,13 +16,19 @@
 
 #include "retort/status.h"
 
-typedef enum rti_toml_type { RTI_TOML_STRING, RTI_TOML_INTEGER, RTI_TOML_FLOAT, RTI_TOML_BOOL, RTI_TOML_ARRAY } rti_toml_type;
+typedef enum rti_toml_type {
+    RTI_TOML_STRING,
+    RTI_TOML_INTEGER,
+    RTI_TOML_FLOAT,
+    RTI_TOML_BOOL,
+    RTI_TOML_ARRAY
+} rti_toml_type;
 
 typedef struct rti_toml_value {
     rti_toml_type type;
     const char *string;    /* STRING, zero-terminated, escapes resolved */
     int64_t integer;       /* INTEGER, BOOL */
-    double number;         /* FLOAT, and INTEGER as a double */
+    double number;         /* FLOAT, and INTEGER and BOOL as a double */
     int count;             /* ARRAY */
     const struct rti_toml_value *items;
     int line;
@@ -35,14 +43,15 @@ typedef struct rti_toml_entry {
 typedef struct rti_toml {
     int count;
     const rti_toml_entry *entries;
-    const char *const *tables; /* names of the [sections] that were opened, also empty ones */
+    const char *const *tables; /* names of the [sections] that were opened and of empty inline tables */
     int table_count;
     void *memory;          /* owns it all */
 } rti_toml;
 
-/* `name` is for messages: "name:line:column: what is wrong". The text must be zero-terminated;
- * a zero byte inside is an error, as is invalid UTF-8. RT_FORMAT, RT_MEMORY. */
-rt_status rti_toml_parse(rti_toml *toml, const char *text, size_t length, const char *name, rt_error *error) RT_MUST_CHECK;
+/* `name` is for messages: "name:line:column: what is wrong". The text may go away afterwards. A zero
+ * byte inside is an error, as is invalid UTF-8. RT_FORMAT, RT_MEMORY. */
+rt_status rti_toml_parse(rti_toml *toml, const char *text, size_t length, const char *name,
+                         rt_error *error) RT_MUST_CHECK;
 rt_status rti_toml_read(rti_toml *toml, const char *path, rt_error *error) RT_MUST_CHECK; /* at most 1 MiB */
 void rti_toml_deinit(rti_toml *toml);
 
