@@ -38,6 +38,7 @@ rt_tensor *rt_matmul_tn(rt_graph *g, rt_tensor *a, rt_tensor *b); /* (..,K,M)(..
 typedef enum rt_activation {
     RT_ACT_NONE, RT_ACT_RELU, RT_ACT_LEAKY_RELU, RT_ACT_TANH, RT_ACT_SIGMOID, RT_ACT_SOFTPLUS, RT_ACT_GELU
 } rt_activation;
+#define RT_LEAKY_SLOPE 0.01 /* below 0, in RT_ACT_LEAKY_RELU */
 /* y = act(x W^T + b): x (N,D), W (units,D), b (units) or NULL -> (N,units). Bias and activation
  * ride on the product. */
 rt_tensor *rt_linear(rt_graph *g, rt_tensor *x, rt_tensor *w, rt_tensor *b, rt_activation act);

@@ -1,0 +1,170 @@
+/* linear.c - a fully connected layer in one op.                        Floor 5 (ops)
+ *
+ *     z = x W^T + b,  y = act(z)          x (N,D), W (U,D), b (U), y and z (N,U)
+ *
+ * Bias and relu ride on gemm's epilogue, so y is written once. Backward, with dz = act'(z) dy:
+ *
+ *     dx (N,D) = dz W        dW (U,D) = dz^T x        db (U) = the column sums of dz
+ *
+ * What is kept: y, for the slope of every activation but gelu, which needs z. */
+#include <string.h>
+
+#include "graph/op.h"
+#include "kernels/kernels.h"
+#include "ops/activation.h"
+#include "retort/ops.h"
+
+/* Attribute i[0]: the rt_activation. Input 2, the bias, may be absent. */
+
+static bool linear_shape(rt_graph *g, rti_node *n) {
+    const rt_tensor *x = n->in[0], *w = n->in[1], *b = n->inputs > 2 ? n->in[2] : NULL;
+    if (x->ndim != 2) return rti_op_fail(g, n, RT_SHAPE, "x must be (N, D)");
+    if (w->ndim != 2 || w->shape[1] != x->shape[1])
+        return rti_op_fail(g, n, RT_SHAPE, "x and W do not fit: W must have %lld columns", (long long)x->shape[1]);
+    if (b && (b->ndim != 1 || b->shape[0] != w->shape[0]))
+        return rti_op_fail(g, n, RT_SHAPE, "W and b do not fit: b must have %lld elements", (long long)w->shape[0]);
+    if (n->a.i[0] < RT_ACT_NONE || n->a.i[0] > RT_ACT_GELU)
+        return rti_op_fail(g, n, RT_VALUE, "%lld is not an activation", (long long)n->a.i[0]);
+    return rti_out(g, n, 2, (const int64_t[]){x->shape[0], w->shape[0]});
+}
+
+/* y = act(z) in place; relu has been done by gemm. */
+static void activate(rt_activation act, int64_t count, rt_real *y) {
+    switch (act) {
+    case RT_ACT_NONE:
+    case RT_ACT_RELU:
+        break;
+    case RT_ACT_LEAKY_RELU:
+        for (int64_t i = 0; i < count; i++) y[i] = rti_leaky_relu_value(y[i], (rt_real)RT_LEAKY_SLOPE);
+        break;
+    case RT_ACT_TANH:
+        for (int64_t i = 0; i < count; i++) y[i] = rti_tanh_value(y[i]);
+        break;
+    case RT_ACT_SIGMOID:
+        for (int64_t i = 0; i < count; i++) y[i] = rti_sigmoid_value(y[i]);
+        break;
+    case RT_ACT_SOFTPLUS:
+        for (int64_t i = 0; i < count; i++) y[i] = rti_softplus_value(y[i]);
+        break;
+    case RT_ACT_GELU:
+        for (int64_t i = 0; i < count; i++) y[i] = rti_gelu_value(y[i]);
+        break;
+    }
+}
+
+/* dz = act'(z) dy, told from y, or for gelu from z. */
+static void activate_backward(rt_activation act, int64_t count, const rt_real *y, const rt_real *z, const rt_real *dy,
+                              rt_real *dz) {
+    switch (act) {
+    case RT_ACT_NONE:
+        break;
+    case RT_ACT_RELU:
+        rti_relu_backward(count, y, dy, dz, false);
+        break;
+    case RT_ACT_LEAKY_RELU:
+        for (int64_t i = 0; i < count; i++) dz[i] = y[i] > 0 ? dy[i] : (rt_real)RT_LEAKY_SLOPE * dy[i];
+        break;
+    case RT_ACT_TANH:
+        for (int64_t i = 0; i < count; i++) dz[i] = dy[i] * rti_tanh_slope(y[i]);
+        break;
+    case RT_ACT_SIGMOID:
+        for (int64_t i = 0; i < count; i++) dz[i] = dy[i] * rti_sigmoid_slope(y[i]);
+        break;
+    case RT_ACT_SOFTPLUS:
+        for (int64_t i = 0; i < count; i++) dz[i] = dy[i] * rti_softplus_slope(y[i]);
+        break;
+    case RT_ACT_GELU:
+        for (int64_t i = 0; i < count; i++) dz[i] = dy[i] * rti_gelu_slope(z[i]);
+        break;
+    }
+}
+
+static void linear_forward(rt_graph *g, rti_node *n) {
+    const rt_tensor *x = n->in[0], *w = n->in[1];
+    rt_activation act = (rt_activation)n->a.i[0];
+    int64_t N = x->shape[0], D = x->shape[1], U = w->shape[0];
+    rti_epilogue epilogue = {.relu = act == RT_ACT_RELU};
+    if (n->inputs > 2 && !(epilogue.bias = rti_contiguous(g, n->in[2]))) return;
+    rt_real *y = rt_real_data(n->out);
+    rti_gemm(N, U, D, (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1]},
+             (rti_matrix){rt_real_data(w), w->stride[1], w->stride[0]}, y, U, false, &epilogue);
+    if (act == RT_ACT_GELU && n->out->requires_grad) {
+        n->saved = rti_step_alloc(g, (size_t)(N * U) * sizeof *y);
+        if (!n->saved) return;
+        if (N * U > 0) memcpy(n->saved, y, (size_t)(N * U) * sizeof *y);
+    }
+    activate(act, N * U, y);
+}
+
+static void linear_backward(rt_graph *g, rti_node *n) {
+    const rt_tensor *x = n->in[0], *w = n->in[1], *y = n->out;
+    rt_activation act = (rt_activation)n->a.i[0];
+    int64_t N = x->shape[0], D = x->shape[1], U = w->shape[0];
+    const rt_real *dz = y->grad;
+    if (act != RT_ACT_NONE) {
+        rt_real *masked = rti_step_alloc(g, (size_t)(N * U) * sizeof *masked);
+        if (!masked) return;
+        activate_backward(act, N * U, rt_real_data(y), n->saved, y->grad, masked);
+        dz = masked;
+    }
+    rti_grad dx = rti_grad_begin(g, n, 0);
+    if (dx.data)
+        rti_gemm(N, D, U, (rti_matrix){dz, U, 1}, (rti_matrix){rt_real_data(w), w->stride[0], w->stride[1]}, dx.data, D,
+                 dx.accumulate, NULL);
+    rti_grad dw = rti_grad_begin(g, n, 1);
+    if (dw.data)
+        rti_gemm(U, D, N, (rti_matrix){dz, 1, U}, (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1]}, dw.data, D,
+                 dw.accumulate, NULL);
+    if (n->inputs < 3) return;
+    rti_grad db = rti_grad_begin(g, n, 2);
+    if (db.data) rti_column_sums(N, U, dz, db.data, db.accumulate);
+}
+
+static rt_tensor *linear_plain(rt_graph *g, rt_tensor *const in[], const void *context) {
+    return rt_linear(g, in[0], in[1], in[2], *(const rt_activation *)context);
+}
+
+static rt_tensor *linear_without_bias(rt_graph *g, rt_tensor *const in[], const void *context) {
+    return rt_linear(g, in[0], in[1], NULL, *(const rt_activation *)context);
+}
+
+/* Views of all three, and two layers that share a weight. */
+static rt_tensor *linear_views(rt_graph *g, rt_tensor *const in[], const void *context) {
+    rt_tensor *w = rt_transpose(g, in[1], 0, 1), *b = rt_reshape(g, rt_slice(g, in[2], 1, 1, 2), 1, (int64_t[]){3});
+    rt_tensor *hidden = rt_linear(g, rt_slice(g, in[0], 1, 1, 4), w, b, *(const rt_activation *)context);
+    return rt_linear(g, hidden, w, NULL, RT_ACT_NONE);
+}
+
+#define ACTIVATION(kind) (&(const rt_activation){kind})
+#define LINEAR_CASE(text, kind)                                                 \
+    {.name = "linear with " text, .function = linear_plain, .inputs = 3,        \
+     .input = {{2, {3, 4}}, {2, {2, 4}}, {1, {2}}}, .context = ACTIVATION(kind)}
+
+static const rt_gradcheck_case linear_cases[] = {
+    LINEAR_CASE("no activation", RT_ACT_NONE),
+    LINEAR_CASE("relu", RT_ACT_RELU),
+    LINEAR_CASE("leaky_relu", RT_ACT_LEAKY_RELU),
+    LINEAR_CASE("tanh", RT_ACT_TANH),
+    LINEAR_CASE("sigmoid", RT_ACT_SIGMOID),
+    LINEAR_CASE("softplus", RT_ACT_SOFTPLUS),
+    LINEAR_CASE("gelu", RT_ACT_GELU),
+    {.name = "linear without bias", .function = linear_without_bias, .inputs = 2,
+     .input = {{2, {1, 4}}, {2, {3, 4}}}, .context = ACTIVATION(RT_ACT_TANH)},
+    {.name = "linear, all extents 1", .function = linear_plain, .inputs = 3,
+     .input = {{2, {1, 1}}, {2, {1, 1}}, {1, {1}}}, .context = ACTIVATION(RT_ACT_GELU)},
+    {.name = "linear of views, weight shared", .function = linear_views, .inputs = 3,
+     .input = {{2, {2, 5}}, {2, {3, 3}}, {2, {3, 2}}}, .context = ACTIVATION(RT_ACT_SIGMOID)},
+    {.name = "linear, only the weight wants a gradient", .function = linear_plain, .inputs = 3, .constant = 5,
+     .input = {{2, {3, 4}}, {2, {2, 4}}, {1, {2}}}, .context = ACTIVATION(RT_ACT_RELU)},
+};
+
+const rti_op rti_op_linear = {
+    .name = "linear", .arity = RTI_VARIADIC, .differentiable = 7, .formula = "y = act(x W^T + b)", .source = "",
+    .shape = linear_shape, .forward = linear_forward, .backward = linear_backward,
+    .cases = linear_cases, .case_count = sizeof linear_cases / sizeof *linear_cases,
+};
+RTI_REGISTER(op, linear)
+
+rt_tensor *rt_linear(rt_graph *g, rt_tensor *x, rt_tensor *w, rt_tensor *b, rt_activation act) {
+    return rti_apply(g, &rti_op_linear, (rt_tensor *const[]){x, w, b}, b ? 3 : 2, &(rti_attributes){.i = {act}});
+}
