@@ -40,8 +40,9 @@ typedef struct rt_tensor {
 } rt_tensor;
 
 /* A persistent leaf with zeroed data, contiguous. NULL and *error on RT_MEMORY or RT_SHAPE (a
- * negative extent, more than 6 dimensions, a product that overflows). Freed with rt_tensor_free. `grad` is allocated for it when the
- * first backward pass needs it, unless the maker has let it point at memory of its own before. */
+ * negative extent, more than 6 dimensions, a product that overflows). Freed with rt_tensor_free.
+ * `grad` is allocated for it when the first backward pass needs it, unless the maker has let it
+ * point at memory of its own before. */
 rt_tensor *rt_tensor_new(rt_dtype dtype, int ndim, const int64_t shape[], rt_error *error) RT_MUST_CHECK;
 void rt_tensor_free(rt_tensor *tensor); /* NULL is fine */
 

@@ -31,7 +31,9 @@ typedef struct check {
     rt_error *error;
 } check;
 
-static rt_status no_memory(check *k) { return rt_fail(k->error, RT_MEMORY, "no memory to check %s", k->c->name); }
+static rt_status no_memory(check *k) {
+    return rt_fail(k->error, RT_MEMORY, "no memory to check %s", k->c->name);
+}
 
 static double relative_error(double a, double b) { return fabs(a - b) / fmax(1, fmax(fabs(a), fabs(b))); }
 
@@ -71,7 +73,8 @@ static rt_status make_inputs(check *k, uint64_t seed) {
         for (int64_t e = 0; e < count; e++) {
             double value;
             if (!draw(k, &rng, &value))
-                return rt_fail(k->error, RT_VALUE, "gradcheck %s: no value in the range is away from the kinks",
+                return rt_fail(k->error, RT_VALUE,
+                               "gradcheck %s: no value in the range is away from the kinks",
                                k->c->name);
             rt_real_data(x)[e] = (rt_real)value;
         }
@@ -112,11 +115,12 @@ static rt_status evaluate(check *k, rt_tensor **y, const rt_real **values) {
         return rt_fail(k->error, RT_VALUE, "gradcheck %s: the function returned no real tensor", k->c->name);
     int64_t count = rt_tensor_count(*y);
     if (k->weights && count != k->outputs)
-        return rt_fail(k->error, RT_VALUE, "gradcheck %s: the function's result changed its size", k->c->name);
+        return rt_fail(k->error, RT_VALUE, "gradcheck %s: the function's result changed its size",
+                       k->c->name);
     for (int64_t e = 0; e < count; e++)
         if (!isfinite((*values)[e]))
-            return rt_fail(k->error, RT_NOT_FINITE, "gradcheck %s: element %lld of the result is %g", k->c->name,
-                           (long long)e, (double)(*values)[e]);
+            return rt_fail(k->error, RT_NOT_FINITE, "gradcheck %s: element %lld of the result is %g",
+                           k->c->name, (long long)e, (double)(*values)[e]);
     return RT_OK;
 }
 
@@ -191,7 +195,8 @@ static rt_status refuse_zero_gradient(const check *k, int i) {
     for (int64_t e = 0; e < count; e++)
         if (k->analytic[i][e] != 0) return RT_OK;
     if (k->c->may_be_zero) return RT_OK;
-    return rt_fail(k->error, RT_VALUE, "gradcheck %s: the gradient of input %d is zero everywhere", k->c->name, i);
+    return rt_fail(k->error, RT_VALUE, "gradcheck %s: the gradient of input %d is zero everywhere",
+                   k->c->name, i);
 }
 
 static rt_status compare_with_differences(check *k) {
@@ -211,8 +216,8 @@ static rt_status compare_with_differences(check *k) {
     return rt_fail(k->error, RT_VALUE,
                    "gradcheck %s: the gradient of input %d at element %lld is %.9g, differences say %.9g "
                    "(error %.3g, tolerance %.3g)",
-                   k->c->name, r->worst_input, (long long)r->worst_element, r->analytic, r->numeric, r->worst_error,
-                   k->tolerance);
+                   k->c->name, r->worst_input, (long long)r->worst_element, r->analytic, r->numeric,
+                   r->worst_error, k->tolerance);
 }
 
 /* Are the gradients there now `factor` times the first answer? */
@@ -221,10 +226,12 @@ static rt_status compare_with_first(const check *k, double factor, const char *w
         const rt_tensor *x = k->in[i];
         int64_t count = is_checked(k, i) ? rt_tensor_count(x) : 0;
         for (int64_t e = 0; e < count; e++) {
-            double expected = factor * (double)k->analytic[i][e], found = x->has_grad ? (double)x->grad[e] : 0;
+            double expected = factor * (double)k->analytic[i][e];
+            double found = x->has_grad ? (double)x->grad[e] : 0;
             if (!(relative_error(found, expected) <= k->tolerance))
                 return rt_fail(k->error, RT_VALUE,
-                               "gradcheck %s: %s, the gradient of input %d at element %lld is %.9g and should be %.9g",
+                               "gradcheck %s: %s, the gradient of input %d at element %lld is %.9g "
+                               "and should be %.9g",
                                k->c->name, what, i, (long long)e, found, expected);
         }
     }
@@ -253,8 +260,8 @@ static rt_status run(check *k, uint64_t seed) {
     return compare_with_first(k, 1, "with inputs that are not contiguous");
 }
 
-rt_status rt_gradcheck(const rt_gradcheck_case *c, uint64_t seed, double tolerance, rt_gradcheck_result *result,
-                       rt_error *error) {
+rt_status rt_gradcheck(const rt_gradcheck_case *c, uint64_t seed, double tolerance,
+                       rt_gradcheck_result *result, rt_error *error) {
     RT_ASSERT(c->inputs >= 0 && c->inputs <= RT_GRADCHECK_INPUTS_MAX, "a gradcheck case has up to %d inputs",
               RT_GRADCHECK_INPUTS_MAX);
     rt_gradcheck_result unused, *r = result ? result : &unused;

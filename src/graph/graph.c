@@ -182,7 +182,9 @@ bool rti_out(rt_graph *g, rti_node *n, int ndim, const int64_t shape[]) {
     return n->out != NULL;
 }
 
-bool rti_out_like(rt_graph *g, rti_node *n, const rt_tensor *like) { return rti_out(g, n, like->ndim, like->shape); }
+bool rti_out_like(rt_graph *g, rti_node *n, const rt_tensor *like) {
+    return rti_out(g, n, like->ndim, like->shape);
+}
 
 bool rti_out_view(rt_graph *g, rti_node *n, const rt_tensor *of, int ndim, const int64_t shape[],
                   const int64_t stride[], int64_t offset) {
@@ -216,8 +218,8 @@ bool rti_wants_grad(const rti_node *n, int i) {
 }
 
 static bool inputs_are_there(rt_graph *g, const rti_op *op, rt_tensor *const in[], int inputs) {
-    RT_ASSERT(op->arity == RTI_VARIADIC || op->arity == inputs, "%s takes %d inputs, not %d", op->name, op->arity,
-              inputs);
+    RT_ASSERT(op->arity == RTI_VARIADIC || op->arity == inputs, "%s takes %d inputs, not %d", op->name,
+              op->arity, inputs);
     for (int i = 0; i < inputs; i++) {
         if (!in[i]) {
             fail(g, RT_VALUE, "%s: input %d is NULL", op->name, i);
@@ -227,7 +229,8 @@ static bool inputs_are_there(rt_graph *g, const rti_op *op, rt_tensor *const in[
     return true;
 }
 
-rt_tensor *rti_apply(rt_graph *g, const rti_op *op, rt_tensor *const in[], int inputs, const rti_attributes *a) {
+rt_tensor *rti_apply(rt_graph *g, const rti_op *op, rt_tensor *const in[], int inputs,
+                     const rti_attributes *a) {
     if (g->error.status != RT_OK || !inputs_are_there(g, op, in, inputs)) return NULL;
     g->running = op;
     size_t list = (size_t)inputs * sizeof(rt_tensor *);

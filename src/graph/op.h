@@ -66,7 +66,8 @@ typedef struct rti_op {
 /* Runs shape and forward and records the node when a gradient may be asked for. `a` may be NULL.
  * Inputs that can receive a gradient must be REAL; this is checked here. Returns NULL when the
  * graph has failed already; a NULL input of a graph that has not is a failure, too. */
-rt_tensor *rti_apply(rt_graph *g, const rti_op *op, rt_tensor *const in[], int inputs, const rti_attributes *a);
+rt_tensor *rti_apply(rt_graph *g, const rti_op *op, rt_tensor *const in[], int inputs,
+                     const rti_attributes *a);
 
 static inline rt_tensor *rti_apply1(rt_graph *g, const rti_op *op, rt_tensor *x, const rti_attributes *a) {
     return rti_apply(g, op, (rt_tensor *const[]){x}, 1, a);

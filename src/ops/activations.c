@@ -28,9 +28,10 @@ static void relu_backward(rt_graph *g, rti_node *n) {
 ELEMENTWISE_FUNCTIONS(relu, rt_relu(g, x))
 static const rt_gradcheck_case relu_cases[] = {
     {.name = "relu", .function = relu_plain, .inputs = 1, .input = {{2, {3, 4}}}, .kink_count = 1},
-    {.name = "relu of a positive number", .function = relu_plain, .inputs = 1, .input = {{0, {0}}}, .low = 0.5,
-     .high = 1},
-    {.name = "relu of a view", .function = relu_turned, .inputs = 1, .input = {{3, {2, 3, 2}}}, .kink_count = 1},
+    {.name = "relu of a positive number", .function = relu_plain, .inputs = 1, .input = {{0, {0}}},
+     .low = 0.5, .high = 1},
+    {.name = "relu of a view", .function = relu_turned, .inputs = 1, .input = {{3, {2, 3, 2}}},
+     .kink_count = 1},
 };
 
 const rti_op rti_op_relu = {
@@ -108,7 +109,8 @@ static const rt_gradcheck_case sigmoid_cases[] = {ELEMENTWISE_CASES(sigmoid, -3,
 
 const rti_op rti_op_sigmoid = {
     .name = "sigmoid", .arity = 1, .differentiable = 1, .formula = "y = 1 / (1 + exp(-x))", .source = "",
-    .shape = rti_elementwise_shape, .forward = sigmoid_forward, .backward = sigmoid_backward, CASES(sigmoid_cases),
+    .shape = rti_elementwise_shape, .forward = sigmoid_forward, .backward = sigmoid_backward,
+    CASES(sigmoid_cases),
 };
 RTI_REGISTER(op, sigmoid)
 
@@ -132,7 +134,8 @@ static const rt_gradcheck_case softplus_cases[] = {ELEMENTWISE_CASES(softplus, -
 const rti_op rti_op_softplus = {
     .name = "softplus", .arity = 1, .differentiable = 1, .formula = "y = log(1 + exp(x))",
     .source = "Dugas et al. 2000, section 3",
-    .shape = rti_elementwise_shape, .forward = softplus_forward, .backward = softplus_backward, CASES(softplus_cases),
+    .shape = rti_elementwise_shape, .forward = softplus_forward, .backward = softplus_backward,
+    CASES(softplus_cases),
 };
 RTI_REGISTER(op, softplus)
 

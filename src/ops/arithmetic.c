@@ -27,8 +27,8 @@ static void binary_forward(const rti_node *n, row_forward *row) {
     rti_broadcast_strides(n->in[1], false, out->ndim, out->shape, b);
     const int64_t *strides[] = {a, b, out->stride};
     for (rti_walk w = rti_walk_begin(out->ndim, out->shape, 3, strides); w.n; rti_walk_next(&w))
-        row(w.n, rt_real_data(n->in[0]) + w.offset[0], w.step[0], rt_real_data(n->in[1]) + w.offset[1], w.step[1],
-            rt_real_data(out) + w.offset[2]);
+        row(w.n, rt_real_data(n->in[0]) + w.offset[0], w.step[0], rt_real_data(n->in[1]) + w.offset[1],
+            w.step[1], rt_real_data(out) + w.offset[2]);
 }
 
 /* The gradient of input i of one element, given dy and both inputs. */

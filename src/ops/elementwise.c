@@ -104,8 +104,8 @@ static const rt_gradcheck_case pow_cases[] = {
      .context = &(const double){3}},
     {.name = "pow -1", .function = pow_square, .inputs = 1, .input = {{2, {3, 2}}}, .low = 0.5, .high = 2,
      .context = &(const double){-1}},
-    {.name = "pow 0 is constant", .function = pow_square, .inputs = 1, .input = {{2, {3, 2}}}, .may_be_zero = true,
-     .context = &(const double){0}},
+    {.name = "pow 0 is constant", .function = pow_square, .inputs = 1, .input = {{2, {3, 2}}},
+     .may_be_zero = true, .context = &(const double){0}},
 };
 
 const rti_op rti_op_pow = {

@@ -20,9 +20,11 @@ static bool linear_shape(rt_graph *g, rti_node *n) {
     const rt_tensor *x = n->in[0], *w = n->in[1], *b = n->inputs > 2 ? n->in[2] : NULL;
     if (x->ndim != 2) return rti_op_fail(g, n, RT_SHAPE, "x must be (N, D)");
     if (w->ndim != 2 || w->shape[1] != x->shape[1])
-        return rti_op_fail(g, n, RT_SHAPE, "x and W do not fit: W must have %lld columns", (long long)x->shape[1]);
+        return rti_op_fail(g, n, RT_SHAPE, "x and W do not fit: W must have %lld columns",
+                           (long long)x->shape[1]);
     if (b && (b->ndim != 1 || b->shape[0] != w->shape[0]))
-        return rti_op_fail(g, n, RT_SHAPE, "W and b do not fit: b must have %lld elements", (long long)w->shape[0]);
+        return rti_op_fail(g, n, RT_SHAPE, "W and b do not fit: b must have %lld elements",
+                           (long long)w->shape[0]);
     if (n->a.i[0] < RT_ACT_NONE || n->a.i[0] > RT_ACT_GELU)
         return rti_op_fail(g, n, RT_VALUE, "%lld is not an activation", (long long)n->a.i[0]);
     return rti_out(g, n, 2, (const int64_t[]){x->shape[0], w->shape[0]});
@@ -53,8 +55,8 @@ static void activate(rt_activation act, int64_t count, rt_real *y) {
 }
 
 /* dz = act'(z) dy, told from y, or for gelu from z. */
-static void activate_backward(rt_activation act, int64_t count, const rt_real *y, const rt_real *z, const rt_real *dy,
-                              rt_real *dz) {
+static void activate_backward(rt_activation act, int64_t count, const rt_real *y, const rt_real *z,
+                              const rt_real *dy, rt_real *dz) {
     switch (act) {
     case RT_ACT_NONE:
         break;
@@ -109,12 +111,12 @@ static void linear_backward(rt_graph *g, rti_node *n) {
     }
     rti_grad dx = rti_grad_begin(g, n, 0);
     if (dx.data)
-        rti_gemm(N, D, U, (rti_matrix){dz, U, 1}, (rti_matrix){rt_real_data(w), w->stride[0], w->stride[1]}, dx.data, D,
-                 dx.accumulate, NULL);
+        rti_gemm(N, D, U, (rti_matrix){dz, U, 1}, (rti_matrix){rt_real_data(w), w->stride[0], w->stride[1]},
+                 dx.data, D, dx.accumulate, NULL);
     rti_grad dw = rti_grad_begin(g, n, 1);
     if (dw.data)
-        rti_gemm(U, D, N, (rti_matrix){dz, 1, U}, (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1]}, dw.data, D,
-                 dw.accumulate, NULL);
+        rti_gemm(U, D, N, (rti_matrix){dz, 1, U}, (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1]},
+                 dw.data, D, dw.accumulate, NULL);
     if (n->inputs < 3) return;
     rti_grad db = rti_grad_begin(g, n, 2);
     if (db.data) rti_column_sums(N, U, dz, db.data, db.accumulate);
@@ -130,7 +132,8 @@ static rt_tensor *linear_without_bias(rt_graph *g, rt_tensor *const in[], const 
 
 /* Views of all three, and two layers that share a weight. */
 static rt_tensor *linear_views(rt_graph *g, rt_tensor *const in[], const void *context) {
-    rt_tensor *w = rt_transpose(g, in[1], 0, 1), *b = rt_reshape(g, rt_slice(g, in[2], 1, 1, 2), 1, (int64_t[]){3});
+    rt_tensor *w = rt_transpose(g, in[1], 0, 1);
+    rt_tensor *b = rt_reshape(g, rt_slice(g, in[2], 1, 1, 2), 1, (int64_t[]){3});
     rt_tensor *hidden = rt_linear(g, rt_slice(g, in[0], 1, 1, 4), w, b, *(const rt_activation *)context);
     return rt_linear(g, hidden, w, NULL, RT_ACT_NONE);
 }
@@ -159,12 +162,13 @@ static const rt_gradcheck_case linear_cases[] = {
 };
 
 const rti_op rti_op_linear = {
-    .name = "linear", .arity = RTI_VARIADIC, .differentiable = 7, .formula = "y = act(x W^T + b)", .source = "",
-    .shape = linear_shape, .forward = linear_forward, .backward = linear_backward,
+    .name = "linear", .arity = RTI_VARIADIC, .differentiable = 7, .formula = "y = act(x W^T + b)",
+    .source = "", .shape = linear_shape, .forward = linear_forward, .backward = linear_backward,
     .cases = linear_cases, .case_count = sizeof linear_cases / sizeof *linear_cases,
 };
 RTI_REGISTER(op, linear)
 
 rt_tensor *rt_linear(rt_graph *g, rt_tensor *x, rt_tensor *w, rt_tensor *b, rt_activation act) {
-    return rti_apply(g, &rti_op_linear, (rt_tensor *const[]){x, w, b}, b ? 3 : 2, &(rti_attributes){.i = {act}});
+    return rti_apply(g, &rti_op_linear, (rt_tensor *const[]){x, w, b}, b ? 3 : 2,
+                     &(rti_attributes){.i = {act}});
 }

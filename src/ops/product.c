@@ -66,14 +66,15 @@ static product product_plan(const rti_node *n) {
 
 static bool product_shape(rt_graph *g, rti_node *n) {
     rt_tensor a = *n->in[0], b = *n->in[1];
-    if (a.ndim < 2 || b.ndim < 2) return rti_op_fail(g, n, RT_SHAPE, "both must have at least two dimensions");
+    if (a.ndim < 2 || b.ndim < 2)
+        return rti_op_fail(g, n, RT_SHAPE, "both must have at least two dimensions");
     int64_t M = a.shape[a.ndim - 2], K = a.shape[a.ndim - 1];
     int64_t inner = b.shape[b.ndim - 2], N = b.shape[b.ndim - 1], swap;
     if (n->a.i[0]) swap = M, M = K, K = swap;
     if (n->a.i[1]) swap = inner, inner = N, N = swap;
     if (K != inner)
-        return rti_op_fail(g, n, RT_SHAPE, "the extents to be summed over, %lld and %lld, differ", (long long)K,
-                           (long long)inner);
+        return rti_op_fail(g, n, RT_SHAPE, "the extents to be summed over, %lld and %lld, differ",
+                           (long long)K, (long long)inner);
     int ndim;
     int64_t shape[RT_MAX_DIMS];
     a.ndim -= 2, b.ndim -= 2;
@@ -89,7 +90,8 @@ static void product_forward(rt_graph *g, rti_node *n) {
     const int64_t *strides[] = {p.a, p.b, p.y};
     for (rti_walk w = rti_walk_begin(p.batch_dims, p.batch, 3, strides); w.n; rti_walk_next(&w))
         for (int64_t i = 0; i < w.n; i++)
-            rti_gemm(p.M, p.N, p.K, shift(p.A, w.offset[0] + i * w.step[0]), shift(p.B, w.offset[1] + i * w.step[1]),
+            rti_gemm(p.M, p.N, p.K, shift(p.A, w.offset[0] + i * w.step[0]),
+                     shift(p.B, w.offset[1] + i * w.step[1]),
                      rt_real_data(n->out) + w.offset[2] + i * w.step[2], p.N, false, NULL);
 }
 
@@ -158,7 +160,8 @@ static rt_tensor *matmul_square(rt_graph *g, rt_tensor *const in[], const void *
 
 static const rt_gradcheck_case matmul_cases[] = {
     {.name = "matmul", .function = matmul_plain, .inputs = 2, .input = {{2, {3, 4}}, {2, {4, 2}}}},
-    {.name = "matmul row and column", .function = matmul_plain, .inputs = 2, .input = {{2, {1, 4}}, {2, {4, 1}}}},
+    {.name = "matmul row and column", .function = matmul_plain, .inputs = 2,
+     .input = {{2, {1, 4}}, {2, {4, 1}}}},
     {.name = "matmul of views", .function = matmul_views, .inputs = 2, .input = {{2, {4, 3}}, {2, {4, 3}}}},
     {.name = "matmul with itself", .function = matmul_square, .inputs = 1, .input = {{2, {3, 3}}}},
     {.name = "matmul in batches", .function = matmul_plain, .inputs = 2,
@@ -172,8 +175,9 @@ static const rt_gradcheck_case matmul_cases[] = {
 };
 
 const rti_op rti_op_matmul = {
-    .name = "matmul", .arity = 2, .differentiable = 3, .formula = "y[i][j] = sum_k a[i][k] b[k][j]", .source = "",
-    .shape = product_shape, .forward = product_forward, .backward = product_backward,
+    .name = "matmul", .arity = 2, .differentiable = 3, .formula = "y[i][j] = sum_k a[i][k] b[k][j]",
+    .source = "", .shape = product_shape,
+    .forward = product_forward, .backward = product_backward,
     .cases = matmul_cases, .case_count = sizeof matmul_cases / sizeof *matmul_cases,
 };
 RTI_REGISTER(op, matmul)
@@ -207,8 +211,9 @@ static const rt_gradcheck_case matmul_nt_cases[] = {
 };
 
 const rti_op rti_op_matmul_nt = {
-    .name = "matmul_nt", .arity = 2, .differentiable = 3, .formula = "y[i][j] = sum_k a[i][k] b[j][k]", .source = "",
-    .shape = product_shape, .forward = product_forward, .backward = product_backward,
+    .name = "matmul_nt", .arity = 2, .differentiable = 3, .formula = "y[i][j] = sum_k a[i][k] b[j][k]",
+    .source = "", .shape = product_shape,
+    .forward = product_forward, .backward = product_backward,
     .cases = matmul_nt_cases, .case_count = sizeof matmul_nt_cases / sizeof *matmul_nt_cases,
 };
 RTI_REGISTER(op, matmul_nt)
@@ -233,7 +238,8 @@ static const rt_gradcheck_case matmul_tn_cases[] = {
     {.name = "matmul_tn", .function = matmul_tn_plain, .inputs = 2, .input = {{2, {4, 3}}, {2, {4, 2}}}},
     {.name = "matmul_tn summing over one", .function = matmul_tn_plain, .inputs = 2,
      .input = {{2, {1, 3}}, {2, {1, 2}}}},
-    {.name = "matmul_tn of views", .function = matmul_tn_views, .inputs = 2, .input = {{2, {4, 3}}, {2, {2, 4}}}},
+    {.name = "matmul_tn of views", .function = matmul_tn_views, .inputs = 2,
+     .input = {{2, {4, 3}}, {2, {2, 4}}}},
     {.name = "matmul_tn in batches", .function = matmul_tn_plain, .inputs = 2,
      .input = {{3, {3, 4, 2}}, {3, {3, 4, 3}}}},
     {.name = "matmul_tn in batches with one matrix", .function = matmul_tn_plain, .inputs = 2,
@@ -241,8 +247,9 @@ static const rt_gradcheck_case matmul_tn_cases[] = {
 };
 
 const rti_op rti_op_matmul_tn = {
-    .name = "matmul_tn", .arity = 2, .differentiable = 3, .formula = "y[i][j] = sum_k a[k][i] b[k][j]", .source = "",
-    .shape = product_shape, .forward = product_forward, .backward = product_backward,
+    .name = "matmul_tn", .arity = 2, .differentiable = 3, .formula = "y[i][j] = sum_k a[k][i] b[k][j]",
+    .source = "", .shape = product_shape,
+    .forward = product_forward, .backward = product_backward,
     .cases = matmul_tn_cases, .case_count = sizeof matmul_tn_cases / sizeof *matmul_tn_cases,
 };
 RTI_REGISTER(op, matmul_tn)

@@ -106,8 +106,8 @@ static bool transpose_shape(rt_graph *g, rti_node *n) {
     const rt_tensor *x = n->in[0];
     int64_t p = n->a.i[0], q = n->a.i[1];
     if (p < 0 || q < 0 || p >= x->ndim || q >= x->ndim)
-        return rti_op_fail(g, n, RT_SHAPE, "axes %lld and %lld; there are 0 to %d", (long long)p, (long long)q,
-                           x->ndim - 1);
+        return rti_op_fail(g, n, RT_SHAPE, "axes %lld and %lld; there are 0 to %d", (long long)p,
+                           (long long)q, x->ndim - 1);
     int64_t shape[RT_MAX_DIMS], stride[RT_MAX_DIMS];
     memcpy(shape, x->shape, sizeof shape);
     memcpy(stride, x->stride, sizeof stride);
@@ -144,11 +144,13 @@ static rt_tensor *transpose_same(rt_graph *g, rt_tensor *const in[], const void 
 static const rt_gradcheck_case transpose_cases[] = {
     {.name = "transpose", .function = transpose_ends, .inputs = 1, .input = {{3, {2, 3, 4}}}},
     {.name = "transpose an extent of 1", .function = transpose_ends, .inputs = 1, .input = {{3, {1, 3, 2}}}},
-    {.name = "transpose an axis with itself", .function = transpose_same, .inputs = 1, .input = {{2, {2, 3}}}},
+    {.name = "transpose an axis with itself", .function = transpose_same, .inputs = 1,
+     .input = {{2, {2, 3}}}},
 };
 
 const rti_op rti_op_transpose = {
-    .name = "transpose", .arity = 1, .differentiable = 1, .formula = "y = x with two axes exchanged", .source = "",
+    .name = "transpose", .arity = 1, .differentiable = 1, .formula = "y = x with two axes exchanged",
+    .source = "",
     .shape = transpose_shape, .forward = view_forward, .backward = transpose_backward,
     .cases = transpose_cases, .case_count = sizeof transpose_cases / sizeof *transpose_cases,
 };
@@ -166,8 +168,8 @@ static bool slice_shape(rt_graph *g, rti_node *n) {
     if (axis < 0 || axis >= x->ndim)
         return rti_op_fail(g, n, RT_SHAPE, "axis %lld; there are 0 to %d", (long long)axis, x->ndim - 1);
     if (begin < 0 || begin > end || end > x->shape[axis])
-        return rti_op_fail(g, n, RT_SHAPE, "[%lld, %lld) of axis %lld, which has %lld elements", (long long)begin,
-                           (long long)end, (long long)axis, (long long)x->shape[axis]);
+        return rti_op_fail(g, n, RT_SHAPE, "[%lld, %lld) of axis %lld, which has %lld elements",
+                           (long long)begin, (long long)end, (long long)axis, (long long)x->shape[axis]);
     int64_t shape[RT_MAX_DIMS];
     memcpy(shape, x->shape, sizeof shape);
     shape[axis] = end - begin;
@@ -201,7 +203,8 @@ static const rt_gradcheck_case slice_cases[] = {
 };
 
 const rti_op rti_op_slice = {
-    .name = "slice", .arity = 1, .differentiable = 1, .formula = "y[i] = x[begin + i] along one axis", .source = "",
+    .name = "slice", .arity = 1, .differentiable = 1, .formula = "y[i] = x[begin + i] along one axis",
+    .source = "",
     .shape = slice_shape, .forward = view_forward, .backward = slice_backward,
     .cases = slice_cases, .case_count = sizeof slice_cases / sizeof *slice_cases,
 };
@@ -225,7 +228,8 @@ static bool concat_shape(rt_graph *g, rti_node *n) {
         bool fits = x->ndim == first->ndim;
         for (int d = 0; d < first->ndim && fits; d++) fits = d == axis || x->shape[d] == first->shape[d];
         if (!fits)
-            return rti_op_fail(g, n, RT_SHAPE, "input %d must equal the first in every extent but that of axis %lld", i,
+            return rti_op_fail(g, n, RT_SHAPE,
+                               "input %d must equal the first in every extent but that of axis %lld", i,
                                (long long)axis);
         shape[axis] += x->shape[axis];
     }
@@ -266,7 +270,8 @@ static rt_tensor *concat_columns(rt_graph *g, rt_tensor *const in[], const void 
 
 static rt_tensor *concat_views(rt_graph *g, rt_tensor *const in[], const void *context) {
     (void)context;
-    return rt_concat(g, (rt_tensor *const[]){rt_transpose(g, in[0], 0, 1), rt_slice(g, in[1], 1, 1, 3)}, 2, 0);
+    rt_tensor *const parts[] = {rt_transpose(g, in[0], 0, 1), rt_slice(g, in[1], 1, 1, 3)};
+    return rt_concat(g, parts, 2, 0);
 }
 
 static rt_tensor *concat_one(rt_graph *g, rt_tensor *const in[], const void *context) {
@@ -282,8 +287,9 @@ static const rt_gradcheck_case concat_cases[] = {
 };
 
 const rti_op rti_op_concat = {
-    .name = "concat", .arity = RTI_VARIADIC, .differentiable = ~0u, .formula = "y = x0, x1, ... joined along one axis",
-    .source = "", .shape = concat_shape, .forward = concat_forward, .backward = concat_backward,
+    .name = "concat", .arity = RTI_VARIADIC, .differentiable = ~0u,
+    .formula = "y = x0, x1, ... joined along one axis", .source = "",
+    .shape = concat_shape, .forward = concat_forward, .backward = concat_backward,
     .cases = concat_cases, .case_count = sizeof concat_cases / sizeof *concat_cases,
 };
 RTI_REGISTER(op, concat)
@@ -305,8 +311,8 @@ static bool gather_rows_shape(rt_graph *g, rti_node *n) {
     for (int64_t i = 0; i < shape[0]; i++) {
         int32_t row = rt_i32_data(index)[i * index->stride[0]];
         if (row < 0 || row >= x->shape[0])
-            return rti_op_fail(g, n, RT_VALUE, "entry %lld of the index is row %d; there are %lld rows", (long long)i,
-                               (int)row, (long long)x->shape[0]);
+            return rti_op_fail(g, n, RT_VALUE, "entry %lld of the index is row %d; there are %lld rows",
+                               (long long)i, (int)row, (long long)x->shape[0]);
     }
     return rti_out(g, n, x->ndim, shape);
 }

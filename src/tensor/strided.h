@@ -35,7 +35,8 @@ void rti_row_major(int ndim, const int64_t shape[], int64_t stride[]);
 /* Strides with which x is read as if it had the broadcast shape (ndim, shape): aligned at the
  * right, 0 where an extent of 1 is repeated. x must be broadcastable to it. With `contiguous` as if
  * x were row-major, which its gradient is. */
-void rti_broadcast_strides(const rt_tensor *x, bool contiguous, int ndim, const int64_t shape[], int64_t stride[]);
+void rti_broadcast_strides(const rt_tensor *x, bool contiguous, int ndim, const int64_t shape[],
+                           int64_t stride[]);
 
 /* The shape both a and b are broadcast to; false when there is none. Returns the number of
  * dimensions in *ndim. */

@@ -38,7 +38,8 @@ rt_status rti_shape_check(rt_dtype dtype, int ndim, const int64_t shape[], rt_er
             return rt_fail(error, RT_SHAPE, "extent %d of a shape is negative: %lld", i, (long long)shape[i]);
         if (shape[i] == 0) continue;
         if (shape[i] > limit)
-            return rt_fail(error, RT_SHAPE, "a shape of %d dimensions has more elements than memory has addresses",
+            return rt_fail(error, RT_SHAPE,
+                           "a shape of %d dimensions has more elements than memory has addresses",
                            ndim);
         limit /= shape[i];
     }
@@ -64,7 +65,8 @@ rt_tensor *rt_tensor_new(rt_dtype dtype, int ndim, const int64_t shape[], rt_err
     owner *o = rt_alloc_zero(1, HEADER + bytes);
     if (!o) {
         char text[RT_SHAPE_TEXT];
-        rt_fail(error, RT_MEMORY, "no memory for the %zu bytes of a tensor %s", bytes, rt_shape_text(&view, text));
+        rt_fail(error, RT_MEMORY, "no memory for the %zu bytes of a tensor %s", bytes,
+                rt_shape_text(&view, text));
         return NULL;
     }
     o->tensor = view;
@@ -125,7 +127,8 @@ static double read_element(const rt_tensor *tensor, int64_t offset) {
 double rt_tensor_get(const rt_tensor *tensor, const int64_t index[]) {
     int64_t offset = 0;
     for (int i = 0; i < tensor->ndim; i++) {
-        RT_ASSERT(index[i] >= 0 && index[i] < tensor->shape[i], "index %lld of axis %d, which has %lld elements",
+        RT_ASSERT(index[i] >= 0 && index[i] < tensor->shape[i],
+                  "index %lld of axis %d, which has %lld elements",
                   (long long)index[i], i, (long long)tensor->shape[i]);
         offset += index[i] * tensor->stride[i];
     }
