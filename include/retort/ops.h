@@ -78,15 +78,25 @@ typedef enum rt_activation {
  * needs (N,U) more for dz when there is an activation. */
 rt_tensor *rt_linear(rt_graph *g, rt_tensor *x, rt_tensor *w, rt_tensor *b, rt_activation act);
 
-/* ---- reductions. axes: RT_AXIS(0) | RT_AXIS(2), or RT_ALL_AXES; | RT_KEEP_DIMS keeps extents 1 ---- */
+/* ---- reductions -------------------------------------------------------------------------------
+ *
+ * axes: RT_AXIS(0) | RT_AXIS(2), or RT_ALL_AXES, which fits any number of dimensions. Reduced axes
+ * disappear from the shape; with | RT_KEEP_DIMS they stay with extent 1. Sums are kept in double.
+ * n is the number of elements that go into one result.
+ * Errors: RT_VALUE for an empty mask, RT_SHAPE for an axis x does not have; RT_SHAPE when n is 0
+ * (not for rt_sum, whose empty sum is 0). */
 #define RT_AXIS(i) (1u << (i))
 #define RT_ALL_AXES 0x3fu
 #define RT_KEEP_DIMS 0x80000000u
-rt_tensor *rt_sum(rt_graph *g, rt_tensor *x, unsigned axes);
-rt_tensor *rt_mean(rt_graph *g, rt_tensor *x, unsigned axes);
-rt_tensor *rt_max(rt_graph *g, rt_tensor *x, unsigned axes); /* gradient to the first maximum */
+rt_tensor *rt_sum(rt_graph *g, rt_tensor *x, unsigned axes);  /* dx = dy */
+rt_tensor *rt_mean(rt_graph *g, rt_tensor *x, unsigned axes); /* dx = dy / n */
+/* The largest and the smallest. dx = dy at the first of equal winners in row-major order, 0
+ * elsewhere; keeps where each winner lies. A NaN among the elements is the result. */
+rt_tensor *rt_max(rt_graph *g, rt_tensor *x, unsigned axes);
 rt_tensor *rt_min(rt_graph *g, rt_tensor *x, unsigned axes);
-rt_tensor *rt_variance(rt_graph *g, rt_tensor *x, unsigned axes, int correction); /* / (n - correction) */
+/* sum (x - mean)^2 / (n - correction), in two passes; correction 0: of a population, 1: unbiased.
+ * dx = 2 (x - mean) dy / (n - correction); keeps the means. RT_VALUE when n <= correction. */
+rt_tensor *rt_variance(rt_graph *g, rt_tensor *x, unsigned axes, int correction);
 
 /* ---- shape. Kept: nothing ---- */
 
@@ -104,27 +114,73 @@ rt_tensor *rt_concat(rt_graph *g, rt_tensor *const x[], int count, int axis);
 rt_tensor *rt_gather_rows(rt_graph *g, rt_tensor *x, rt_tensor *index);
 
 /* ---- normalisation ---- */
-rt_tensor *rt_l2_normalize(rt_graph *g, rt_tensor *x, int axis, double epsilon); /* x / max(||x||, eps) */
-rt_tensor *rt_log_softmax(rt_graph *g, rt_tensor *z, double T); /* over the last axis, of z/T */
-rt_tensor *rt_softmax(rt_graph *g, rt_tensor *z, double T);
-rt_tensor *rt_dropout(rt_graph *g, rt_tensor *x, double rate, const rt_rng *stream); /* inverted */
 
-/* ---- losses: mean over the batch, one number. z (N,K) logits, y (N) I32 labels ---- */
+/* y = x / max(r, epsilon), r = ||x||_2 along `axis` (0 ... ndim-1). dx = (dy - y (y.dy)) / r, or
+ * dy / epsilon where r <= epsilon. Keeps r. Errors: RT_SHAPE (no such axis), RT_VALUE (epsilon <= 0). */
+rt_tensor *rt_l2_normalize(rt_graph *g, rt_tensor *x, int axis, double epsilon);
+/* log softmax(z/T) and softmax(z/T) over the last axis, shape of z: with m = max_k z_k
+ *     y_k = (z_k - m)/T - log sum_j exp((z_j - m)/T),  finite for all finite logits.
+ * dz_k = (dy_k - p_k sum_j dy_j) / T  and  dz_k = p_k (dy_k - sum_j p_j dy_j) / T, p = softmax(z/T).
+ * Keep p, in double. Errors: RT_VALUE (T <= 0 or not finite), RT_SHAPE (no classes).
+ * For a loss use the fused ops below: the logarithm of rt_softmax is minus infinity for a class far
+ * below the top. Hinton, Vinyals, Dean 2015, arXiv 1503.02531, eq. 1. */
+rt_tensor *rt_log_softmax(rt_graph *g, rt_tensor *z, double T);
+rt_tensor *rt_softmax(rt_graph *g, rt_tensor *z, double T);
+/* Inverted dropout: an element is 0 with probability `rate` (rounded to 1/65536), otherwise divided
+ * by 1 - rate, so that evaluation needs no scaling. The mask is a function of the stream and of the
+ * row-major position; the stream is copied and left as it is. rate 0 is x itself. Keeps the stream
+ * only. RT_VALUE when the rate is not in [0, 1). Srivastava, Hinton, Krizhevsky, Sutskever,
+ * Salakhutdinov 2014, JMLR 15, section 4. */
+rt_tensor *rt_dropout(rt_graph *g, rt_tensor *x, double rate, const rt_rng *stream);
+
+/* ---- losses -----------------------------------------------------------------------------------
+ *
+ * z, v: logits (N, K); y: labels (N) I32 in 0 ... K-1; p: target probabilities (N, K). The result is
+ * one number (ndim 0): the sum over the K classes, the MEAN over the N examples, nats. So duplicating
+ * the batch or adding classes that are impossible in all logits (-1e4) changes nothing.
+ * Computed in double on log-softmax: logits of +-1e4 are harmless.
+ * Errors: RT_SHAPE (not (N, K), N or K is 0, sizes that differ), RT_VALUE (a label that is no class,
+ * T <= 0, epsilon outside 0 ... 1, integers where reals belong). */
+
+/* -(1/N) sum_n log softmax(z_n)[y_n].  dz = (softmax(z) - onehot(y)) dL / N. Keeps (N, K) doubles. */
 rt_tensor *rt_cross_entropy(rt_graph *g, rt_tensor *z, rt_tensor *y);
-rt_tensor *rt_cross_entropy_soft(rt_graph *g, rt_tensor *p, rt_tensor *z, double T); /* -sum p log softmax(z/T) */
+
+/* -(1/N) sum_n sum_k p_nk log q_nk, q = softmax(z/T). NO factor T^2.
+ * dz = (q sum_j p_j - p) dL / (T N); dp = -log q dL / N. p need not sum to 1; where p is 0 the term
+ * is 0. Keeps 2 (N, K) doubles. Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2. */
+rt_tensor *rt_cross_entropy_soft(rt_graph *g, rt_tensor *p, rt_tensor *z, double T);
+
+/* Two different losses go by the name of label smoothing; at equal epsilon the second is the first
+ * with epsilon K/(K-1). */
 typedef enum rt_smoothing {
-    RT_SMOOTHING_UNIFORM, /* (1-e) onehot + e/K everywhere: PyTorch; Szegedy et al. 2015 */
-    RT_SMOOTHING_OTHERS   /* 1-e on y, e/(K-1) on the others: Tf-KD */
+    RT_SMOOTHING_UNIFORM, /* (1-e) onehot + e/K: Szegedy et al. 2015, arXiv 1512.00567, section 7; PyTorch */
+    RT_SMOOTHING_OTHERS   /* 1-e on y, e/(K-1) on the others: code of Yuan et al. 2020, arXiv 1909.11723 */
 } rt_smoothing;
-rt_tensor *rt_cross_entropy_smooth(rt_graph *g, rt_tensor *z, rt_tensor *y, double epsilon, rt_smoothing form);
-/* KL(softmax(v/T) || softmax(z/T)), summed over classes, mean over batch, NO factor T^2.
- * Teacher logits v, student logits z; both may require gradients. */
+/* -(1/N) sum_n sum_k t_nk log softmax(z_n)_k.  dz = (softmax(z) - t) dL / N. epsilon 0 gives the bits
+ * of rt_cross_entropy. RT_UNSUPPORTED: "others" with K = 1. Keeps (N, K) doubles. */
+rt_tensor *rt_cross_entropy_smooth(rt_graph *g, rt_tensor *z, rt_tensor *y, double epsilon,
+                                   rt_smoothing form);
+
+/* KL(p || q) = (1/N) sum_n sum_k p_nk log(p_nk / q_nk), p = softmax(v/T) teacher, q = softmax(z/T)
+ * student. NO factor T^2. Both may require gradients; with D_n the divergence of row n
+ *     dz = (q - p) dL / (T N)           dv = p (log p - log q - D_n) dL / (T N)
+ * For T -> infinity T^2 KL tends to half the mean over classes of the squared difference of the
+ * centred logits. Keeps 2 (N, K) doubles. Hinton, Vinyals, Dean 2015, arXiv 1503.02531, eqs. 2-4. */
 rt_tensor *rt_kl_divergence(rt_graph *g, rt_tensor *v, rt_tensor *z, double T);
-rt_tensor *rt_kl_divergence_reverse(rt_graph *g, rt_tensor *v, rt_tensor *z, double T); /* KL(z/T || v/T) */
-rt_tensor *rt_mse(rt_graph *g, rt_tensor *a, rt_tensor *b);                      /* mean over all elements */
-rt_tensor *rt_l1(rt_graph *g, rt_tensor *a, rt_tensor *b);
+/* KL(q || p): the student first. */
+rt_tensor *rt_kl_divergence_reverse(rt_graph *g, rt_tensor *v, rt_tensor *z, double T);
+
+/* ---- distances: a and b of one shape, never broadcast; the MEAN over all elements, ndim 0 ----
+ * Both may require gradients: da = f'(a - b) dL / count, db = -da. Keep the slopes. Errors: RT_SHAPE. */
+rt_tensor *rt_mse(rt_graph *g, rt_tensor *a, rt_tensor *b); /* f(d) = d^2 */
+rt_tensor *rt_l1(rt_graph *g, rt_tensor *a, rt_tensor *b);  /* f(d) = |d|; slope 0 at 0 */
+/* f(d) = d^2 / (2 beta) where |d| < beta, else |d| - beta/2; beta > 0 (RT_VALUE).
+ * Girshick 2015, arXiv 1504.08083, eq. 3, with beta = 1. */
 rt_tensor *rt_smooth_l1(rt_graph *g, rt_tensor *a, rt_tensor *b, double beta);
-rt_tensor *rt_cosine_similarity(rt_graph *g, rt_tensor *a, rt_tensor *b, double epsilon); /* last axis -> (..) */
+/* a.b / (max(|a|, epsilon) max(|b|, epsilon)) over the last axis: (.., D) and (.., D) -> (..).
+ * With c the result and |a| > epsilon: da = dy (b/|b| - c a/|a|) / |a|. Keeps the lengths.
+ * Errors: RT_SHAPE, RT_VALUE (epsilon <= 0). */
+rt_tensor *rt_cosine_similarity(rt_graph *g, rt_tensor *a, rt_tensor *b, double epsilon);
 
 /* ---- the list of all ops, for `retort gradcheck`, help and tests ---- */
 

@@ -1,0 +1,36 @@
+/* softmax_row.h - the one softmax of the library.                      Floor 5 (ops)
+ *
+ * With m the largest logit of the row and s = sum_k exp((z_k - m)/T), which is at least 1:
+ *
+ *     log p_k = (z_k - m)/T - log s          p_k = exp((z_k - m)/T) / s
+ *
+ * Nothing overflows: exponents are at most 0. A class far below the top has p_k = 0 and a finite
+ * log p_k; a log of p_k is never taken. All in double, whatever rt_real is, because distillation at
+ * high temperature lives on small differences between nearly equal probabilities. */
+#ifndef RTI_SOFTMAX_ROW_H
+#define RTI_SOFTMAX_ROW_H
+
+#include <math.h>
+
+#include "retort/status.h"
+
+/* z (K), T > 0, K >= 1; p (K) and log_p (K) are written. NaN in z makes everything NaN. */
+static inline void rti_softmax_row(int64_t K, const rt_real *z, double T, double *p, double *log_p) {
+    double m = (double)z[0], s = 0;
+    for (int64_t k = 1; k < K; k++)
+        if ((double)z[k] > m) m = (double)z[k];
+    for (int64_t k = 0; k < K; k++) {
+        log_p[k] = ((double)z[k] - m) / T;
+        p[k] = exp(log_p[k]);
+        s += p[k];
+    }
+    double log_s = log(s);
+    for (int64_t k = 0; k < K; k++) {
+        p[k] /= s;
+        log_p[k] -= log_s;
+    }
+}
+
+static inline bool rti_temperature_is_valid(double T) { return T > 0 && T <= 1e30; }
+
+#endif
