@@ -40,7 +40,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .SECONDARY:
-.PHONY: all test demo clean help
+.PHONY: all test data demo clean help
 
 all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
 
@@ -91,6 +91,9 @@ $(BUILD)/double/run-tests: $(call objects,double,$(TEST_SOURCES)) $(BUILD)/doubl
 test: $(BUILD)/float/run-tests $(BUILD)/double/run-tests all  ## all tests, in float and in double
 	$(BUILD)/float/run-tests
 	$(BUILD)/double/run-tests
+
+data: $(BUILD)/retort  ## fetches MNIST (curl; verified, resumed; RETORT_DATA=DIR says where to)
+	$(BUILD)/retort data fetch mnist
 
 clean:  ## removes everything that was built
 	rm -rf $(BUILD)
