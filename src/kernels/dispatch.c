@@ -5,25 +5,44 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/gemm_tiles.h"
+
+static bool always(void) { return true; }
+
+#if defined(__x86_64__) && RTI_REAL_IS_FLOAT
+/* These ask the processor and whether the operating system saves the registers. */
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
+static bool has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 /* Best first; the last one runs everywhere. */
-static const rti_kernel_set sets[] = {
-    {"portable", &rti_loops_portable, rti_gemm_portable},
+static const struct {
+    rti_kernel_set set;
+    bool (*possible)(void);
+} sets[] = {
+#if defined(__x86_64__) && RTI_REAL_IS_FLOAT
+    {{"avx512", &rti_loops_avx512, rti_gemm_14x32_avx512}, has_avx512},
+    {{"avx2", &rti_loops_avx2, rti_gemm_6x16_avx2}, has_avx2},
+#endif
+    {{"portable", &rti_loops_portable, rti_gemm_portable}, always},
 };
 
 enum { SETS = sizeof sets / sizeof *sets };
 
-static bool possible(const char *name) { return strcmp(name, "portable") == 0; }
-
 const rti_kernel_set *rti_kernels_named(const char *name) {
     for (int i = 0; i < SETS; i++)
-        if (strcmp(sets[i].name, name) == 0) return possible(name) ? &sets[i] : NULL;
+        if (strcmp(sets[i].set.name, name) == 0) return sets[i].possible() ? &sets[i].set : NULL;
     return NULL;
 }
 
 static const rti_kernel_set *choose(void) {
     const char *wanted = getenv("RETORT_ISA");
     const rti_kernel_set *set = wanted ? rti_kernels_named(wanted) : NULL;
-    for (int i = 0; i < SETS && !set; i++) set = rti_kernels_named(sets[i].name);
+    for (int i = 0; i < SETS && !set; i++) set = sets[i].possible() ? &sets[i].set : NULL;
     return set;
 }
 

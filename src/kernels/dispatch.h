@@ -5,6 +5,13 @@
 #include "kernels/kernels.h"
 #include "kernels/loops.h"
 
+/* For #if: vector kernels are for float, the double library is portable throughout. */
+#define RTI_REAL_IS_float 1
+#define RTI_REAL_IS_double 0
+#define RTI_PASTE(a, b) a##b
+#define RTI_REAL_IS(type) RTI_PASTE(RTI_REAL_IS_, type)
+#define RTI_REAL_IS_FLOAT RTI_REAL_IS(RT_REAL)
+
 typedef void rti_gemm_function(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
                                int64_t ldc, bool accumulate, const rti_epilogue *epilogue);
 

@@ -40,7 +40,7 @@ static void finish_row(const job *t, int64_t j0, int width, rt_real *c) {
     if (t->epilogue.bias)
         for (int j = 0; j < width; j++) c[j] += t->epilogue.bias[j0 + j];
     if (t->epilogue.relu)
-        for (int j = 0; j < width; j++) c[j] = c[j] <= 0 ? 0 : c[j];
+        for (int j = 0; j < width; j++) c[j] = c[j] < 0 ? 0 : c[j];
 }
 
 static void block(void *context, int64_t task) {
@@ -67,7 +67,7 @@ void rti_gemm_portable(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix
     job t = {M, N, K, A, B, C, ldc, accumulate, {NULL, false}, (N + JB - 1) / JB};
     if (epilogue) t.epilogue = *epilogue;
     const int64_t blocks = (M + IB - 1) / IB * t.column_blocks;
-    if (M * N * K > 64 * 1024) rti_parallel(blocks, block, &t);
+    if ((double)M * (double)N * (double)K > 65536) rti_parallel(blocks, block, &t);
     else
         for (int64_t i = 0; i < blocks; i++) block(&t, i);
 }

@@ -47,10 +47,10 @@ static void fill(int64_t n, rt_real value, rt_real *out) {
     for (int64_t i = 0; i < n; i++) out[i] = value;
 }
 
-/* The comparison is false for NaN, which therefore passes; -0 becomes 0. */
+/* The comparison is false for NaN and for -0, which therefore pass. */
 static void relu(int64_t n, const rt_real *x, rt_real *out) {
     INDEPENDENT
-    for (int64_t i = 0; i < n; i++) out[i] = x[i] <= 0 ? 0 : x[i];
+    for (int64_t i = 0; i < n; i++) out[i] = x[i] < 0 ? 0 : x[i];
 }
 
 static void relu_backward(int64_t n, const rt_real *y, const rt_real *dy, rt_real *dx, bool accumulate) {

@@ -1,0 +1,51 @@
+/* gemm_tiles.h - what an instruction set contributes to the matrix product. Floor 2 (kernels)
+ *
+ * gemm_tiled.c cuts C into tiles of at most tile_rows x (vectors * lanes) elements, which live in registers
+ * while one function of these tables walks along p:
+ *
+ *     C[i][j] = fma(A[i][p], B[p][j], C[i][j])       for p = 0, 1, 2, ..., K-1
+ *
+ * That chain is the same for every element of every tile, whatever its shape, so a result does
+ * not depend on which tile it falls in; it starts from C and goes on from C, so cutting K in blocks
+ * changes nothing either. */
+#ifndef RTI_GEMM_TILES_H
+#define RTI_GEMM_TILES_H
+
+#include "kernels/dispatch.h"
+
+enum { RTI_TILE_ROWS_MOST = 32 };
+
+typedef struct rti_tile_job {
+    int64_t depth;              /* how many p */
+    const float *a;             /* element (i, p) at a[i * a_row + p * a_step] */
+    int64_t a_row, a_step;
+    const float *b;             /* whole vectors at b[p * b_step], see masked_loads */
+    int64_t b_step;
+    float *c;
+    int64_t ldc;
+    int columns;                /* how many of the tile's columns are in C */
+    bool from_zero;             /* or from C */
+    bool relu;                  /* at the end */
+    const float *bias;          /* at the end, or NULL */
+} rti_tile_job;
+
+typedef void rti_tile(const rti_tile_job *job);
+
+typedef struct rti_tiles {
+    int lanes;                  /* floats in a vector */
+    bool masked_loads;          /* columns beyond the last are not read; otherwise they must be readable */
+    int rows[2];                /* the highest tile that is 1 or 2 vectors wide */
+    /* [vectors - 1][rows - 1]: a_step is 1, or a_row is 1. */
+    rti_tile *const (*a_by_rows)[RTI_TILE_ROWS_MOST];
+    rti_tile *const (*a_by_steps)[RTI_TILE_ROWS_MOST];
+    /* out[p * width + j] = from[j * stride + p] for p < depth, j < columns; zeros for columns <= j < width. */
+    void (*pack_transposed)(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out);
+} rti_tiles;
+
+/* The product over such tiles. */
+void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
+                    int64_t ldc, bool accumulate, const rti_epilogue *epilogue);
+
+rti_gemm_function rti_gemm_14x32_avx512, rti_gemm_6x16_avx2;
+
+#endif
