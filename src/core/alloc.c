@@ -1,7 +1,7 @@
 /* alloc.c - counted, aligned, failable memory.                         Floor 1 (core)
  *
  * In front of each block lie 64 bytes: where the system's block starts, its size, and who must
- * release it. Counters are atomic; the peak is exact for one thread and close for several. */
+ * release it. Counters are atomic, so the peak is exact and a countdown fails exactly its n-th. */
 #include "retort/alloc.h"
 
 #include <stdatomic.h>
@@ -41,10 +41,8 @@ void rt_alloc_fail_after(size_t n) { atomic_store(&countdown, n); }
 
 static bool must_fail(void) {
     size_t n = atomic_load(&countdown);
-    if (n == 0) return false;
-    if (n == 1) return true;
-    atomic_store(&countdown, n - 1);
-    return false;
+    while (n > 1 && !atomic_compare_exchange_weak(&countdown, &n, n - 1)) continue;
+    return n == 1;
 }
 
 static header *header_of(void *block) { return (header *)(void *)((char *)block - ALIGNMENT); }
@@ -59,7 +57,8 @@ void *rt_alloc(size_t bytes) {
 
     atomic_fetch_add(&live_blocks, 1);
     size_t live = atomic_fetch_add(&live_bytes, bytes) + bytes;
-    if (live > atomic_load(&peak_bytes)) atomic_store(&peak_bytes, live);
+    size_t peak = atomic_load(&peak_bytes);
+    while (live > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, live)) continue;
     return (void *)start;
 }
 

@@ -44,7 +44,9 @@ void *rti_arena_alloc(rti_arena *arena, size_t bytes) {
     rti_chunk *chunk = arena->chunk;
     if (!chunk || chunk->capacity - chunk->used < bytes) {
         size_t capacity = chunk ? 2 * chunk->capacity : FIRST_CHUNK;
-        if (!push_chunk(arena, capacity > bytes ? capacity : bytes)) return NULL;
+        /* Where there is no memory for a chunk to grow into, one that just fits may do. */
+        bool pushed = capacity > bytes && push_chunk(arena, capacity);
+        if (!pushed && !push_chunk(arena, bytes)) return NULL;
         chunk = arena->chunk;
     }
     void *block = (char *)chunk + HEADER + chunk->used;
@@ -65,7 +67,7 @@ void rti_arena_reset(rti_arena *arena) {
         /* Several chunks: replace them by one that holds all that was ever used at once. Without
          * the memory for it the arena is simply empty and grows again. */
         release_chunks(arena);
-        if (!push_chunk(arena, arena->peak_bytes)) arena->chunk = NULL;
+        (void)push_chunk(arena, arena->peak_bytes);
     }
     if (arena->chunk) arena->chunk->used = 0;
     arena->used_bytes = 0;

@@ -20,7 +20,7 @@ typedef struct rti_arena {
 void rti_arena_init(rti_arena *arena);
 void rti_arena_deinit(rti_arena *arena);
 
-/* Uninitialised; NULL when there is no memory. Valid until the next reset or rewind past it. */
+/* Uninitialised; NULL when there is no memory. Valid until the next reset. */
 void *rti_arena_alloc(rti_arena *arena, size_t bytes) RT_MUST_CHECK;
 void *rti_arena_alloc_zero(rti_arena *arena, size_t bytes) RT_MUST_CHECK;
 

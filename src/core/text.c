@@ -8,6 +8,7 @@
 #include "retort/alloc.h"
 
 static bool reserve(rti_text *text, size_t extra) {
+    if (extra > SIZE_MAX / 4 || text->length > SIZE_MAX / 4) text->failed = true;
     if (text->failed) return false;
     size_t needed = text->length + extra + 1;
     if (needed <= text->capacity) return true;
@@ -48,6 +49,7 @@ void rti_text_printf(rti_text *text, const char *format, ...) {
     va_copy(again, arguments);
     int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
+    if (length < 0) text->failed = true;
     if (length >= 0 && reserve(text, (size_t)length)) {
         vsnprintf(text->bytes + text->length, (size_t)length + 1, format, again);
         text->length += (size_t)length;
