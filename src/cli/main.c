@@ -53,7 +53,7 @@ static void print_overview(FILE *out) {
 }
 
 static int unknown_command(const char *name) {
-    const char *names[64];
+    const char *names[64] = {NULL};
     int count = 0;
     while (count < 64 && rti_all_commands[count]) {
         names[count] = rti_all_commands[count]->name;
