@@ -35,6 +35,7 @@ typedef struct rt_model_cost {
 /* Option rows of a kind of model, for specs and help: NULL when there is no such kind. */
 const rt_param *rt_model_rows(const char *kind, int *count);
 const char *const *rt_model_kinds(int *count);
+const char *rt_model_title(const char *kind); /* one line; NULL when there is no such kind */
 
 /* A model of `kind` with `options` (made from rt_model_rows; others in the same rt_params are
  * ignored) for examples of `input_shape` and `classes` outputs. Initial weights are a function of
@@ -55,8 +56,14 @@ void rt_model_freeze(rt_model *model);
 /* (N, input shape...) -> (N, K) logits; x may also be (N, D) with D the product of the shape. */
 rt_tensor *rt_model_forward(rt_model *model, rt_graph *graph, rt_tensor *x);
 
-/* Taps: the output of a named layer in the last forward, borrowed until the graph's reset; NULL
- * when there is no such layer. Names by number: rt_model_tap_name(m, 0) ... */
+/* Taps: the output of a named layer ("fc1", after its activation; the last one gives the logits) in
+ * the last forward, borrowed until the graph's reset; NULL when there is no such layer or forward
+ * failed. "dropout.input" and "dropout.fc1" are names, too. Names by number: layers with parameters.
+ *
+ * What stands ahead of the activation is "fc1.pre". It is kept only after somebody has asked for it
+ * once, before forward: then bias and activation no longer ride on the product together. _want_tap
+ * is false when there is no such layer; for other names it changes nothing. */
+bool rt_model_want_tap(rt_model *model, const char *name);
 rt_tensor *rt_model_tap(const rt_model *model, const char *name);
 int rt_model_taps(const rt_model *model);
 const char *rt_model_tap_name(const rt_model *model, int i);
@@ -71,12 +78,21 @@ int rt_model_layers(const rt_model *model); /* with parameters: the range of rt_
 rt_model_cost rt_model_cost_get(const rt_model *model);
 /* "784-1200-1200-10 relu, dropout 0.2/0.5": borrowed. */
 const char *rt_model_summary(const rt_model *model);
-/* 32 hexadecimal digits over structure and weights. */
+const char *rt_model_kind(const rt_model *model);    /* "mlp"; borrowed */
+const char *rt_model_options(const rt_model *model); /* every option, one "name = value" per line; borrowed */
+/* 32 hexadecimal digits over structure and weights: equal for models that answer alike. Dropout and
+ * the law of the initial weights are no part of it. */
 void rt_model_hash(const rt_model *model, char text[33]);
 
 /* Weights as safetensors, with `metadata` pairs (key, value, key, value, ..., NULL; may be NULL).
- * Loading checks names, shapes and dtype against the model and changes nothing on failure. */
+ * The file also says what model it is (keys retort.model, .options, .input_shape, .classes,
+ * .structure; pairs of yours with these keys are left out). RT_IO, RT_MEMORY. */
 rt_status rt_model_save(const rt_model *model, const char *path, const char *const metadata[], rt_error *error) RT_MUST_CHECK;
+/* Checks names, shapes, dtype (F32; in double F64 as well), finiteness and, when the file says it, the
+ * structure, and changes nothing on failure. RT_FORMAT, RT_IO, RT_NOT_FOUND, RT_MEMORY. */
 rt_status rt_model_load(rt_model *model, const char *path, rt_error *error) RT_MUST_CHECK;
+/* The model that a file of rt_model_save holds, from the file alone; every field is checked before
+ * memory is asked for. NULL and *error as above. Freed with rt_model_free. */
+rt_model *rt_model_open(const char *path, rt_error *error) RT_MUST_CHECK;
 
 #endif
