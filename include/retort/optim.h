@@ -4,8 +4,16 @@
  * step: clip, weight decay, update, max-norm. Kinds are descriptors (RTI_REGISTER(optimizer, ...)).
  * Learning rate and momentum follow schedules of the progress through training:
  *
- *     lr(t) = lr * schedule(t) * factor of the layer,   t in epochs, fractions included
- */
+ *     lr(t) = lr * warm(t) * schedule(t) * factor of the layer
+ *     momentum(t) = from momentum_start to momentum, linear over momentum_epochs, then constant
+ *
+ * t counts epochs from 0. With schedule_by = "step" (the default) it has fractions: step s of an epoch
+ * of S is at t = epoch + s / S; with "epoch" it is whole, as in the 2012 recipe (0.998 per epoch).
+ * warm(t) rises linearly to 1 over `warmup` epochs and is not zero at the first step.
+ *
+ * max_norm_squared limits the SQUARED length of each unit's incoming weights (a row of W): after the
+ * update a longer row is scaled back to that length. Hinton et al. 2012 use 15. Only weights of
+ * hidden layers, or of all layers with max_norm_layers = "all". Biases never. */
 #ifndef RETORT_OPTIM_H
 #define RETORT_OPTIM_H
 
@@ -18,6 +26,20 @@ typedef struct rt_optimizer rt_optimizer;
 const rt_param *rt_optimizer_rows(int *count);
 const char *const *rt_optimizer_kinds(int *count);
 const char *const *rt_schedule_kinds(int *count);
+
+/* For help: the rows that all share, those of one kind, title, formula, source. NULL: no such kind. */
+const rt_param *rt_optimizer_common_rows(int *count);
+const rt_param *rt_optimizer_kind_rows(const char *kind, int *count);
+const char *rt_optimizer_title(const char *kind);
+const char *rt_optimizer_formula(const char *kind);
+const char *rt_optimizer_source(const char *kind);
+const rt_param *rt_schedule_rows(const char *schedule, int *count);
+const char *rt_schedule_formula(const char *schedule);
+
+/* RT_SPEC when an option was given that means nothing with the chosen kind and schedule (momentum
+ * with adam), unless it stands at its default, or when options contradict each other. `options`
+ * and `prefix` as in rt_optimizer_new, which asks this, too. */
+rt_status rt_optimizer_check(const rt_params *options, const char *prefix, rt_error *error) RT_MUST_CHECK;
 
 /* For the parameters of `model`, which must outlive the optimiser. `options` holds the rows above,
  * under names with `prefix` before them ("optimizer." or ""). epochs: length of the whole training

@@ -75,6 +75,12 @@ typedef struct rti_adam {
 } rti_adam;
 void rti_adam_update(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v);
 
+/*   g' = grad_scale g + decay p;  v = rho v + (1-rho) g'^2;  p = p - lr g' / (sqrt(v) + epsilon) */
+typedef struct rti_rmsprop {
+    rt_real lr, rho, epsilon, decay, grad_scale;
+} rti_rmsprop;
+void rti_rmsprop_update(int64_t n, const rti_rmsprop *c, rt_real *p, const rt_real *g, rt_real *v);
+
 /* ---- pixels: out[i] = bytes[i] * scale + shift ---- */
 void rti_bytes_to_real(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out);
 
