@@ -1,0 +1,373 @@
+/* resolve.c - from what was written to typed settings.                 Floor 8 (experiment)
+ *
+ * Which keys exist depends on other keys: the model's name decides which rows [student] has, the
+ * method's name those of [distill]. So a point of the grid is resolved from scratch: tables are
+ * chosen first, a preset is applied, then what was written, then the axes.
+ *
+ * A sweep over methods (or models) may hold keys that only some of them know; such a key is left out
+ * where it means nothing, and is an error when it means nothing anywhere. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiment/spec.h"
+
+#define CHOICES_MAX 1024
+
+/* ---- rows that belong to the runner ---- */
+
+static const char *join(const char *const *words, int count, char out[CHOICES_MAX]) {
+    size_t used = 0;
+    out[0] = 0;
+    for (int i = 0; i < count && used < CHOICES_MAX; i++)
+        used += (size_t)snprintf(out + used, CHOICES_MAX - used, "%s%s", i ? "|" : "", words[i]);
+    RT_ASSERT(used < CHOICES_MAX, "the names of models or methods are too long for one row");
+    return out;
+}
+
+static const char *model_choices(void) {
+    static char text[CHOICES_MAX];
+    int count;
+    const char *const *kinds = rt_model_kinds(&count);
+    return text[0] ? text : join(kinds, count, text);
+}
+
+static const char *method_choices(void) {
+    static char text[CHOICES_MAX];
+    int count;
+    const char *const *names = rt_method_names(&count);
+    return text[0] ? text : join(names, count, text);
+}
+
+static const rt_param *training_rows(int *count) {
+    static rt_param rows[3];
+    const rt_param all[] = {
+        RT_PARAM_CHOICE_ROW("model", "mlp", model_choices(), "kind of network"),
+        RT_PARAM_INT_ROW("epochs", 10, 1, 100000, "epochs", "passes over the training set"),
+        RT_PARAM_INT_ROW("jitter", 0, 0, 16, "pixels", "shift each image by up to so much in x and y, anew each epoch"),
+    };
+    memcpy(rows, all, sizeof rows);
+    *count = 3;
+    return rows;
+}
+
+static const rt_param *teacher_rows(int *count) {
+    static const rt_param rows[] = {
+        RT_PARAM_INT_ROW("count", 1, 1, RTI_TEACHERS_MAX, "networks", "members of the ensemble that teaches"),
+        RT_PARAM_CHOICE_ROW("combine", "logits", "logits|probabilities|geometric",
+                            "how the members' answers are averaged"),
+        RT_PARAM_INT_ROW("seed", 1000, 0, 9007199254740992.0, "", "of the first member; the others count up"),
+    };
+    *count = 3;
+    return rows;
+}
+
+static const rt_param *distill_rows(int *count) {
+    static rt_param rows[2];
+    const rt_param all[] = {
+        RT_PARAM_CHOICE_ROW("method", "none", method_choices(), "how the student learns from the teacher"),
+        RT_PARAM_TEXT_ROW("preset", "", "settings of the method as somebody published them"),
+    };
+    memcpy(rows, all, sizeof rows);
+    *count = 2;
+    return rows;
+}
+
+/* The optimiser's rows under the names they have in a section: "optimizer.lr". */
+static const rt_param *optimizer_rows(int *count) {
+    static rt_param rows[RT_PARAMS_MAX];
+    static char names[RT_PARAMS_MAX][64];
+    static int known;
+    if (!known) {
+        int n;
+        const rt_param *plain = rt_optimizer_rows(&n);
+        RT_ASSERT(n <= RT_PARAMS_MAX, "an optimiser has %d rows", n);
+        for (int i = 0; i < n; i++) {
+            rows[i] = plain[i];
+            snprintf(names[i], sizeof names[i], "optimizer.%s", plain[i].name);
+            rows[i].name = names[i];
+        }
+        known = n;
+    }
+    *count = known;
+    return rows;
+}
+
+static bool method_exists(const char *method) {
+    int count;
+    const char *const *names = rt_method_names(&count);
+    for (int i = 0; i < count; i++)
+        if (!strcmp(names[i], method)) return true;
+    return false;
+}
+
+/* ---- tables ---- */
+
+static void network_table(rt_params *p, const char *model, bool teacher) {
+    int count;
+    const rt_param *rows = training_rows(&count);
+    rt_params_init(p, rows, count);
+    if (teacher) {
+        rows = teacher_rows(&count);
+        rt_params_add(p, rows, count);
+    }
+    rows = rt_model_rows(model, &count);
+    if (rows) rt_params_add(p, rows, count);
+    rows = optimizer_rows(&count);
+    rt_params_add(p, rows, count);
+}
+
+static void distill_table(rt_params *p, const char *method) {
+    int count;
+    const rt_param *rows = distill_rows(&count);
+    rt_params_init(p, rows, count);
+    rows = rt_method_rows(method, &count);
+    if (rows) rt_params_add(p, rows, count);
+}
+
+static rt_params *section_table(rti_settings *s, const char *key, const char **name) {
+    static const char *const sections[] = {"data.", "teacher.", "student.", "distill."};
+    rt_params *tables[] = {&s->data, &s->teacher, &s->student, &s->distill};
+    for (int i = 0; i < 4; i++) {
+        size_t length = strlen(sections[i]);
+        if (strncmp(key, sections[i], length)) continue;
+        *name = key + length;
+        return tables[i];
+    }
+    return NULL;
+}
+
+/* Two keys have a second spelling, as people write them. */
+static const char *row_name(const char *name) {
+    if (!strcmp(name, "max_norm_squared")) return "optimizer.max_norm_squared";
+    if (!strcmp(name, "optimizer")) return "optimizer.name";
+    return name;
+}
+
+const rt_value *rti_settings_value(const rti_settings *settings, const char *key) {
+    const char *name;
+    rti_settings *s = (rti_settings *)(uintptr_t)settings; /* only looked at */
+    rt_params *table = section_table(s, key, &name);
+    if (!table || (table == &s->teacher && !s->has_teacher)) return NULL;
+    int row = rt_params_find(table, row_name(name));
+    return row < 0 ? NULL : &table->values[row];
+}
+
+/* ---- messages ---- */
+
+const char *rti_spec_where(const rti_spec *spec, const char *key, int line, char out[RTI_WHERE_MAX]) {
+    if (line) snprintf(out, RTI_WHERE_MAX, "%s:%d", spec->path, line);
+    else snprintf(out, RTI_WHERE_MAX, "--set %s", key);
+    return out;
+}
+
+/* The method other than `present` that has a row of this name, or NULL. */
+static const char *method_with(const char *name) {
+    int count;
+    const char *const *methods = rt_method_names(&count);
+    for (int i = 0; i < count; i++) {
+        int rows;
+        const rt_param *row = rt_method_rows(methods[i], &rows);
+        for (int j = 0; row && j < rows; j++)
+            if (!strcmp(row[j].name, name)) return methods[i];
+    }
+    return NULL;
+}
+
+static const char *model_with(const char *name) {
+    int count;
+    const char *const *kinds = rt_model_kinds(&count);
+    for (int i = 0; i < count; i++) {
+        int rows;
+        const rt_param *row = rt_model_rows(kinds[i], &rows);
+        for (int j = 0; row && j < rows; j++)
+            if (!strcmp(row[j].name, name)) return kinds[i];
+    }
+    return NULL;
+}
+
+static rt_status unknown_key(const rti_spec *spec, const rti_settings *s, const rt_params *table, const char *key,
+                             const char *name, int line, rt_error *error) {
+    char where[RTI_WHERE_MAX];
+    rti_spec_where(spec, key, line, where);
+    const char *other;
+    if (table == &s->distill && (other = method_with(name)))
+        return rt_fail(error, RT_SPEC, "%s: %s belongs to the method %s; the method here is %s", where, key, other,
+                       rt_params_text(&s->distill, "method"));
+    if ((table == &s->student || table == &s->teacher) && (other = model_with(name)))
+        return rt_fail(error, RT_SPEC, "%s: %s belongs to the model %s; the model here is %s", where, key, other,
+                       rt_params_text(table, "model"));
+    const char *words[RT_PARAMS_MAX + 1];
+    int count = 0;
+    for (int i = 0; i < table->count; i++) words[count++] = table->rows[i]->name;
+    words[count++] = "max_norm_squared";
+    if (table == &s->data || table == &s->distill) count--;
+    const char *near = rt_nearest_word(name, words, count);
+    int section = (int)(name - key);
+    if (near)
+        return rt_fail(error, RT_SPEC, "%s: unknown key %s; did you mean %.*s%s?", where, key, section, key, near);
+    return rt_fail(error, RT_SPEC, "%s: unknown key %s; `retort help spec` lists what [%.*s] may hold", where, key,
+                   section - 1, key);
+}
+
+/* ---- setting ---- */
+
+/* Does a swept method or model know this key, so that it may stand here without meaning? */
+static bool known_elsewhere(const rti_spec *spec, const rti_settings *s, const rt_params *table, const char *name) {
+    const char *chooser = table == &s->distill ? "distill.method"
+                          : table == &s->student ? "student.model"
+                          : table == &s->teacher ? "teacher.model" : NULL;
+    int axis = chooser ? rti_spec_axis(spec, chooser) : -1;
+    if (axis < 0) return false;
+    for (int i = 0; i < spec->axes[axis].count; i++) {
+        int count;
+        const char *word = spec->axes[axis].values[i].text;
+        const rt_param *rows = table == &s->distill ? rt_method_rows(word, &count) : rt_model_rows(word, &count);
+        for (int j = 0; rows && j < count; j++)
+            if (!strcmp(rows[j].name, name)) return true;
+    }
+    return false;
+}
+
+/* What was written, in the type that the row asks for, where that loses nothing. */
+static rt_value fitted(const rt_param *row, const rt_value *written) {
+    rt_value v = *written;
+    bool list = v.type == RT_PARAM_INTS || v.type == RT_PARAM_REALS;
+    if (v.type == RT_PARAM_TEXT && row->type == RT_PARAM_CHOICE) v.type = RT_PARAM_CHOICE;
+    if (v.type == RT_PARAM_INT && row->type == RT_PARAM_REAL) v.type = RT_PARAM_REAL;
+    if (list && row->type == RT_PARAM_REALS) v.type = RT_PARAM_REALS;
+    if (list && row->type == RT_PARAM_INTS && v.count == 0) v.type = RT_PARAM_INTS;
+    return v;
+}
+
+static rt_status set_key(const rti_spec *spec, rti_settings *s, const char *key, const rt_value *value, int line,
+                         rt_error *error) {
+    const char *name = key;
+    rt_params *table = section_table(s, key, &name);
+    RT_ASSERT(table, "no section holds %s", key);
+    const char *wanted = table == &s->student || table == &s->teacher ? row_name(name) : name;
+    int row = rt_params_find(table, wanted);
+    if (row < 0) {
+        if (known_elsewhere(spec, s, table, name)) return RT_OK;
+        return unknown_key(spec, s, table, key, name, line, error);
+    }
+    rt_value v = fitted(table->rows[row], value);
+    rt_error inner = {0};
+    if (rt_params_set(table, wanted, &v, &inner) == RT_OK) return RT_OK;
+    char where[RTI_WHERE_MAX];
+    return rt_fail(error, RT_SPEC, "%s: [%.*s] %s", rti_spec_where(spec, key, line, where), (int)(name - key) - 1,
+                   key, inner.message);
+}
+
+/* The word that chooses a table: from the axis, else as written, else NULL. */
+static const rt_value *chooser_value(const rti_spec *spec, const int value[], const char *key, int *line) {
+    int axis = rti_spec_axis(spec, key);
+    if (axis >= 0) {
+        *line = spec->entries->axis_line[axis];
+        return &spec->axes[axis].values[value[axis]];
+    }
+    for (int i = spec->entries->count - 1; i >= 0; i--)
+        if (!strcmp(spec->entries->items[i].key, key)) {
+            *line = spec->entries->items[i].line;
+            return &spec->entries->items[i].value;
+        }
+    return NULL;
+}
+
+/* The table is made with the default word first, so that a wrong word is refused by its own row. */
+static rt_status choose(const rti_spec *spec, const int value[], rti_settings *s, const char *key, char word[64],
+                        rt_error *error) {
+    int line = 0;
+    const char *name;
+    const rt_params *table = section_table(s, key, &name);
+    const rt_value *written = chooser_value(spec, value, key, &line);
+    if (written) RT_TRY(set_key(spec, s, key, written, line, error));
+    snprintf(word, 64, "%s", rt_params_text(table, name));
+    return RT_OK;
+}
+
+static rt_status make_tables(const rti_spec *spec, const int value[], rti_settings *s, rt_error *error) {
+    char word[64];
+    int count;
+    const rt_param *rows = rt_data_rows(&count);
+    rt_params_init(&s->data, rows, count);
+    rows = training_rows(&count);
+    rt_params_init(&s->student, rows, count);
+    rt_params_init(&s->teacher, rows, count);
+    rows = distill_rows(&count);
+    rt_params_init(&s->distill, rows, count);
+
+    RT_TRY(choose(spec, value, s, "student.model", word, error));
+    network_table(&s->student, word, false);
+    RT_TRY(choose(spec, value, s, "teacher.model", word, error));
+    network_table(&s->teacher, word, true);
+    RT_TRY(choose(spec, value, s, "distill.method", word, error));
+    RT_ASSERT(method_exists(word), "method %s is on no list", word);
+    distill_table(&s->distill, word);
+
+    int line = 0;
+    const rt_value *preset = chooser_value(spec, value, "distill.preset", &line);
+    if (!preset) return RT_OK;
+    RT_TRY(set_key(spec, s, "distill.preset", preset, line, error));
+    if (!preset->text[0]) return RT_OK;
+    rt_error inner = {0};
+    if (rt_preset_apply(word, preset->text, &s->distill, &inner) == RT_OK) return RT_OK;
+    char where[RTI_WHERE_MAX];
+    return rt_fail(error, RT_SPEC, "%s: %s", rti_spec_where(spec, "distill.preset", line, where), inner.message);
+}
+
+rt_status rti_spec_resolve(const rti_spec *spec, const int value[], rti_settings *s, rt_error *error) {
+    memset(s, 0, sizeof *s);
+    s->has_teacher = spec->base.has_teacher;
+    RT_TRY(make_tables(spec, value, s, error));
+    for (int i = 0; i < spec->entries->count; i++) {
+        const rti_spec_entry *e = &spec->entries->items[i];
+        if (rti_spec_axis(spec, e->key) >= 0) continue;
+        RT_TRY(set_key(spec, s, e->key, &e->value, e->line, error));
+    }
+    for (int a = 0; a < spec->axis_count; a++)
+        RT_TRY(set_key(spec, s, spec->axes[a].key, &spec->axes[a].values[value[a]], spec->entries->axis_line[a], error));
+    const char *method = rt_params_text(&s->distill, "method");
+    if (rt_method_needs_teacher(method) && !s->has_teacher)
+        return rt_fail(error, RT_SPEC, "%s: the method %s needs a teacher; add a [teacher] section", spec->path, method);
+    return RT_OK;
+}
+
+/* ---- canonical text ---- */
+
+static int by_name(const void *a, const void *b) {
+    return strcmp((*(const rt_param *const *)a)->name, (*(const rt_param *const *)b)->name);
+}
+
+static bool listed(const char *const skip[], const char *name) {
+    for (; skip && *skip; skip++)
+        if (!strcmp(*skip, name)) return true;
+    return false;
+}
+
+void rti_params_append(rti_text *out, const rt_params *p, const char *const skip[]) {
+    const rt_param *rows[RT_PARAMS_MAX];
+    for (int i = 0; i < p->count; i++) rows[i] = p->rows[i];
+    qsort(rows, (size_t)p->count, sizeof rows[0], by_name);
+    for (int i = 0; i < p->count; i++) {
+        const rt_value *value = &p->values[rt_params_find(p, rows[i]->name)];
+        bool is_text = value->type == RT_PARAM_TEXT || value->type == RT_PARAM_CHOICE;
+        if (listed(skip, rows[i]->name) || (is_text && !value->text[0])) continue;
+        char text[RT_PARAM_TEXT_MAX * 6 + 8];
+        rt_value_format(value, text, sizeof text);
+        rti_text_printf(out, "%s = %s\n", rows[i]->name, text);
+    }
+}
+
+void rti_settings_text(const rti_settings *s, uint64_t seed, rti_text *out) {
+    rti_text_printf(out, "seeds = [%llu]\n\n[data]\n", (unsigned long long)seed);
+    rti_params_append(out, &s->data, NULL);
+    if (s->has_teacher) {
+        rti_text_append(out, "\n[teacher]\n");
+        rti_params_append(out, &s->teacher, NULL);
+    }
+    rti_text_append(out, "\n[student]\n");
+    rti_params_append(out, &s->student, NULL);
+    rti_text_append(out, "\n[distill]\n");
+    rti_params_append(out, &s->distill, NULL);
+}
