@@ -39,6 +39,7 @@
 #define RTI_KEY_MAX 96
 #define RTI_TEACHERS_MAX 32
 #define RTI_CELLS_MAX 4096
+#define RTI_TRIALS_MAX 20000
 
 /* Part of every identity: raise it when the same settings begin to mean something else. */
 #define RTI_TRIAL_FORMAT 1
@@ -53,8 +54,8 @@ typedef struct rti_settings {
     rt_params distill;    /* "method", "preset", rows of that method */
 } rti_settings;
 
-/* The settings as TOML that reads back to the same values; `seed` stands on top. */
-void rti_settings_text(const rti_settings *settings, uint64_t seed, rti_text *out);
+/* The settings as sections of a spec that reads back to the same values. */
+void rti_settings_text(const rti_settings *settings, rti_text *out);
 
 /* ---- the spec ---- */
 
@@ -107,6 +108,7 @@ typedef struct rti_trial {
     int dataset;                     /* index into the plan's data sets */
     int teacher_count;               /* trials it waits for: members of its teacher, in order */
     int teachers[RTI_TEACHERS_MAX];
+    rt_model_cost cost;              /* of its network */
 } rti_trial;
 
 /* One point of the grid: values of all axes. Its trials, one per seed, may be shared with other
@@ -131,7 +133,6 @@ typedef struct rti_plan {
     rt_dataset **datasets;           /* owned */
     int settings_count;
     rti_settings **settings;         /* owned */
-    int *trial_numbers;              /* memory behind the cells' lists */
 } rti_plan;
 
 /* Takes `spec` (it is empty afterwards, also on failure), opens the data it names (`data_directory`
@@ -147,6 +148,12 @@ void rti_trial_directory(const rti_plan *plan, int trial, char *out, size_t size
 /* "teacher, seed 1000", "scratch [30, 30], seed 2", "student T 4, alpha 0.9, seed 1": what tells this
  * trial from the others of its plan. Returns out. */
 const char *rti_trial_label(const rti_plan *plan, int trial, char *out, size_t size);
+
+/* The table that holds the trial's network and training rows: settings->teacher or ->student. */
+const rt_params *rti_trial_network(const rti_trial *trial);
+
+/* The part the trial trains on: all of the training set for a teacher, the transfer set for a student. */
+const rt_part *rti_trial_part(const rti_plan *plan, int trial);
 
 /* Untrained network of a trial, for its data: for loading weights into. Freed with rt_model_free. */
 rt_model *rti_trial_model(const rti_plan *plan, int trial, rt_error *error) RT_MUST_CHECK;

@@ -333,6 +333,8 @@ rt_status rti_spec_resolve(const rti_spec *spec, const int value[], rti_settings
     return RT_OK;
 }
 
+void rti_settings_labels_only(rti_settings *settings) { distill_table(&settings->distill, "none"); }
+
 /* ---- canonical text ---- */
 
 static int by_name(const void *a, const void *b) {
@@ -359,8 +361,8 @@ void rti_params_append(rti_text *out, const rt_params *p, const char *const skip
     }
 }
 
-void rti_settings_text(const rti_settings *s, uint64_t seed, rti_text *out) {
-    rti_text_printf(out, "seeds = [%llu]\n\n[data]\n", (unsigned long long)seed);
+void rti_settings_text(const rti_settings *s, rti_text *out) {
+    rti_text_append(out, "[data]\n");
     rti_params_append(out, &s->data, NULL);
     if (s->has_teacher) {
         rti_text_append(out, "\n[teacher]\n");

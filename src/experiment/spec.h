@@ -29,6 +29,9 @@ int rti_spec_axis(const rti_spec *spec, const char *key);
 /* The value that stands at "section.name" in *settings, or NULL when these settings have no such row. */
 const rt_value *rti_settings_value(const rti_settings *settings, const char *key);
 
+/* Makes *settings those of the student that learns from the labels alone. */
+void rti_settings_labels_only(rti_settings *settings);
+
 /* "set = "digits"" and so on, one row per line, sorted by name, without the rows named in `skip`
  * (NULL-terminated; may be NULL) and without empty texts. */
 void rti_params_append(rti_text *out, const rt_params *p, const char *const skip[]);
