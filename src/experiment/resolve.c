@@ -278,7 +278,7 @@ static const rt_value *chooser_value(const rti_spec *spec, const int value[], co
 static rt_status choose(const rti_spec *spec, const int value[], rti_settings *s, const char *key, char word[64],
                         rt_error *error) {
     int line = 0;
-    const char *name;
+    const char *name = key;
     const rt_params *table = section_table(s, key, &name);
     const rt_value *written = chooser_value(spec, value, key, &line);
     if (written) RT_TRY(set_key(spec, s, key, written, line, error));

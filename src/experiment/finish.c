@@ -1,0 +1,280 @@
+/* finish.c - see finish.h.                                             Floor 8 (experiment)
+ *
+ * result.json, metrics.csv and the weights are functions of the trial's identity alone. What depends
+ * on the machine and the hour goes to cost.json and manifest.json. */
+#include "experiment/finish.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "formats/json.h"
+#include "kernels/kernels.h"
+#include "retort/alloc.h"
+#include "retort/threads.h"
+
+#ifndef RETORT_CFLAGS
+#define RETORT_CFLAGS ""
+#endif
+
+/* ---- the teacher ---- */
+
+void rti_teaching_deinit(rti_teaching *teaching) {
+    rt_teacher_free(teaching->teacher);
+    for (int i = 0; i < teaching->count; i++) rt_model_free(teaching->members[i]);
+    memset(teaching, 0, sizeof *teaching);
+}
+
+static rt_combine combine_of(const char *word) {
+    if (!strcmp(word, "probabilities")) return RT_COMBINE_PROBABILITIES;
+    return strcmp(word, "geometric") ? RT_COMBINE_LOGITS : RT_COMBINE_GEOMETRIC;
+}
+
+static rt_status load_members(rti_teaching *teaching, const rti_plan *plan, const rti_trial *trial, rt_error *error) {
+    for (int i = 0; i < trial->teacher_count; i++) {
+        char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
+        rti_trial_directory(plan, trial->teachers[i], directory, sizeof directory);
+        RT_TRY(rti_path_join(path, sizeof path, directory, "weights.safetensors", error));
+        teaching->members[i] = rti_trial_model(plan, trial->teachers[i], error);
+        if (!teaching->members[i]) return error->status;
+        teaching->count = i + 1;
+        RT_TRY(rt_model_load(teaching->members[i], path, error));
+    }
+    return RT_OK;
+}
+
+rt_status rti_teaching_load(rti_teaching *teaching, const rti_plan *plan, int trial, rt_error *error) {
+    memset(teaching, 0, sizeof *teaching);
+    const rti_trial *t = &plan->trials[trial];
+    if (!t->teacher_count) return RT_OK;
+    rt_error inner = {0};
+    rt_status status = load_members(teaching, plan, t, &inner);
+    if (status == RT_OK) {
+        rt_combine combine = combine_of(rt_params_text(&t->settings->teacher, "combine"));
+        teaching->teacher = rt_teacher_new(teaching->members, teaching->count, combine, &inner);
+        if (!teaching->teacher) status = inner.status;
+    }
+    if (status == RT_OK) return RT_OK;
+    rti_teaching_deinit(teaching);
+    return rt_fail(error, status, "the teacher cannot be loaded: %s", inner.message);
+}
+
+/* ---- measuring ---- */
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+#define LATENCY_RUNS 101
+#define LATENCY_LIMIT_S 0.5
+
+/* Median time of one example through the network on one thread, in microseconds; NaN when it cannot
+ * be measured. A few runs warm the caches up. */
+static double latency_us(rt_model *model, const rt_part *test) {
+    double times[LATENCY_RUNS];
+    int count = 0, threads = rt_threads_get();
+    rt_part one = *test;
+    one.count = 1;
+    rt_graph *graph = test->count ? rt_graph_new(NULL) : NULL;
+    rt_loader *loader = graph ? rt_loader_new(&one, 1, 0, NULL, NULL) : NULL;
+    rt_batch batch;
+    rt_threads_set(1);
+    if (loader && rt_loader_next(loader, &batch)) {
+        rt_model_evaluate(model);
+        double end = rti_clock_s() + LATENCY_LIMIT_S;
+        for (int i = -5; i < LATENCY_RUNS && (i < 1 || rti_clock_s() < end); i++) {
+            double start = rti_clock_s();
+            rt_no_grad_begin(graph);
+            bool fine = rt_model_forward(model, graph, batch.x) != NULL;
+            rt_no_grad_end(graph);
+            double time = rti_clock_s() - start;
+            rt_graph_reset(graph);
+            if (!fine) break;
+            if (i >= 0) times[count++] = time;
+        }
+    }
+    rt_threads_set(threads);
+    rt_loader_free(loader);
+    rt_graph_free(graph);
+    if (!count) return NAN;
+    qsort(times, (size_t)count, sizeof times[0], ascending);
+    return 1e6 * times[count / 2];
+}
+
+typedef struct measured {
+    rt_quality validation, test;
+    char hash[33];
+} measured;
+
+static rt_status measure(const rti_finish *f, measured *m, rt_error *error) {
+    const rt_dataset *set = f->plan->datasets[f->plan->trials[f->trial].dataset];
+    const rt_part *validation = rt_dataset_part(set, RT_PART_VALIDATION), *test = rt_dataset_part(set, RT_PART_TEST);
+    memset(m, 0, sizeof *m);
+    if (validation->count) RT_TRY(rt_evaluate(f->model, NULL, validation, &m->validation, NULL, error));
+    if (test->count) RT_TRY(rt_evaluate(f->model, f->teacher, test, &m->test, NULL, error));
+    rt_model_hash(f->model, m->hash);
+    return RT_OK;
+}
+
+/* ---- writing ---- */
+
+static rt_status save_text(rti_finish *f, const char *name, rti_text *text, rt_error *error) {
+    char path[RTI_PATH_MAX];
+    rt_status status = text->failed ? rt_fail(error, RT_MEMORY, "no memory for %s", name)
+                                    : rti_path_join(path, sizeof path, f->directory, name, error);
+    if (status == RT_OK) status = rti_file_write(path, rti_text_string(text), text->length, error);
+    if (status == RT_IO) f->unsaved = true;
+    return status;
+}
+
+static rt_status save_weights(rti_finish *f, const char *name, int64_t epoch, rt_error *error) {
+    const rti_trial *trial = &f->plan->trials[f->trial];
+    char path[RTI_PATH_MAX], number[32];
+    snprintf(number, sizeof number, "%" PRId64, epoch);
+    const char *const metadata[] = {"experiment", f->plan->spec.name, "trial", trial->id, "epoch", number, NULL};
+    RT_TRY(rti_path_join(path, sizeof path, f->directory, name, error));
+    rt_status status = rt_model_save(f->model, path, metadata, error);
+    if (status == RT_IO) f->unsaved = true;
+    return status;
+}
+
+static void add_quality(rti_json_writer *w, const char *key, const rt_quality *q) {
+    if (!q->examples) {
+        rti_json_add_number(w, key, NAN); /* null */
+        return;
+    }
+    rti_json_begin_object(w, key);
+    rti_json_add_integer(w, "examples", q->examples);
+    rti_json_add_integer(w, "errors", q->errors);
+    rti_json_add_number(w, "accuracy", q->accuracy);
+    rti_json_add_number(w, "nll", q->nll);
+    rti_json_add_number(w, "brier", q->brier);
+    rti_json_add_number(w, "ece", q->ece);
+    if (q->has_teacher) {
+        rti_json_add_number(w, "agreement", q->agreement);
+        rti_json_add_number(w, "teacher_kl", q->teacher_kl);
+    }
+    rti_json_end(w);
+}
+
+static rt_status save_result(rti_finish *f, const measured *last, const measured *best, rt_error *error) {
+    const rti_trial *trial = &f->plan->trials[f->trial];
+    rti_text text = RTI_TEXT_EMPTY;
+    rti_json_writer w = {.text = &text};
+    rti_json_begin_object(&w, NULL);
+    rti_json_add_integer(&w, "format", RTI_TRIAL_FORMAT);
+    rti_json_add_string(&w, "id", trial->id);
+    rti_json_add_string(&w, "role", rti_role_name(trial->role));
+    rti_json_add_integer(&w, "seed", (int64_t)trial->seed);
+    rti_json_add_integer(&w, "epochs", f->epochs);
+    rti_json_add_integer(&w, "best_epoch", f->now->best_epoch);
+    add_quality(&w, "validation_last", &last->validation);
+    add_quality(&w, "validation_best", &best->validation);
+    add_quality(&w, "test_last", &last->test);
+    add_quality(&w, "test_best", &best->test);
+    rt_model_cost cost = rt_model_cost_get(f->model);
+    rti_json_begin_object(&w, "cost");
+    rti_json_add_integer(&w, "parameters", cost.parameters);
+    rti_json_add_integer(&w, "multiply_adds", cost.multiply_adds);
+    rti_json_add_integer(&w, "bytes", cost.bytes);
+    rti_json_end(&w);
+    rti_json_add_string(&w, "weights_last", last->hash);
+    rti_json_add_string(&w, "weights_best", best->hash);
+    rti_json_end(&w);
+    rti_text_append(&text, "\n");
+    rt_status status = save_text(f, "result.json", &text, error);
+    rti_text_deinit(&text);
+    return status;
+}
+
+static rt_status save_cost(rti_finish *f, rt_error *error) {
+    const rt_dataset *set = f->plan->datasets[f->plan->trials[f->trial].dataset];
+    rti_text text = RTI_TEXT_EMPTY;
+    rti_json_writer w = {.text = &text};
+    rti_json_begin_object(&w, NULL);
+    rti_json_add_number(&w, "seconds", f->now->seconds);
+    rti_json_add_number(&w, "latency_us", latency_us(f->model, rt_dataset_part(set, RT_PART_TEST)));
+    rti_json_add_number(&w, "peak_megabytes", fmax(f->now->peak_megabytes, rti_peak_megabytes()));
+    rti_json_add_integer(&w, "threads", rt_threads_get());
+    rti_json_end(&w);
+    rti_text_append(&text, "\n");
+    rt_status status = save_text(f, "cost.json", &text, error);
+    rti_text_deinit(&text);
+    return status;
+}
+
+static rt_status save_manifest(rti_finish *f, rt_error *error) {
+    const rti_trial *trial = &f->plan->trials[f->trial];
+    struct utsname machine;
+    if (uname(&machine) < 0) memset(&machine, 0, sizeof machine);
+    char teacher[33] = "";
+    if (f->teacher) rt_teacher_hash(f->teacher, teacher);
+    rti_text text = RTI_TEXT_EMPTY;
+    rti_json_writer w = {.text = &text};
+    rti_json_begin_object(&w, NULL);
+    rti_json_add_string(&w, "id", trial->id);
+    rti_json_add_string(&w, "role", rti_role_name(trial->role));
+    rti_json_add_integer(&w, "seed", (int64_t)trial->seed);
+    rti_json_add_string(&w, "network", rt_model_summary(f->model));
+    rti_json_add_string(&w, "data", rt_dataset_summary(f->plan->datasets[trial->dataset]));
+    rti_json_add_string(&w, "data_hash", rt_dataset_hash(f->plan->datasets[trial->dataset]));
+    rti_json_begin_array(&w, "teachers");
+    for (int i = 0; i < trial->teacher_count; i++) rti_json_add_string(&w, NULL, f->plan->trials[trial->teachers[i]].id);
+    rti_json_end(&w);
+    rti_json_add_string(&w, "teacher_hash", teacher);
+    rti_json_add_string(&w, "retort", RETORT_VERSION);
+    rti_json_add_string(&w, "precision", sizeof(rt_real) == 4 ? "float" : "double");
+    rti_json_add_string(&w, "compiler", __VERSION__);
+    rti_json_add_string(&w, "flags", RETORT_CFLAGS);
+    rti_json_add_string(&w, "isa", rti_isa_name());
+    rti_json_add_string(&w, "host", machine.nodename);
+    rti_json_add_string(&w, "system", machine.sysname);
+    rti_json_add_string(&w, "machine", machine.machine);
+    rti_json_end(&w);
+    rti_text_append(&text, "\n");
+    rt_status status = save_text(f, "manifest.json", &text, error);
+    rti_text_deinit(&text);
+    return status;
+}
+
+/* What an unfinished trial left: its checkpoint, and halves of files from a process that was killed. */
+static void tidy(const rti_finish *f) {
+    char path[RTI_PATH_MAX];
+    DIR *directory = opendir(f->directory);
+    if (!directory) return;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        bool half = strstr(entry->d_name, ".tmp-") != NULL;
+        if (!half && strcmp(entry->d_name, "checkpoint.bin") && strcmp(entry->d_name, "progress.csv")) continue;
+        if (rti_path_join(path, sizeof path, f->directory, entry->d_name, NULL) == RT_OK) unlink(path);
+    }
+    closedir(directory);
+}
+
+rt_status rti_trial_finish(rti_finish *f, rt_error *error) {
+    measured last, best;
+    RT_TRY(measure(f, &last, error));
+    RT_TRY(save_weights(f, "weights.safetensors", f->epochs, error));
+    best = last;
+    if (f->now->best_epoch != f->epochs) {
+        int64_t count;
+        rt_real *block = rt_model_block(f->model, &count);
+        memcpy(block, f->now->best, (size_t)count * sizeof *block);
+        RT_TRY(measure(f, &best, error));
+    }
+    RT_TRY(save_weights(f, "best.safetensors", f->now->best_epoch, error));
+    RT_TRY(save_text(f, "metrics.csv", &f->now->metrics, error));
+    RT_TRY(save_manifest(f, error));
+    RT_TRY(save_cost(f, error));
+    RT_TRY(save_result(f, &last, &best, error));
+    tidy(f);
+    return RT_OK;
+}

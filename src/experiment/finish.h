@@ -1,0 +1,34 @@
+/* finish.h - what a trial needs of its teacher, and what it leaves behind.  Floor 8 (experiment) */
+#ifndef RTI_FINISH_H
+#define RTI_FINISH_H
+
+#include "experiment/checkpoint.h"
+#include "experiment/experiment.h"
+
+/* The finished teacher of a trial: its members' last weights, loaded. */
+typedef struct rti_teaching {
+    int count;
+    rt_model *members[RTI_TEACHERS_MAX];
+    rt_teacher *teacher; /* NULL: the trial has none */
+} rti_teaching;
+
+/* RT_NOT_FOUND, RT_FORMAT, RT_IO when weights cannot be read; RT_MEMORY. */
+rt_status rti_teaching_load(rti_teaching *teaching, const rti_plan *plan, int trial, rt_error *error) RT_MUST_CHECK;
+void rti_teaching_deinit(rti_teaching *teaching);
+
+typedef struct rti_finish {
+    const rti_plan *plan;
+    int trial;
+    const char *directory;
+    rt_model *model;          /* with the weights of the last epoch */
+    rt_teacher *teacher;      /* may be NULL */
+    rti_checkpoint *now;
+    int64_t epochs;
+    bool unsaved;             /* out: a file could not be written */
+} rti_finish;
+
+/* Measures the last and the best weights and writes everything, result.json last; then removes what
+ * only an unfinished trial needs. Leaves the best weights in the model. */
+rt_status rti_trial_finish(rti_finish *finish, rt_error *error) RT_MUST_CHECK;
+
+#endif

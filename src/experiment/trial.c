@@ -1,0 +1,327 @@
+/* trial.c - see trial.h.                                               Floor 8 (experiment)
+ *
+ * After every epoch the trial holds, in memory, all it needs to be continued (rti_checkpoint). It is
+ * written to disk every few seconds and when the trial is stopped, so that nothing but the epoch in
+ * progress is ever lost, and an epoch that is run again gives the same bits.
+ *
+ * What is written at the end is made from numbers that do not depend on time or place, except
+ * cost.json; result.json comes last. */
+#include "experiment/trial.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "experiment/checkpoint.h"
+#include "experiment/finish.h"
+#include "formats/json.h"
+#include "retort/alloc.h"
+#include "retort/log.h"
+
+typedef struct run {
+    const rti_plan *plan;
+    int number;
+    const rti_trial *trial;
+    const rti_trial_hooks *hooks;
+    char directory[RTI_PATH_MAX];
+    rti_teaching teaching;
+    rt_model *model;
+    rt_distiller *distiller;
+    int64_t epochs;
+    rti_checkpoint now;          /* after the last whole epoch */
+    bool on_disk;                /* `now` is what checkpoint.bin says */
+    bool unsaved;                /* a file could not be written */
+    double session_start_s, written_s, seconds_before;
+    double validation_accuracy;  /* of the last whole epoch of this session; NaN: none yet */
+    int64_t epoch, step;         /* in progress; for failure messages */
+} run;
+
+static const char header[] = "epoch,loss,train_accuracy,validation_accuracy,validation_nll,lr";
+
+/* ---- while it trains ---- */
+
+static double seconds_so_far(const run *r) { return r->seconds_before + rti_clock_s() - r->session_start_s; }
+
+static void tell(const run *r, int64_t epoch, double fraction_of_epoch) {
+    if (!r->hooks || !r->hooks->progress) return;
+    rti_trial_progress p = {.trial = r->number, .epoch = r->now.epochs, .epochs = r->epochs};
+    p.fraction = ((double)epoch + fraction_of_epoch) / (double)r->epochs;
+    p.validation_accuracy = r->validation_accuracy;
+    p.seconds = seconds_so_far(r);
+    r->hooks->progress(r->hooks->context, &p);
+}
+
+static bool on_step(void *context, int64_t epoch, int64_t step, int64_t steps) {
+    run *r = context;
+    r->epoch = epoch + 1;
+    r->step = step + 1;
+    tell(r, epoch, (double)(step + 1) / (double)steps);
+    return !r->hooks || !r->hooks->go_on || r->hooks->go_on(r->hooks->context);
+}
+
+static rt_status save(run *r, const char *name, const void *bytes, size_t count, rt_error *error) {
+    char path[RTI_PATH_MAX];
+    RT_TRY(rti_path_join(path, sizeof path, r->directory, name, error));
+    rt_status status = rti_file_write(path, bytes, count, error);
+    if (status == RT_IO) r->unsaved = true;
+    return status;
+}
+
+/* The table as it grows, for whoever looks; what counts is in the checkpoint. */
+static rt_status show_progress(run *r, rt_error *error) {
+    char path[RTI_PATH_MAX];
+    RT_TRY(rti_path_join(path, sizeof path, r->directory, "progress.csv", error));
+    FILE *file = fopen(path, "wb");
+    bool fine = file && fwrite(r->now.metrics.bytes, 1, r->now.metrics.length, file) == r->now.metrics.length;
+    if (file && fclose(file) != 0) fine = false;
+    if (fine) return RT_OK;
+    r->unsaved = true;
+    return rt_fail(error, RT_IO, "%s: cannot be written; is the disk full?", path);
+}
+
+static rt_status write_checkpoint(run *r, rt_error *error) {
+    if (r->on_disk || !r->now.distiller) return RT_OK;
+    char path[RTI_PATH_MAX];
+    RT_TRY(rti_path_join(path, sizeof path, r->directory, "checkpoint.bin", error));
+    rt_status status = rti_checkpoint_write(&r->now, path, r->trial->id, error);
+    if (status == RT_IO) r->unsaved = true;
+    if (status == RT_OK) r->on_disk = true;
+    r->written_s = rti_clock_s();
+    return status;
+}
+
+static void append_number(rti_text *text, double value) {
+    char number[32];
+    rti_number_format(value, number);
+    rti_text_printf(text, ",%s", isfinite(value) ? number : "");
+}
+
+static void append_row(rti_text *text, const rt_epoch_report *report, const rt_quality *validation) {
+    if (!text->length) {
+        rti_text_append(text, header);
+        for (int i = 0; i < report->terms; i++) rti_text_printf(text, ",term_%s", report->term[i].name);
+        rti_text_append(text, "\n");
+    }
+    rti_text_printf(text, "%" PRId64, report->epoch + 1);
+    append_number(text, report->loss);
+    append_number(text, report->accuracy);
+    append_number(text, validation->examples ? validation->accuracy : NAN);
+    append_number(text, validation->examples ? validation->nll : NAN);
+    append_number(text, report->lr);
+    for (int i = 0; i < report->terms; i++) append_number(text, report->term[i].value);
+    rti_text_append(text, "\n");
+}
+
+/* Everything that happens after a whole epoch. */
+static rt_status end_epoch(run *r, const rt_epoch_report *report, rt_error *error) {
+    const rt_part *validation = rt_dataset_part(r->plan->datasets[r->trial->dataset], RT_PART_VALIDATION);
+    rt_quality quality = {0};
+    if (validation->count) RT_TRY(rt_evaluate(r->model, NULL, validation, &quality, NULL, error));
+    append_row(&r->now.metrics, report, &quality);
+    if (r->now.metrics.failed) return rt_fail(error, RT_MEMORY, "no memory for the table of epochs");
+
+    /* Without a validation set nothing is chosen: the best epoch is the last one. */
+    r->now.epochs = report->epoch + 1;
+    if (!validation->count || !r->now.best_epoch || quality.accuracy > r->now.best_accuracy) {
+        r->now.best_epoch = r->now.epochs;
+        r->now.best_accuracy = validation->count ? quality.accuracy : NAN;
+        memcpy(r->now.best, rt_model_block(r->model, &r->now.best_count),
+               (size_t)r->now.best_count * sizeof(rt_real));
+    }
+    r->validation_accuracy = validation->count ? quality.accuracy : NAN;
+    rt_free(r->now.distiller);
+    r->now.distiller = NULL;
+    RT_TRY(rt_distiller_save(r->distiller, &r->now.distiller, &r->now.distiller_bytes, error));
+    r->now.seconds = seconds_so_far(r);
+    double peak = rti_peak_megabytes();
+    if (peak > r->now.peak_megabytes) r->now.peak_megabytes = peak;
+    r->on_disk = false;
+    tell(r, r->now.epochs, 0);
+    RT_TRY(show_progress(r, error));
+    double wait_s = r->hooks ? r->hooks->checkpoint_s : 5;
+    if (r->now.epochs < r->epochs && rti_clock_s() - r->written_s >= wait_s) return write_checkpoint(r, error);
+    return RT_OK;
+}
+
+/* ---- beginning ---- */
+
+static rt_status write_settings(run *r, rt_error *error) {
+    rti_text text = RTI_TEXT_EMPTY;
+    char label[512];
+    rti_trial_label(r->plan, r->number, label, sizeof label);
+    rti_text_printf(&text, "# %s: %s\nname = \"%s\"\nseeds = [%" PRIu64 "]\n\n", r->plan->spec.name, label,
+                    r->plan->spec.name, r->trial->seed);
+    rti_settings_text(r->trial->settings, &text);
+    rt_status status = text.failed ? rt_fail(error, RT_MEMORY, "no memory for the settings")
+                                   : save(r, "spec.toml", text.bytes, text.length, error);
+    rti_text_deinit(&text);
+    return status;
+}
+
+static rt_status make_distiller(run *r, rt_error *error) {
+    const rti_settings *s = r->trial->settings;
+    const rt_params *network = rti_trial_network(r->trial);
+    const rt_dataset *set = r->plan->datasets[r->trial->dataset];
+    bool teacher = r->trial->role == RTI_TEACHER;
+    const char *method = teacher ? "none" : rt_params_text(&s->distill, "method");
+    char cache[RTI_PATH_MAX];
+    RT_TRY(rti_path_join(cache, sizeof cache, r->plan->directory, "cache", error));
+    rt_params none;
+    rt_params_init(&none, NULL, 0);
+    rt_distiller_config config = {
+        .student = r->model,
+        .teacher = rt_method_needs_teacher(method) ? r->teaching.teacher : NULL,
+        .method = method,
+        .options = teacher ? &none : &s->distill,
+        .transfer = rti_trial_part(r->plan, r->number),
+        .transfer_hash = rt_dataset_hash(set),
+        .batch = rt_params_int(&s->data, "batch"),
+        .augment = {.jitter = (int)rt_params_int(network, "jitter")},
+        .seed = r->trial->seed,
+        .epochs = r->epochs,
+        .training = network,
+        .prefix = "optimizer.",
+        .cache_directory = cache,
+        .on_step = on_step,
+        .on_step_context = r,
+    };
+    r->distiller = rt_distiller_new(&config, error);
+    return r->distiller ? RT_OK : error->status;
+}
+
+/* Goes on where a checkpoint stands; a damaged one is as good as none. */
+static rt_status resume(run *r, rt_error *error) {
+    char path[RTI_PATH_MAX];
+    RT_TRY(rti_path_join(path, sizeof path, r->directory, "checkpoint.bin", error));
+    int64_t count;
+    rt_model_block(r->model, &count);
+    rti_checkpoint found;
+    rt_error inner = {0};
+    rt_status status = rti_checkpoint_read(&found, path, r->trial->id, count, &inner);
+    if (status == RT_OK && found.epochs <= r->epochs) {
+        status = rt_distiller_restore(r->distiller, found.distiller, found.distiller_bytes, &inner);
+        if (status == RT_OK) {
+            rti_checkpoint_deinit(&r->now);
+            r->now = found;
+            r->on_disk = true;
+            r->seconds_before = found.seconds;
+            return RT_OK;
+        }
+    }
+    rti_checkpoint_deinit(&found);
+    if (status == RT_MEMORY) return rt_fail(error, status, "%s", inner.message);
+    if (status != RT_NOT_FOUND) rt_say(RT_LOG_WARNING, "%s; the trial starts again", inner.message);
+    r->now.best_count = count;
+    r->now.best = rt_alloc((size_t)count * sizeof(rt_real));
+    return r->now.best ? RT_OK : rt_fail(error, RT_MEMORY, "no memory for the best weights");
+}
+
+static rt_status begin(run *r, rt_error *error) {
+    char path[RTI_PATH_MAX];
+    r->session_start_s = r->written_s = rti_clock_s();
+    r->epochs = rt_params_int(rti_trial_network(r->trial), "epochs");
+    if (rti_directory_make(r->directory, error) != RT_OK) {
+        r->unsaved = true;
+        return RT_IO;
+    }
+    RT_TRY(rti_path_join(path, sizeof path, r->directory, "failed.json", error));
+    unlink(path);
+    RT_TRY(write_settings(r, error));
+    RT_TRY(rti_teaching_load(&r->teaching, r->plan, r->number, error));
+    r->model = rti_trial_model(r->plan, r->number, error);
+    if (!r->model) return error->status;
+    RT_TRY(make_distiller(r, error));
+    return resume(r, error);
+}
+
+/* ---- the end ---- */
+
+static rti_trial_end give_up(run *r, rt_status status, const rt_epoch_report *report, rt_error *error) {
+    if (status == RT_STOPPED) {
+        rt_error inner = {0};
+        if (write_checkpoint(r, &inner) == RT_OK) return RTI_END_STOPPED;
+        *error = inner;
+        return r->unsaved ? RTI_END_UNSAVED : RTI_END_STOPPED;
+    }
+    if (r->unsaved) return RTI_END_UNSAVED;
+    const char *term = "";
+    for (int i = 0; i < report->terms && i < RT_TERMS_MAX; i++)
+        if (!term[0] && !isfinite(report->term[i].value)) term = report->term[i].name;
+    rt_error inner = {0};
+    if (rti_trial_write_failure(r->plan, r->number, error, r->epoch, r->step, term, &inner) == RT_OK)
+        return RTI_END_FAILED;
+    *error = inner;
+    return RTI_END_UNSAVED;
+}
+
+rt_status rti_trial_write_failure(const rti_plan *plan, int trial, const rt_error *why, int64_t epoch, int64_t step,
+                                  const char *term, rt_error *error) {
+    char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
+    rti_trial_directory(plan, trial, directory, sizeof directory);
+    RT_TRY(rti_directory_make(directory, error));
+    RT_TRY(rti_path_join(path, sizeof path, directory, "failed.json", error));
+    rti_text text = RTI_TEXT_EMPTY;
+    rti_json_writer w = {.text = &text};
+    rti_json_begin_object(&w, NULL);
+    rti_json_add_string(&w, "id", plan->trials[trial].id);
+    rti_json_add_string(&w, "status", rt_status_name(why->status));
+    rti_json_add_string(&w, "message", why->message);
+    rti_json_add_integer(&w, "epoch", epoch);
+    rti_json_add_integer(&w, "step", step);
+    rti_json_add_string(&w, "term", term);
+    rti_json_end(&w);
+    rti_text_append(&text, "\n");
+    rt_status status = text.failed ? rt_fail(error, RT_MEMORY, "no memory to say why a trial failed")
+                                   : rti_file_write(path, text.bytes, text.length, error);
+    rti_text_deinit(&text);
+    return status;
+}
+
+static rt_status finish(run *r, rt_error *error) {
+    rti_finish f = {.plan = r->plan, .trial = r->number, .directory = r->directory, .model = r->model,
+                    .teacher = r->teaching.teacher, .now = &r->now, .epochs = r->epochs};
+    rt_status status = rti_trial_finish(&f, error);
+    if (f.unsaved) r->unsaved = true;
+    return status;
+}
+
+static void release(run *r) {
+    rt_distiller_free(r->distiller);
+    rti_checkpoint_deinit(&r->now);
+    rt_model_free(r->model);
+    rti_teaching_deinit(&r->teaching);
+}
+
+rti_trial_end rti_trial_run(const rti_plan *plan, int trial, const rti_trial_hooks *hooks, rt_error *error) {
+    run *r = rt_alloc_zero(1, sizeof *r);
+    rt_error mine = {0};
+    rt_epoch_report report = {0};
+    if (!r) {
+        rt_fail(error, RT_MEMORY, "no memory for a trial");
+        return RTI_END_UNSAVED;
+    }
+    r->plan = plan;
+    r->number = trial;
+    r->trial = &plan->trials[trial];
+    r->hooks = hooks;
+    r->validation_accuracy = NAN;
+    rti_trial_directory(plan, trial, r->directory, sizeof r->directory);
+    rt_status status = begin(r, &mine);
+    while (status == RT_OK && rt_distiller_epochs_done(r->distiller) < r->epochs) {
+        r->epoch = rt_distiller_epochs_done(r->distiller) + 1;
+        r->step = 0;
+        memset(&report, 0, sizeof report);
+        status = rt_distiller_epoch(r->distiller, &report, &mine);
+        if (status == RT_OK) status = end_epoch(r, &report, &mine);
+    }
+    if (status == RT_OK) status = finish(r, &mine);
+    rti_trial_end end = status == RT_OK ? RTI_END_DONE : give_up(r, status, &report, &mine);
+    release(r);
+    rt_free(r);
+    if (end != RTI_END_DONE && error) *error = mine;
+    return end;
+}
