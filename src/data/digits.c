@@ -57,7 +57,7 @@ static const rti_form *form_choose(rt_rng *rng, int digit) {
 }
 
 static void knots_place(drawing *d, const rti_form *form) {
-    float pose = uniform(&d->rng, -0.15f, 1.15f), wobble = 0.026f * d->sloppiness;
+    float pose = uniform(&d->rng, -0.15f, 1.15f), wobble = 0.024f * d->sloppiness;
     for (int i = 0; i < form->count; i++) {
         const rti_knot *k = &form->knots[i];
         d->knots[i].x = 0.01f * ((float)k->ax + pose * (float)(k->bx - k->ax)) - 0.5f + wobble * bell(&d->rng);
@@ -98,7 +98,7 @@ static float smooth(float t) { return t * t * (3 - 2 * t); }
 /* A random displacement field, smooth between the nodes of a grid over [-0.7, 0.7]^2. */
 static void elastic(drawing *d) {
     point node[GRID][GRID];
-    float strength = 0.038f * d->sloppiness;
+    float strength = 0.046f * d->sloppiness;
     for (int y = 0; y < GRID; y++)
         for (int x = 0; x < GRID; x++) node[y][x] = (point){strength * bell(&d->rng), strength * bell(&d->rng)};
     for (int i = 0; i < d->count; i++) {
@@ -117,8 +117,8 @@ static void elastic(drawing *d) {
 
 /* Aspect, slant and rotation. sine and cosine of a small angle from tan(angle / 2). */
 static void affine(drawing *d) {
-    float aspect = 1 + 0.16f * bell(&d->rng);
-    float slant = 0.10f + 0.20f * bell(&d->rng);
+    float aspect = 1.04f + 0.17f * bell(&d->rng);
+    float slant = 0.17f + 0.21f * bell(&d->rng);
     float half = 0.055f * bell(&d->rng), c = (1 - half * half) / (1 + half * half), s = 2 * half / (1 + half * half);
     if (aspect < 0.6f) aspect = 0.6f;
     for (int i = 0; i < d->count; i++) {
@@ -188,7 +188,7 @@ static void line(drawing *d, point p, point q, float radius, float softness) {
 
 /* Pressure wanders along the way; strokes start and end a little lighter. */
 static void pen(drawing *d, float radius) {
-    float pressure[8], softness = uniform(&d->rng, 0.45f, 0.8f), change = 0.12f * d->sloppiness;
+    float pressure[8], softness = uniform(&d->rng, 0.4f, 0.65f), change = 0.12f * d->sloppiness;
     for (int i = 0; i < 8; i++) pressure[i] = 1 + change * bell(&d->rng);
     float taper = uniform(&d->rng, 0.0f, 0.35f);
     for (int i = 0, first = 0; i + 1 < d->count; i++) {
@@ -220,8 +220,11 @@ static void blur(float *ink, float b) {
 }
 
 static void develop(drawing *d, uint8_t pixels[SIDE * SIDE]) {
-    blur(d->ink, uniform(&d->rng, 3.5f, 10.0f));
-    float gain = uniform(&d->rng, 235.0f, 310.0f), grain = uniform(&d->rng, 0.0f, 22.0f);
+    blur(d->ink, uniform(&d->rng, 4.0f, 14.0f));
+    float most = 0.2f;
+    for (int i = 0; i < SIDE * SIDE; i++)
+        if (d->ink[i] > most) most = d->ink[i];
+    float gain = uniform(&d->rng, 225.0f, 330.0f) / most, grain = uniform(&d->rng, 0.0f, 34.0f);
     uint32_t bits = 0;
     for (int i = 0; i < SIDE * SIDE; i++) {
         if (d->ink[i] < 0.02f) {
