@@ -154,86 +154,103 @@ static int show_set(const rt_dataset *set, const show_options *o) {
     return exit_code;
 }
 
-static rt_status option_set(rt_params *p, const char *name, int64_t value, rt_error *error) {
-    char text[32];
-    snprintf(text, sizeof text, "%lld", (long long)value);
-    return rt_params_set_text(p, name, text, error);
-}
-
 extern const rti_command rti_command_data;
 
 static bool number_parse(const char *text, int64_t low, int64_t high, int64_t *out) {
     char *end;
-    if (!text || !*text) return false;
+    if (!*text) return false;
     long long value = strtoll(text, &end, 10);
     *out = value;
     return !*end && value >= low && value <= high;
 }
 
-static int show(int argc, char **argv) {
-    show_options o = {NULL, "train", NULL, 100, -1, 3};
-    int rows, kinds;
-    const rt_param *table = rt_data_rows(&rows);
+/* One "--name value". Returns RTI_EXIT_DONE or what the usage error said. */
+static int option_read(show_options *o, const char *name, const char *value) {
+    int64_t number;
+    if (!value) return rti_usage(&rti_command_data, "%s needs a value.", name);
+    if (strcmp(name, "--seed") == 0) {
+        if (!number_parse(value, 0, (int64_t)1 << 53, &o->seed))
+            return rti_usage(&rti_command_data, "--seed is a whole number from 0.");
+    } else if (strcmp(name, "--count") == 0) {
+        if (!number_parse(value, 1, 10000, &o->count))
+            return rti_usage(&rti_command_data, "--count is a whole number from 1 to 10000.");
+    } else if (strcmp(name, "--scale") == 0) {
+        if (!number_parse(value, 1, 16, &number))
+            return rti_usage(&rti_command_data, "--scale is a whole number from 1 to 16.");
+        o->scale = (int)number;
+    } else if (strcmp(name, "--part") == 0) {
+        if (strcmp(value, "train") != 0 && strcmp(value, "test") != 0)
+            return rti_usage(&rti_command_data, "--part is train or test.");
+        o->part = value;
+    } else if (strcmp(name, "--out") == 0) {
+        o->out = value;
+    } else {
+        return rti_usage(&rti_command_data, "there is no option %s.", name);
+    }
+    return RTI_EXIT_DONE;
+}
+
+/* The set's name; an unknown one is a usage error that names the nearest. */
+static int set_read(show_options *o, const char *word) {
+    int kinds;
     const char *const *names = rt_data_kinds(&kinds);
-    rt_params *p = rt_alloc(sizeof *p);
+    if (o->set) return rti_usage(&rti_command_data, "one set at a time: %s or %s?", o->set, word);
+    o->set = word;
+    if (rti_dataset_kind_find(word)) return RTI_EXIT_DONE;
+    const char *near = rt_nearest_word(word, names, kinds);
+    return near ? rti_usage(&rti_command_data, "there is no set \"%s\"; did you mean \"%s\"?", word, near)
+                : rti_usage(&rti_command_data, "there is no set \"%s\"; see retort data list.", word);
+}
+
+static rt_status number_set(rt_params *p, const char *name, int64_t value, rt_error *error) {
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    return rt_params_set_text(p, name, text, error);
+}
+
+/* Only as many digits are drawn as are shown. */
+static rt_status digits_set(rt_params *p, const show_options *o, rt_error *error) {
+    bool test = strcmp(o->part, "test") == 0;
+    RT_TRY(number_set(p, test ? "digits.test" : "digits.train", o->count, error));
+    RT_TRY(number_set(p, test ? "digits.train" : "digits.test", 1, error));
+    return o->seed >= 0 ? number_set(p, "digits.seed", o->seed, error) : RT_OK;
+}
+
+static int show_with(rt_params *p, int argc, char **argv) {
+    show_options o = {NULL, "train", NULL, 100, -1, 3};
     rt_error error = {0};
-    if (!p) return rti_complain(&(rt_error){RT_MEMORY, "not enough memory"});
-    rt_params_init(p, table, rows);
-    int code = RTI_EXIT_DONE;
-    rt_status status = option_set(p, "validation", 0, &error);
-    for (int i = 1; i < argc && code == RTI_EXIT_DONE && status == RT_OK; i++) {
-        const char *word = argv[i], *next = argv[i + 1];
+    if (number_set(p, "validation", 0, &error) != RT_OK) return rti_complain(&error);
+    for (int i = 1; i < argc; i++) {
         char *equals = strchr(argv[i], '=');
-        int64_t scale;
-        bool takes = strcmp(word, "--seed") == 0 || strcmp(word, "--count") == 0 || strcmp(word, "--part") == 0 ||
-                     strcmp(word, "--out") == 0 || strcmp(word, "--scale") == 0;
-        if (takes && !next) code = rti_usage(&rti_command_data, "%s needs a value.", word);
-        else if (strcmp(word, "--seed") == 0) {
-            if (!number_parse(next, 0, (int64_t)1 << 53, &o.seed))
-                code = rti_usage(&rti_command_data, "--seed is a whole number from 0.");
-        } else if (strcmp(word, "--count") == 0) {
-            if (!number_parse(next, 1, 10000, &o.count))
-                code = rti_usage(&rti_command_data, "--count is a whole number from 1 to 10000.");
-        } else if (strcmp(word, "--scale") == 0) {
-            if (!number_parse(next, 1, 16, &scale)) code = rti_usage(&rti_command_data, "--scale is 1 to 16.");
-            else o.scale = (int)scale;
-        } else if (strcmp(word, "--part") == 0) {
-            o.part = next;
-            if (strcmp(next, "train") != 0 && strcmp(next, "test") != 0)
-                code = rti_usage(&rti_command_data, "--part is train or test.");
-        } else if (strcmp(word, "--out") == 0) {
-            o.out = next;
-        } else if (word[0] == '-') {
-            code = rti_usage(&rti_command_data, "there is no option %s.", word);
+        int code = RTI_EXIT_DONE;
+        if (argv[i][0] == '-') {
+            code = option_read(&o, argv[i], argv[i + 1]);
+            i++;
         } else if (equals) {
             *equals = 0;
-            status = rt_params_set_text(p, word, equals + 1, &error);
-        } else if (o.set) {
-            code = rti_usage(&rti_command_data, "one set at a time: %s or %s?", o.set, word);
+            if (rt_params_set_text(p, argv[i], equals + 1, &error) != RT_OK) return rti_complain(&error);
         } else {
-            o.set = word;
+            code = set_read(&o, argv[i]);
         }
-        i += takes;
+        if (code != RTI_EXIT_DONE) return code;
     }
-    if (code == RTI_EXIT_DONE && status == RT_OK && !o.set)
-        code = rti_usage(&rti_command_data, "show needs the name of a set, e.g. digits.");
-    if (code == RTI_EXIT_DONE && status == RT_OK && !rti_dataset_kind_find(o.set)) {
-        const char *near = rt_nearest_word(o.set, names, kinds);
-        code = near ? rti_usage(&rti_command_data, "there is no set \"%s\"; did you mean \"%s\"?", o.set, near)
-                    : rti_usage(&rti_command_data, "there is no set \"%s\"; see retort data list.", o.set);
-    }
-    if (code == RTI_EXIT_DONE && status == RT_OK) status = rt_params_set_text(p, "set", o.set, &error);
-    if (code == RTI_EXIT_DONE && status == RT_OK && strcmp(o.set, "digits") == 0) {
-        const char *row = strcmp(o.part, "test") == 0 ? "digits.test" : "digits.train";
-        const char *other = strcmp(o.part, "test") == 0 ? "digits.train" : "digits.test";
-        status = option_set(p, row, o.count, &error);
-        if (status == RT_OK) status = option_set(p, other, 1, &error);
-        if (status == RT_OK && o.seed >= 0) status = option_set(p, "digits.seed", o.seed, &error);
-    }
-    rt_dataset *set = code == RTI_EXIT_DONE && status == RT_OK ? rt_dataset_open(p, NULL, &error) : NULL;
-    if (set) code = show_set(set, &o);
-    else if (code == RTI_EXIT_DONE) code = rti_complain(&error);
+    if (!o.set) return rti_usage(&rti_command_data, "show needs the name of a set, e.g. digits.");
+    if (rt_params_set_text(p, "set", o.set, &error) != RT_OK) return rti_complain(&error);
+    if (strcmp(o.set, "digits") == 0 && digits_set(p, &o, &error) != RT_OK) return rti_complain(&error);
+    rt_dataset *set = rt_dataset_open(p, NULL, &error);
+    if (!set) return rti_complain(&error);
+    int code = show_set(set, &o);
     rt_dataset_free(set);
+    return code;
+}
+
+static int show(int argc, char **argv) {
+    int rows;
+    const rt_param *table = rt_data_rows(&rows);
+    rt_params *p = rt_alloc(sizeof *p);
+    if (!p) return rti_complain(&(rt_error){RT_MEMORY, "not enough memory"});
+    rt_params_init(p, table, rows);
+    int code = show_with(p, argc, argv);
     rt_free(p);
     return code;
 }

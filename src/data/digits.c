@@ -129,6 +129,11 @@ static void affine(drawing *d) {
     }
 }
 
+/* How far [low, high] has to move to leave two pixels free on both sides. */
+static float inside(float low, float high) {
+    return low < 2 ? 2 - low : high > SIDE - 2 ? SIDE - 2 - high : 0;
+}
+
 /* Into pixels: the longer side of the box around the drawing becomes about 20 with the pen's width,
  * and the middle of the ink goes near the middle of the frame. */
 static void fit(drawing *d, float radius) {
@@ -151,10 +156,12 @@ static void fit(drawing *d, float radius) {
     float side = high.x - low.x > high.y - low.y ? high.x - low.x : high.y - low.y;
     float scale = (20 + 0.9f * bell(&d->rng) - 2 * radius) / side;
     float cx = 14 + 0.55f * bell(&d->rng), cy = 14 + 0.55f * bell(&d->rng);
-    mean.x /= length, mean.y /= length;
+    point move = {cx - scale * mean.x / length, cy - scale * mean.y / length};
+    move.x += inside(scale * low.x + move.x - radius, scale * high.x + move.x + radius);
+    move.y += inside(scale * low.y + move.y - radius, scale * high.y + move.y + radius);
     for (int i = 0; i < d->count; i++) {
-        d->points[i].x = (d->points[i].x - mean.x) * scale + cx;
-        d->points[i].y = (d->points[i].y - mean.y) * scale + cy;
+        d->points[i].x = d->points[i].x * scale + move.x;
+        d->points[i].y = d->points[i].y * scale + move.y;
     }
 }
 

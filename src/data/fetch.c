@@ -16,32 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/text.h"
 #include "data/dataset.h"
+#include "data/fetch.h"
 #include "retort/log.h"
 
-typedef struct download {
-    const char *file;   /* on the mirrors */
-    const char *sha256;
-    const char *name;   /* unpacked, as the readers look for it; NULL: an archive */
-    size_t bytes;       /* unpacked */
-} download;
-
-typedef struct member {
-    const char *name, *sha256;
-} member;
-
-typedef struct fetch_set {
-    const char *name;
-    const char *mirrors[3];    /* up to the file's name */
-    const download *downloads;
-    int count;
-    const char *archive_folder; /* in the archive */
-    const member *members;
-    int member_count;
-} fetch_set;
-
-static const download mnist_files[] = {
+static const rti_download mnist_files[] = {
     {"train-images-idx3-ubyte.gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
      "train-images-idx3-ubyte", 47040016},
     {"train-labels-idx1-ubyte.gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
@@ -52,7 +31,7 @@ static const download mnist_files[] = {
      "t10k-labels-idx1-ubyte", 10008},
 };
 
-static const download fashion_files[] = {
+static const rti_download fashion_files[] = {
     {"train-images-idx3-ubyte.gz", "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
      "train-images-idx3-ubyte", 47040016},
     {"train-labels-idx1-ubyte.gz", "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
@@ -63,11 +42,11 @@ static const download fashion_files[] = {
      "t10k-labels-idx1-ubyte", 10008},
 };
 
-static const download cifar10_files[] = {
+static const rti_download cifar10_files[] = {
     {"cifar-10-binary.tar.gz", "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", NULL, 0},
 };
 
-static const member cifar10_members[] = {
+static const rti_fetch_member cifar10_members[] = {
     {"data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"},
     {"data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"},
     {"data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"},
@@ -76,7 +55,7 @@ static const member cifar10_members[] = {
     {"test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"},
 };
 
-static const fetch_set sets[] = {
+static const rti_fetch_set sets[] = {
     {"mnist", {"https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"},
      mnist_files, 4, NULL, NULL, 0},
     {"fashion-mnist",
@@ -132,7 +111,7 @@ static rt_status curl(const char *address, const char *part, rt_error *error) {
 /* One mirror. True when `part` has the right sum after it. What was there before is continued; when
  * that does not work (no byte came, or the sum is wrong), the file is fetched once more from its start.
  * A broken connection leaves what has come for the next mirror or the next time. */
-static bool mirror_try(const char *address, const download *d, const char *part, rt_error *error) {
+static bool mirror_try(const char *address, const rti_download *d, const char *part, rt_error *error) {
     for (;;) {
         long long before = size_of(part);
         if (before > 0) rt_say(RT_LOG_INFO, "going on with %s at %lld bytes", address, before);
@@ -159,7 +138,7 @@ static const char *mirror_list(void) {
 }
 
 /* Address of `d` at mirror i, from RETORT_MIRROR or the public ones. False after the last. */
-static bool mirror_address(const fetch_set *set, const download *d, int i, char *out, size_t size) {
+static bool mirror_address(const rti_fetch_set *set, const rti_download *d, int i, char *out, size_t size) {
     const char *list = mirror_list();
     if (!list) {
         if (i >= 3 || !set->mirrors[i]) return false;
@@ -176,7 +155,7 @@ static bool mirror_address(const fetch_set *set, const download *d, int i, char 
 }
 
 /* folder/FILE with the right sum, from what is there, what was begun, or a mirror. */
-static rt_status packed_get(const fetch_set *set, const download *d, const char *packed, const char *part,
+static rt_status packed_get(const rti_fetch_set *set, const rti_download *d, const char *packed, const char *part,
                             rt_error *error) {
     bool same = false;
     if (rti_file_exists(packed)) {
@@ -204,7 +183,7 @@ static rt_status packed_get(const fetch_set *set, const download *d, const char 
 
 /* ---- unpacking ---- */
 
-static rt_status gunzip(const download *d, const char *packed, const char *path, rt_error *error) {
+static rt_status gunzip(const rti_download *d, const char *packed, const char *path, rt_error *error) {
     rti_bytes bytes;
     RT_TRY(rti_file_read_gzip(packed, d->bytes, &bytes, error));
     rt_status status = RT_OK;
@@ -216,7 +195,7 @@ static rt_status gunzip(const download *d, const char *packed, const char *path,
 }
 
 /* Unpacks into a folder beside, verifies each member, renames them, removes what is left. */
-static rt_status untar(const fetch_set *set, const char *packed, const char *folder, rt_error *error) {
+static rt_status untar(const rti_fetch_set *set, const char *packed, const char *folder, rt_error *error) {
     static const char *const extras[] = {"batches.meta.txt", "readme.html"};
     const char *const argv[] = {"tar", "-xzf", packed, "-C", folder, NULL};
     char inside[RTI_PATH_MAX], from[RTI_PATH_MAX], to[RTI_PATH_MAX];
@@ -224,7 +203,7 @@ static rt_status untar(const fetch_set *set, const char *packed, const char *fol
     RT_TRY(rti_path_join(inside, sizeof inside, folder, set->archive_folder, error));
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < set->member_count; i++) {
-            const member *m = &set->members[i];
+            const rti_fetch_member *m = &set->members[i];
             bool same;
             RT_TRY(rti_path_join(from, sizeof from, inside, m->name, error));
             RT_TRY(rti_path_join(to, sizeof to, folder, m->name, error));
@@ -241,7 +220,7 @@ static rt_status untar(const fetch_set *set, const char *packed, const char *fol
     return RT_OK;
 }
 
-static bool members_there(const fetch_set *set, const char *folder) {
+static bool members_there(const rti_fetch_set *set, const char *folder) {
     char path[RTI_PATH_MAX];
     for (int i = 0; i < set->member_count; i++)
         if (rti_path_join(path, sizeof path, folder, set->members[i].name, NULL) != RT_OK || !rti_file_exists(path))
@@ -249,7 +228,7 @@ static bool members_there(const fetch_set *set, const char *folder) {
     return true;
 }
 
-static rt_status download_get(const fetch_set *set, const download *d, const char *folder, rt_error *error) {
+static rt_status download_get(const rti_fetch_set *set, const rti_download *d, const char *folder, rt_error *error) {
     char packed[RTI_PATH_MAX], part[RTI_PATH_MAX], path[RTI_PATH_MAX], name[64];
     snprintf(name, sizeof name, "%s.part", d->file);
     RT_TRY(rti_path_join(packed, sizeof packed, folder, d->file, error));
@@ -266,22 +245,27 @@ static rt_status download_get(const fetch_set *set, const download *d, const cha
     return RT_OK;
 }
 
-rt_status rt_data_fetch(const char *name, const char *directory, rt_error *error) {
-    char found[RTI_PATH_MAX], folder[RTI_PATH_MAX];
-    const fetch_set *set = NULL;
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        if (strcmp(sets[i].name, name) == 0) set = &sets[i];
-    if (!set)
-        return rt_fail(error, RT_NOT_FOUND, "\"%s\" cannot be fetched; mnist, fashion-mnist and cifar10 can", name);
+rt_status rti_fetch_run(const rti_fetch_set *set, const char *directory, rt_error *error) {
+    char folder[RTI_PATH_MAX];
     if (!rti_program_exists("curl"))
         return rt_fail(error, RT_PROGRAM, "curl is not installed; it downloads the files");
-    if (!directory) {
-        RT_TRY(rt_data_directory(found, sizeof found, error));
-        directory = found;
-    }
     RT_TRY(rti_path_join(folder, sizeof folder, directory, set->name, error));
     RT_TRY(rti_directory_make(folder, error));
     for (int i = 0; i < set->count; i++) RT_TRY(download_get(set, &set->downloads[i], folder, error));
     rt_say(RT_LOG_INFO, "%s is in %s", set->name, folder);
     return RT_OK;
+}
+
+rt_status rt_data_fetch(const char *name, const char *directory, rt_error *error) {
+    char found[RTI_PATH_MAX];
+    const rti_fetch_set *set = NULL;
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if (strcmp(sets[i].name, name) == 0) set = &sets[i];
+    if (!set)
+        return rt_fail(error, RT_NOT_FOUND, "\"%s\" cannot be fetched; mnist, fashion-mnist and cifar10 can", name);
+    if (!directory) {
+        RT_TRY(rt_data_directory(found, sizeof found, error));
+        directory = found;
+    }
+    return rti_fetch_run(set, directory, error);
 }
