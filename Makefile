@@ -40,7 +40,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .SECONDARY:
-.PHONY: all test data demo clean help
+.PHONY: all test data demo bench-gemm clean help
 
 all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
 
@@ -94,6 +94,13 @@ test: $(BUILD)/float/run-tests $(BUILD)/double/run-tests all  ## all tests, in f
 
 data: $(BUILD)/retort  ## fetches MNIST (curl; verified, resumed; RETORT_DATA=DIR says where to)
 	$(BUILD)/retort data fetch mnist
+
+$(BUILD)/float/bench_gemm: $(BUILD)/float/tests/bench/bench_gemm.o $(BUILD)/float/libretort.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -ldl
+
+bench-gemm: $(BUILD)/float/bench_gemm  ## speed of the matrix product, beside OpenBLAS when it is installed
+	$(BUILD)/float/bench_gemm 1
+	$(BUILD)/float/bench_gemm $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 clean:  ## removes everything that was built
 	rm -rf $(BUILD)

@@ -114,7 +114,7 @@ static void *helper(void *argument) {
     for (;;) {
         if (!spin_until(new_job_or_stop, seen)) {
             pthread_mutex_lock(&pool.mutex);
-            atomic_fetch_add(&pool.sleepers, 1); /* before the look at state; the caller does it the other way round */
+            atomic_fetch_add(&pool.sleepers, 1); /* then looks at state; the caller does the reverse */
             while (!new_job_or_stop(seen)) pthread_cond_wait(&pool.work, &pool.mutex);
             atomic_fetch_sub(&pool.sleepers, 1);
             pthread_mutex_unlock(&pool.mutex);

@@ -140,7 +140,8 @@ static void dropout_piece(void *context, int64_t task) {
     j->loops->dropout(start, count, j->settings, j->a + start, j->out + start, j->accumulate);
 }
 
-static void dropout(int64_t n, double rate, const rt_rng *stream, const rt_real *x, rt_real *out, bool accumulate) {
+static void dropout(int64_t n, double rate, const rt_rng *stream, const rt_real *x, rt_real *out,
+                    bool accumulate) {
     RT_ASSERT(rate >= 0 && rate < 1, "dropout: the rate is %g, it must be at least 0 and less than 1", rate);
     double threshold = floor(rate * 65536 + 0.5);
     if (threshold > 65535) threshold = 65535;
@@ -187,7 +188,9 @@ static void adam_piece(void *context, int64_t task) {
 void rti_adam_update(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v) {
     const rti_loops *loops = rti_kernels()->loops;
     if (is_short(n)) loops->adam(n, c, p, g, m, v);
-    else run(&(job){.n = n, .loops = loops, .a = g, .out = p, .slot = m, .slot2 = v, .settings = c}, adam_piece);
+    else
+        run(&(job){.n = n, .loops = loops, .a = g, .out = p, .slot = m, .slot2 = v, .settings = c},
+            adam_piece);
 }
 
 static void bytes_piece(void *context, int64_t task) {
@@ -198,5 +201,7 @@ static void bytes_piece(void *context, int64_t task) {
 void rti_bytes_to_real(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out) {
     const rti_loops *loops = rti_kernels()->loops;
     if (is_short(n)) loops->bytes_to_real(n, bytes, scale, shift, out);
-    else run(&(job){.n = n, .loops = loops, .bytes = bytes, .factor = scale, .shift = shift, .out = out}, bytes_piece);
+    else
+        run(&(job){.n = n, .loops = loops, .bytes = bytes, .factor = scale, .shift = shift, .out = out},
+            bytes_piece);
 }

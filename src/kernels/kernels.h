@@ -2,10 +2,14 @@
  *
  * Knows no tensors. The portable C version of each kernel is the oracle; vector versions override it
  * in a table that is chosen once, by what the processor can do or by the environment
- * RETORT_ISA=portable|avx2|avx512|neon. Kernels are deterministic: every output element is computed
- * in an order that depends on the summed extent alone, never on the number of threads, on the other
- * extents or on where the element lies. n may be 0 everywhere. No pointer needs more alignment than
- * its type. Unused parts of buffers may hold NaN. */
+ * RETORT_ISA=portable|avx2|avx512 (one that is unknown or not possible here is passed over). Kernels are
+ * deterministic: every output element is computed in an order that depends on the summed extent alone,
+ * never on the number of threads, on the other extents or on where the element lies. Between
+ * instruction sets only the matrix product differs: avx2 and avx512 agree to the bit, portable rounds
+ * products that they do not. The double library is portable throughout.
+ *
+ * n may be 0 everywhere. No pointer needs more alignment than its type. Unused parts of buffers may
+ * hold NaN. No kernel allocates memory or can fail. */
 #ifndef RTI_KERNELS_H
 #define RTI_KERNELS_H
 
@@ -17,8 +21,8 @@
  *   C[i][j] = act( bias[j] + (accumulate ? C[i][j] : 0) + sum_p A[i][p] B[p][j] )
  *
  * A (M,K) and B (K,N) have any row and column strides (elements), so a transposed operand is a
- * swapped pair of strides. C is row-major with leading extent ldc. K == 0 gives the empty sum.
- * Threaded over tiles of C (rti_parallel). */
+ * swapped pair of strides; fast when one of the two strides is 1. C is row-major with leading extent
+ * ldc >= N and overlaps neither A nor B. K == 0 gives the empty sum. Threaded over tiles of C. */
 typedef struct rti_matrix {
     const rt_real *data;
     int64_t row_stride, column_stride;
@@ -54,7 +58,8 @@ void rti_column_sums(int64_t rows, int64_t columns, const rt_real *x, rt_real *o
  * t = round(rate * 65536); kept ones are multiplied by 65536 / (65536 - t). The mask is a function of
  * (stream, i), so backward draws it again and nothing is stored. 0 <= rate < 1. ---- */
 void rti_dropout(int64_t n, double rate, const rt_rng *stream, const rt_real *x, rt_real *out);
-void rti_dropout_backward(int64_t n, double rate, const rt_rng *stream, const rt_real *dy, rt_real *dx, bool accumulate);
+void rti_dropout_backward(int64_t n, double rate, const rt_rng *stream, const rt_real *dy, rt_real *dx,
+                          bool accumulate);
 
 /* ---- optimiser updates, one pass over parameters p, gradients g and slots ----
  *
@@ -84,7 +89,7 @@ void rti_rmsprop_update(int64_t n, const rti_rmsprop *c, rt_real *p, const rt_re
 /* ---- pixels: out[i] = bytes[i] * scale + shift ---- */
 void rti_bytes_to_real(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out);
 
-/* Which vector kernels run: "portable", "avx2", "avx512", "neon". */
+/* Which kernels run: "portable", "avx2" or "avx512". */
 const char *rti_isa_name(void);
 
 #endif

@@ -1,9 +1,9 @@
 /* loops.h - the table of element-by-element kernels of one instruction set. Floor 2 (kernels)
  *
- * loops_body.h is the one source of these loops. It is compiled once per instruction set (loops_portable.c,
- * loops_avx2.c, loops_avx512.c) without contraction and with the order of every sum written out, so all tables
- * give the same bits. The entries run on the calling thread; elementwise.c spreads long arrays
- * over the pool. Meanings are in kernels.h. */
+ * loops_body.h is the one source of these loops. It is compiled once per instruction set
+ * (loops_portable.c, loops_avx2.c, loops_avx512.c) without contraction and with the order of every sum
+ * written out, so all tables give the same bits. The entries run on the calling thread; elementwise.c
+ * spreads long arrays over the pool. Meanings are in kernels.h. */
 #ifndef RTI_LOOPS_H
 #define RTI_LOOPS_H
 

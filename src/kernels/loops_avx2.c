@@ -17,7 +17,8 @@ static inline void multiply(uint32_t factor, __m256i x, __m256i *high, __m256i *
 
 /* bits[0 ... 63] of blocks block ... block + 7. Lane 4 q + k draws block 2 k + q, so that after the 4 x 4
  * transpositions within the two halves of a register the blocks stand in order. */
-static inline void eight_blocks(const uint32_t key[2], const uint32_t counter[4], uint32_t block, uint16_t *bits) {
+static inline void eight_blocks(const uint32_t key[2], const uint32_t counter[4], uint32_t block,
+                                uint16_t *bits) {
     __m256i c0 = _mm256_add_epi32(_mm256_set1_epi32((int)block), _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
     __m256i c1 = _mm256_set1_epi32((int)counter[1]), c2 = _mm256_set1_epi32((int)counter[2]);
     __m256i c3 = _mm256_set1_epi32((int)counter[3]);
@@ -40,7 +41,8 @@ static inline void eight_blocks(const uint32_t key[2], const uint32_t counter[4]
     _mm256_storeu_si256(out + 3, _mm256_unpackhi_epi64(b, d));
 }
 
-static inline void dropout_bits(const rti_dropout_mask *mask, uint32_t block, uint16_t bits[RTI_DROPOUT_STEP]) {
+static inline void dropout_bits(const rti_dropout_mask *mask, uint32_t block,
+                                uint16_t bits[RTI_DROPOUT_STEP]) {
     eight_blocks(mask->key, mask->counter, block, bits);
     eight_blocks(mask->key, mask->counter, block + 8, bits + 64);
 }

@@ -17,7 +17,8 @@ static inline void multiply(uint32_t factor, __m512i x, __m512i *high, __m512i *
 
 /* Lane 4 q + k draws block 4 k + q, so that after the 4 x 4 transpositions within the quarters of a
  * register the blocks stand in order. */
-static inline void dropout_bits(const rti_dropout_mask *mask, uint32_t block, uint16_t bits[RTI_DROPOUT_STEP]) {
+static inline void dropout_bits(const rti_dropout_mask *mask, uint32_t block,
+                                uint16_t bits[RTI_DROPOUT_STEP]) {
     __m512i c0 = _mm512_add_epi32(_mm512_set1_epi32((int)block),
                                   _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     __m512i c1 = _mm512_set1_epi32((int)mask->counter[1]), c2 = _mm512_set1_epi32((int)mask->counter[2]);

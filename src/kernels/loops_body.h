@@ -116,7 +116,8 @@ static void column_sums(int64_t rows, int64_t columns, int64_t stride, const rt_
         else
             for (int64_t i = 0; i < rows; i++)
                 for (int l = 0; l < width; l++) acc[l] += (double)x[i * stride + j + l];
-        for (int l = 0; l < width; l++) out[j + l] = (rt_real)(accumulate ? (double)out[j + l] + acc[l] : acc[l]);
+        for (int l = 0; l < width; l++)
+            out[j + l] = (rt_real)(accumulate ? (double)out[j + l] + acc[l] : acc[l]);
     }
 }
 
@@ -160,7 +161,8 @@ static void dropout(int64_t first, int64_t n, const rti_dropout_mask *mask, cons
 /* ---- optimisers ---- */
 
 static void sgd(int64_t n, const rti_sgd *c, rt_real *p, const rt_real *g, rt_real *v) {
-    const rt_real momentum = c->momentum, decay = c->decay, grad_scale = c->grad_scale, step = c->lr * c->damping;
+    const rt_real momentum = c->momentum, decay = c->decay, grad_scale = c->grad_scale,
+                  step = c->lr * c->damping;
     if (c->nesterov) {
         INDEPENDENT
         for (int64_t i = 0; i < n; i++) {
@@ -177,7 +179,9 @@ static void sgd(int64_t n, const rti_sgd *c, rt_real *p, const rt_real *g, rt_re
     }
 }
 
-static rt_real root(rt_real x) { return sizeof x == sizeof(float) ? (rt_real)sqrtf((float)x) : (rt_real)sqrt((double)x); }
+static rt_real root(rt_real x) {
+    return sizeof x == sizeof(float) ? (rt_real)sqrtf((float)x) : (rt_real)sqrt((double)x);
+}
 
 static void adam(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v) {
     const rti_adam k = *c;
@@ -197,6 +201,6 @@ static void bytes_to_real(int64_t n, const uint8_t *bytes, rt_real factor, rt_re
 }
 
 const rti_loops LOOPS_TABLE = {
-    add, sub, mul, scale, axpy, fill, relu, relu_backward, sum, dot, all_finite, column_sums, dropout, sgd, adam,
-    bytes_to_real,
+    add, sub, mul,        scale,       axpy,    fill, relu, relu_backward,
+    sum, dot, all_finite, column_sums, dropout, sgd,  adam, bytes_to_real,
 };

@@ -1,5 +1,5 @@
-/* The thread pool: every task runs exactly once for any number of tasks and threads, nested calls and calls from
- * several threads at once included; results do not depend on the number of threads; a forked
+/* The thread pool: every task runs exactly once for any number of tasks and threads, nested calls and
+ * calls from several threads at once included; results do not depend on the number of threads; a forked
  * child works on with a pool of its own. Counted against plain loops. */
 #if defined(__linux__)
 #define _GNU_SOURCE /* sched_setaffinity */

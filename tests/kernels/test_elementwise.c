@@ -12,10 +12,11 @@
 
 #define EPSILON (sizeof(rt_real) == 4 ? (double)FLT_EPSILON : DBL_EPSILON)
 
-static const char *const set_names[] = {"portable", "avx2", "avx512", "neon"};
-enum { SETS = 4, MOST = 70001 };
+static const char *const set_names[] = {"portable", "avx2", "avx512"};
+enum { SETS = 3, MOST = 70001 };
 
-static const int lengths[] = {0, 1, 2, 7, 15, 16, 17, 31, 33, 64, 127, 128, 129, 1000, 4097, 32768, 32769, 70000};
+static const int lengths[] = {0,  1,   2,   7,   15,   16,   17,    31,    33,
+                              64, 127, 128, 129, 1000, 4097, 32768, 32769, 70000};
 enum { LENGTHS = sizeof lengths / sizeof *lengths };
 
 static rt_real a[MOST + 8], b[MOST + 8], c[MOST + 8], d[MOST + 8], e[MOST + 8], f[MOST + 8], g[MOST + 8];
@@ -31,7 +32,9 @@ static void draw(rt_real *x, uint64_t index) {
     for (int i = 0; i < MOST + 8; i++) x[i] = (rt_real)(rt_rng_uniform(&r) * 4 - 2);
 }
 
-static bool same(const rt_real *x, const rt_real *y, int64_t n) { return memcmp(x, y, (size_t)n * sizeof *x) == 0; }
+static bool same(const rt_real *x, const rt_real *y, int64_t n) {
+    return memcmp(x, y, (size_t)n * sizeof *x) == 0;
+}
 
 /* Runs CALL for every set, thread count, length and offset with `got` = c, and compares with
  * WANT, an expression in i (inputs x and y); elements outside of the range must stay. */
@@ -133,7 +136,8 @@ Test(elementwise, all_finite_finds_each_bad_number) {
             for (int k = 0; k < 3; k++) {
                 rt_real good = a[i];
                 a[i] = (rt_real)bad[k];
-                cr_assert(!rti_all_finite(70000, a) && !rti_all_finite(i + 1, a), "%s: %g at %d", set_names[s], bad[k], i);
+                cr_assert(!rti_all_finite(70000, a) && !rti_all_finite(i + 1, a), "%s: %g at %d",
+                          set_names[s], bad[k], i);
                 cr_assert(rti_all_finite(i, a), "looked too far");
                 a[i] = good;
             }
@@ -141,7 +145,8 @@ Test(elementwise, all_finite_finds_each_bad_number) {
 }
 
 Test(elementwise, column_sums) {
-    static const int shapes[][2] = {{0, 5}, {1, 1}, {1, 70}, {3, 1}, {7, 63}, {100, 10}, {100, 64}, {30, 65}, {100, 600}};
+    static const int shapes[][2] = {{0, 5},    {1, 1},    {1, 70},  {3, 1},    {7, 63},
+                                    {100, 10}, {100, 64}, {30, 65}, {100, 600}};
     for (int s = 0; s < SETS; s++) {
         if (!use(s)) continue;
         for (int k = 0; k < 9; k++) {
@@ -164,7 +169,8 @@ Test(elementwise, column_sums) {
 /* ---- dropout ---- */
 
 static unsigned random16(const rt_rng *stream, int64_t i) {
-    uint32_t counter[4] = {(uint32_t)(i / 8), stream->counter[1], stream->counter[2], stream->counter[3]}, words[4];
+    uint32_t counter[4] = {(uint32_t)(i / 8), stream->counter[1], stream->counter[2], stream->counter[3]},
+             words[4];
     rt_philox(counter, stream->key, words);
     return words[i / 2 % 4] >> (i % 2 * 16) & 0xffff;
 }
@@ -176,17 +182,19 @@ Test(elementwise, dropout_is_the_stream_word_by_word) {
             for (int r = 0; r < 4; r++) {
                 const int n = lengths[l];
                 const rt_rng stream = rt_rng_stream(5, "dropout.test", 3, (uint64_t)l << 30);
-                double threshold = floor(rates[r] * 65536 + 0.5) < 65535 ? floor(rates[r] * 65536 + 0.5) : 65535;
+                double threshold =
+                    floor(rates[r] * 65536 + 0.5) < 65535 ? floor(rates[r] * 65536 + 0.5) : 65535;
                 const rt_real factor = (rt_real)(65536 / (65536 - threshold));
-                draw(a, 0), draw(c, 2), memcpy(d, c, sizeof d), memcpy(e, c, sizeof e), memcpy(f, c, sizeof f);
+                draw(a, 0), draw(c, 2), memcpy(d, c, sizeof d), memcpy(e, c, sizeof e),
+                    memcpy(f, c, sizeof f);
                 rt_threads_set(1 + l % 3);
                 rti_dropout(n, rates[r], &stream, a + 1, c);
                 rti_dropout_backward(n, rates[r], &stream, a + 1, e, false);
                 rti_dropout_backward(n, rates[r], &stream, a + 1, f, true);
                 for (int i = 0; i < n; i++) {
                     rt_real want = random16(&stream, i) >= threshold ? a[1 + i] * factor : 0;
-                    cr_assert(c[i] == want && e[i] == want && f[i] == d[i] + want, "%s: rate %g, length %d, element %d",
-                              set_names[s], rates[r], n, i);
+                    cr_assert(c[i] == want && e[i] == want && f[i] == d[i] + want,
+                              "%s: rate %g, length %d, element %d", set_names[s], rates[r], n, i);
                 }
                 cr_assert(same(c + n, d + n, MOST - n) && same(f + n, d + n, MOST - n), "wrote outside");
             }
@@ -222,8 +230,8 @@ Test(elementwise, dropout_keeps_the_expectation) {
 /* ---- optimisers, against the formulas in double ---- */
 
 static void check_near(const rt_real *got, int i, double want, const char *what, int s) {
-    cr_assert(fabs((double)got[i] - want) <= 16 * EPSILON * (1 + fabs(want)), "%s: %s %d: %g, not %g", set_names[s], what, i,
-              (double)got[i], want);
+    cr_assert(fabs((double)got[i] - want) <= 16 * EPSILON * (1 + fabs(want)), "%s: %s %d: %g, not %g",
+              set_names[s], what, i, (double)got[i], want);
 }
 
 Test(elementwise, sgd_update) {
@@ -231,7 +239,8 @@ Test(elementwise, sgd_update) {
         for (int l = 0; use(s) && l < LENGTHS; l++)
             for (int nesterov = 0; nesterov < 2; nesterov++) {
                 const int n = lengths[l];
-                const rti_sgd k = {(rt_real)0.1, (rt_real)0.9, (rt_real)0.01, (rt_real)0.5, (rt_real)0.7, nesterov};
+                const rti_sgd k = {(rt_real)0.1, (rt_real)0.9, (rt_real)0.01,
+                                   (rt_real)0.5, (rt_real)0.7, nesterov};
                 draw(a, 0), draw(b, 1), draw(c, 2), memcpy(d, a, sizeof d), memcpy(e, c, sizeof e);
                 rt_threads_set(1 + l % 3);
                 rti_sgd_update(n, &k, a, b, c); /* p = a, g = b, v = c; before: d, e */
@@ -249,7 +258,8 @@ Test(elementwise, adam_update) {
     for (int s = 0; s < SETS; s++)
         for (int l = 0; use(s) && l < LENGTHS; l++) {
             const int n = lengths[l];
-            const rti_adam k = {(rt_real)0.01, (rt_real)0.9, (rt_real)0.99, (rt_real)3, (rt_real)1e-3, (rt_real)0.02, (rt_real)0.03, (rt_real)0.7};
+            const rti_adam k = {(rt_real)0.01, (rt_real)0.9,  (rt_real)0.99, (rt_real)3,
+                                (rt_real)1e-3, (rt_real)0.02, (rt_real)0.03, (rt_real)0.7};
             draw(a, 0), draw(b, 1), draw(c, 2), draw(g, 3), memcpy(d, a, sizeof d), memcpy(e, c, sizeof e);
             for (int i = 0; i < MOST; i++) g[i] = g[i] < 0 ? -g[i] : g[i];
             memcpy(f, g, sizeof f);
@@ -257,10 +267,12 @@ Test(elementwise, adam_update) {
             rti_adam_update(n, &k, a, b, c, g); /* p = a, gradient = b, m = c, v = g; before: d, e, f */
             for (int i = 0; i < n; i++) {
                 double gradient = 0.7 * (double)b[i] + 0.02 * (double)d[i];
-                double m = 0.9 * (double)e[i] + 0.1 * gradient, v = 0.99 * (double)f[i] + 0.01 * gradient * gradient;
+                double m = 0.9 * (double)e[i] + 0.1 * gradient,
+                       v = 0.99 * (double)f[i] + 0.01 * gradient * gradient;
                 check_near(c, i, m, "m", s);
                 check_near(g, i, v, "v", s);
-                check_near(a, i, (double)d[i] - 0.03 * (double)d[i] - 0.01 * m / (sqrt(v) * 3 + 1e-3), "p", s);
+                check_near(a, i, (double)d[i] - 0.03 * (double)d[i] - 0.01 * m / (sqrt(v) * 3 + 1e-3), "p",
+                           s);
             }
             cr_assert(same(a + n, d + n, MOST - n) && same(g + n, f + n, MOST - n), "wrote outside");
         }
@@ -278,7 +290,8 @@ Test(elementwise, every_set_and_thread_count_updates_to_the_same_bits) {
             rti_adam_update(MOST, &adam, a, b, c, g);
             if (first) memcpy(d, a, sizeof d), memcpy(e, c, sizeof e), memcpy(f, g, sizeof f);
             first = false;
-            cr_assert(same(a, d, MOST) && same(c, e, MOST) && same(g, f, MOST), "%s, %d threads", set_names[s], threads);
+            cr_assert(same(a, d, MOST) && same(c, e, MOST) && same(g, f, MOST), "%s, %d threads",
+                      set_names[s], threads);
         }
 }
 
