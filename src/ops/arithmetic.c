@@ -2,10 +2,7 @@
  *
  * A broadcast input is read with strides of 0. Its gradient is the sum over everything it was
  * repeated to, so backward writes through the same strides, added up in row-major order. */
-#include "graph/op.h"
-#include "kernels/kernels.h"
-#include "retort/ops.h"
-#include "tensor/strided.h"
+#include "ops/elementwise.h"
 
 /* ---- what the four have in common ---- */
 
@@ -34,21 +31,23 @@ static void binary_forward(const rti_node *n, row_forward *row) {
 /* The gradient of input i of one element, given dy and both inputs. */
 typedef rt_real slope(rt_real dy, rt_real a, rt_real b);
 
-/* One row of the gradient. dx lies at its step: 0 when the row is one repeated element. */
-static inline void row_backward(int64_t n, const rt_real *dy, const rt_real *a, int64_t sa, const rt_real *b,
-                                int64_t sb, rt_real *dx, int64_t step, bool accumulate, slope *f) {
+/* One row of the gradient. dx lies at its step: 1, or 0 when the row is one repeated element. */
+RTI_INLINED void row_backward(int64_t n, const rt_real *dy, const rt_real *a, int64_t sa, const rt_real *b,
+                              int64_t sb, rt_real *dx, int64_t step, bool accumulate, slope *f) {
     if (step == 0) {
         double sum = 0;
         for (int64_t i = 0; i < n; i++) sum += (double)f(dy[i], a[i * sa], b[i * sb]);
         dx[0] += (rt_real)sum;
     } else if (accumulate) {
         for (int64_t i = 0; i < n; i++) dx[i] += f(dy[i], a[i * sa], b[i * sb]);
+    } else if (sa == 1 && sb == 1) {
+        for (int64_t i = 0; i < n; i++) dx[i] = f(dy[i], a[i], b[i]);
     } else {
         for (int64_t i = 0; i < n; i++) dx[i] = f(dy[i], a[i * sa], b[i * sb]);
     }
 }
 
-static inline void binary_backward(rt_graph *g, rti_node *n, int input, slope *f) {
+RTI_INLINED void binary_backward(rt_graph *g, rti_node *n, int input, slope *f) {
     const rt_tensor *out = n->out;
     bool repeated = !rt_tensor_same_shape(n->in[input], out);
     rti_grad dx = {NULL, true};
@@ -255,8 +254,6 @@ rt_tensor *rt_div(rt_graph *g, rt_tensor *a, rt_tensor *b) { return rti_apply2(g
 
 /* ---- scale and add_scalar: y = factor x, y = x + term. The number is attribute f[0] ---- */
 
-static bool scalar_shape(rt_graph *g, rti_node *n) { return rti_out_like(g, n, n->in[0]); }
-
 static void scale_forward(rt_graph *g, rti_node *n) {
     (void)g;
     const rt_tensor *x = n->in[0], *y = n->out;
@@ -300,7 +297,7 @@ static const rt_gradcheck_case scale_cases[] = {
 
 const rti_op rti_op_scale = {
     .name = "scale", .arity = 1, .differentiable = 1, .formula = "y = factor x", .source = "",
-    .shape = scalar_shape, .forward = scale_forward, .backward = scale_backward,
+    .shape = rti_elementwise_shape, .forward = scale_forward, .backward = scale_backward,
     .cases = scale_cases, .case_count = sizeof scale_cases / sizeof *scale_cases,
 };
 RTI_REGISTER(op, scale)
@@ -309,14 +306,11 @@ rt_tensor *rt_scale(rt_graph *g, rt_tensor *x, double factor) {
     return rti_apply1(g, &rti_op_scale, x, &(rti_attributes){.f = {factor}});
 }
 
+static rt_real add_scalar_value(rt_real x, const rti_attributes *a) { return x + (rt_real)a->f[0]; }
+
 static void add_scalar_forward(rt_graph *g, rti_node *n) {
     (void)g;
-    const rt_tensor *x = n->in[0], *y = n->out;
-    rt_real term = (rt_real)n->a.f[0];
-    const int64_t *strides[] = {x->stride, y->stride};
-    for (rti_walk w = rti_walk_begin(x->ndim, x->shape, 2, strides); w.n; rti_walk_next(&w))
-        for (int64_t i = 0; i < w.n; i++)
-            rt_real_data(y)[w.offset[1] + i] = rt_real_data(x)[w.offset[0] + i * w.step[0]] + term;
+    rti_elementwise_forward(n, add_scalar_value);
 }
 
 static void add_scalar_backward(rt_graph *g, rti_node *n) { scaled_gradient(g, n, 1); }
@@ -339,7 +333,7 @@ static const rt_gradcheck_case add_scalar_cases[] = {
 
 const rti_op rti_op_add_scalar = {
     .name = "add_scalar", .arity = 1, .differentiable = 1, .formula = "y = x + term", .source = "",
-    .shape = scalar_shape, .forward = add_scalar_forward, .backward = add_scalar_backward,
+    .shape = rti_elementwise_shape, .forward = add_scalar_forward, .backward = add_scalar_backward,
     .cases = add_scalar_cases, .case_count = sizeof add_scalar_cases / sizeof *add_scalar_cases,
 };
 RTI_REGISTER(op, add_scalar)
