@@ -17,8 +17,8 @@ typedef struct rt_graph rt_graph;
 rt_graph *rt_graph_new(rt_error *error) RT_MUST_CHECK;
 void rt_graph_free(rt_graph *graph);
 
-/* Ends the step: every step tensor is gone, the status is RT_OK again. Allocates nothing, except
- * once after a step that needed more memory than all before. */
+/* Ends the step: every step tensor is gone, the status is RT_OK again; a no-grad scope stays open.
+ * Allocates nothing, except once after a step that needed more memory than all before. */
 void rt_graph_reset(rt_graph *graph);
 
 rt_status rt_graph_status(const rt_graph *graph);
