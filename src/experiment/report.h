@@ -1,10 +1,13 @@
 /* report.h - what readers see: the table, the files, the pictures.     Floor 8 (experiment)
  *
  *   summary.c   plan + records -> rti_summary: all numbers, chosen cells, verdicts
+ *   facts.c     what a report says beside the numbers: data, models, the loss contract
+ *   label.c     names of axes, values and cells
  *   table.c     rti_summary -> the tables on the terminal
  *   chart.c     rti_summary -> accuracy against temperature, drawn with characters
- *   facts.c     what a report says beside the numbers: data, models, the loss contract
- *   report.c    results.csv, summary.csv, report.md and the CSV files that gnuplot reads
+ *   results.c   results.csv and summary.csv; figures.c: the CSV files that gnuplot reads
+ *   markdown.c  report.md
+ *   report.c    everything in order
  *   dark.c      the teacher's probabilities at several temperatures
  *   plot.c      finds and runs the scripts in plots/
  *
@@ -30,6 +33,7 @@
 typedef struct rti_report_options {
     bool plots;           /* draw pictures when gnuplot is there */
     const char *program;  /* argv[0], to find plots/ beside it; may be NULL */
+    bool chart;           /* the text chart also where a picture was drawn */
 } rti_report_options;
 
 /* Reads all records of `plan`, writes every file of the report into plan->directory (each whole or
@@ -65,7 +69,7 @@ typedef struct rti_cell_summary {
 } rti_cell_summary;
 
 typedef struct rti_facet_summary {
-    int first_cell, cell_count;   /* cells of a facet, in the plan's order, are not always adjacent: see rti_cell.facet */
+    int first_cell, cell_count;   /* lowest number, and how many: rti_cell.facet tells which */
     rti_group teacher;            /* all its members; trials 0 when there is no teacher */
     rti_group scratch;
     int best_cell;                /* best distilled cell on validation, mean over seeds; -1: none can be chosen */

@@ -1,0 +1,68 @@
+/* facts.c - data, models and the loss contract of a report.            Floor 8 (experiment) */
+#include <stdio.h>
+#include <string.h>
+
+#include "experiment/report_parts.h"
+#include "retort/alloc.h"
+
+/* The cell whose contract is shown: the chosen one, else the first that is distilled, else the first. */
+static int contract_cell(const rti_summary *summary, int facet) {
+    const rti_facet_summary *f = &summary->facets[facet];
+    if (f->best_cell >= 0) return f->best_cell;
+    for (int c = f->first_cell; c < summary->plan->cell_count; c++)
+        if (summary->plan->cells[c].facet == facet && !summary->cells[c].is_scratch) return c;
+    return f->first_cell;
+}
+
+static rt_status model_text(const rti_plan *plan, int trial, char **out, rt_error *error) {
+    rt_model *model = rti_trial_model(plan, trial, error);
+    if (!model) return error ? error->status : RT_MEMORY;
+    *out = rt_strdup(rt_model_summary(model));
+    rt_model_free(model);
+    return *out ? RT_OK : rt_fail(error, RT_MEMORY, "not enough memory for the report");
+}
+
+static rt_status facet_facts(rti_facet_facts *facts, const rti_summary *summary, int facet, rt_error *error) {
+    const rti_plan *plan = summary->plan;
+    facts->contract_cell = contract_cell(summary, facet);
+    const rti_cell *cell = &plan->cells[facts->contract_cell];
+    const rti_trial *trial = &plan->trials[cell->trials[0]];
+    const rt_dataset *set = plan->datasets[trial->dataset];
+    const char *method = rt_params_text(&trial->settings->distill, "method");
+    char contract[4096] = "";
+    rt_method_contract(method, &trial->settings->distill, contract, sizeof contract);
+    char name[512];
+    const char *title = rt_method_title(method);
+    snprintf(name, sizeof name, "%s%s%s", method, title ? ": " : "", title ? title : "");
+    facts->contract = rt_strdup(contract);
+    facts->method = rt_strdup(name);
+    facts->data = rt_strdup(rt_dataset_summary(set));
+    facts->data_hash = rt_strdup(rt_dataset_hash(set));
+    if (!facts->contract || !facts->method || !facts->data || !facts->data_hash)
+        return rt_fail(error, RT_MEMORY, "not enough memory for the report");
+    if (trial->teacher_count > 0) RT_TRY(model_text(plan, trial->teachers[0], &facts->teacher, error));
+    return model_text(plan, cell->trials[0], &facts->student, error);
+}
+
+rt_status rti_facts_make(rti_facts *facts, const rti_summary *summary, rt_error *error) {
+    int count = summary->plan->facet_count;
+    *facts = (rti_facts){count, rt_alloc_zero((size_t)count, sizeof *facts->facets)};
+    rt_status status = RT_OK;
+    if (!facts->facets) status = rt_fail(error, RT_MEMORY, "not enough memory for the report");
+    for (int f = 0; f < count && status == RT_OK; f++) status = facet_facts(&facts->facets[f], summary, f, error);
+    if (status != RT_OK) rti_facts_deinit(facts);
+    return status;
+}
+
+void rti_facts_deinit(rti_facts *facts) {
+    for (int f = 0; facts->facets && f < facts->count; f++) {
+        rt_free(facts->facets[f].data);
+        rt_free(facts->facets[f].data_hash);
+        rt_free(facts->facets[f].teacher);
+        rt_free(facts->facets[f].student);
+        rt_free(facts->facets[f].method);
+        rt_free(facts->facets[f].contract);
+    }
+    rt_free(facts->facets);
+    *facts = (rti_facts){0};
+}
