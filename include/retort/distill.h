@@ -26,29 +26,56 @@ typedef enum rt_combine {
 
 typedef struct rt_teacher rt_teacher;
 
-/* One network or several that answer together. Borrows the models, freezes them and keeps them in
- * evaluation mode. All need the same number of classes. */
+#define RT_TEACHER_MEMBERS_MAX 64
+
+/* One network or several that answer together (Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section
+ * 2: "averaging"; which average is not said there, and it matters). Borrows the models, freezes them
+ * and keeps them in evaluation mode. A single member's logits are passed on as they are, whatever
+ * the combination. NULL and *error: RT_VALUE (no member, too many), RT_SHAPE (members with different
+ * numbers of classes), RT_MEMORY. */
 rt_teacher *rt_teacher_new(rt_model *const members[], int count, rt_combine combine, rt_error *error) RT_MUST_CHECK;
 void rt_teacher_free(rt_teacher *teacher);
-/* (N, K) logits v with softmax(v/T) = what the teacher says at T; no gradient. */
+/* (N, K) logits v with softmax(v/T) = what the teacher says at T; no gradient. The members run in
+ * evaluation mode. Logits of one example do not depend on the batch it stands in. NULL after a
+ * failure that the graph remembers. */
 rt_tensor *rt_teacher_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x, double T);
+/* 32 hexadecimal digits over the members' structures and weights, and how they are combined. */
 void rt_teacher_hash(const rt_teacher *teacher, char text[33]);
 int64_t rt_teacher_classes(const rt_teacher *teacher);
+int rt_teacher_members(const rt_teacher *teacher);
+rt_model *rt_teacher_member(const rt_teacher *teacher, int i); /* borrowed */
 
 /* ---- methods ---- */
 
 const char *const *rt_method_names(int *count);
 const rt_param *rt_method_rows(const char *method, int *count); /* NULL: no such method */
+/* One line; paper and equation; the loss in ASCII, maybe several lines. NULL: no such method. */
 const char *rt_method_title(const char *method);
 const char *rt_method_source(const char *method);
+const char *rt_method_formula(const char *method);
+/* Does it have a use for a teacher at all? False for an unknown method. */
 bool rt_method_needs_teacher(const char *method);
-/* The loss contract in words and numbers for these options, several lines, into a buffer. */
+/* Are these options right for a problem with so many classes? RT_SPEC with a message. `options` holds
+ * the method's rows, maybe among others. RT_NOT_FOUND for an unknown method names the nearest. */
+rt_status rt_method_check(const char *method, const rt_params *options, int64_t classes, rt_error *error) RT_MUST_CHECK;
+/* The loss contract in words and numbers for these options, several lines, into a buffer of at least
+ * RT_CONTRACT_BYTES: the direction of each KL, the factor T^2, the reduction, which term alpha
+ * multiplies, the weights that come out, and how stages are combined. */
+#define RT_CONTRACT_BYTES 2048
 void rt_method_contract(const char *method, const rt_params *options, char *buffer, size_t size);
 /* True when these options make the loss exactly the labels' cross-entropy (alpha = 0). */
 bool rt_method_is_labels_only(const char *method, const rt_params *options);
 
-/* Presets: what others publish as KD. Values for a method's options, by name. */
+/* Presets: what others publish under the same name. _names: NULL when there is no such method.
+ * _source: who publishes it and what to know about it; _settings: "temperature=4 alpha=0.9". Both
+ * NULL when there is no such preset. */
 const char *const *rt_preset_names(const char *method, int *count);
+const char *rt_preset_source(const char *method, const char *preset);
+const char *rt_preset_settings(const char *method, const char *preset);
+/* Sets the method's options to the preset's values, and to their defaults where it names none. What
+ * somebody has set (options->given) is left alone, before and after: explicit settings win, whether
+ * they come first or last, and another preset can be applied on top. RT_SPEC: no such method or
+ * preset; the message names the nearest. */
 rt_status rt_preset_apply(const char *method, const char *preset, rt_params *options, rt_error *error) RT_MUST_CHECK;
 
 /* ---- the driver ---- */
@@ -73,7 +100,7 @@ typedef struct rt_distiller_config {
     const char *method;          /* "none", "kd", ... */
     const rt_params *options;    /* of the method; copied */
     const rt_part *transfer;     /* what the student sees; borrowed */
-    const char *transfer_hash;   /* content hash of the data, for the cache's key */
+    const char *transfer_hash;   /* rt_dataset_part_hash, for the identity of checkpoints; may be NULL */
     int64_t batch;
     rt_augment augment;
     uint64_t seed;               /* order, dropout, augmentation */

@@ -20,7 +20,8 @@ typedef struct rti_method_input {
     rt_tensor *x;                /* (N, shape...) */
     rt_tensor *y;                /* (N) I32 */
     rt_tensor *z;                /* student logits (N, K) */
-    rt_tensor *v;                /* teacher logits (N, K) at the temperature that .temperature gave; or NULL */
+    rt_tensor *v;                /* teacher logits (N, K), no gradient, combined at the temperature that
+                                  * .temperature gave; NULL when the method's loss is the labels' alone */
     rt_model *student;           /* for taps */
     rt_teacher *teacher;
     const int32_t *index;        /* (N) positions in the transfer set */
@@ -48,6 +49,7 @@ typedef struct rti_method_case {
     bool bitwise;                            /* same bits, else 1e-5 relative (1e-10 in double) */
 } rti_method_case;
 
+/* Values for a method's options; those it does not name keep their defaults. */
 typedef struct rti_preset {
     const char *name;                        /* "repdistiller" */
     const char *settings;                    /* "hard_weight=0.1 soft_weight=0.9 temperature=4" */
@@ -92,5 +94,23 @@ typedef struct rti_method {
 
 extern const rti_method *const rti_all_methods[]; /* alphabetical, NULL-terminated */
 const rti_method *rti_method_find(const char *name); /* NULL when there is none */
+
+/* Adds a term to the list, unless its weight is 0: `expression` is evaluated only then. */
+#define RTI_TERM(terms, label, factor, expression)                                              \
+    do {                                                                                        \
+        double rti_term_weight_ = (factor);                                                     \
+        if (rti_term_weight_ != 0) rti_term_add(terms, label, rti_term_weight_, (expression));  \
+    } while (0)
+void rti_term_add(rti_terms *terms, const char *name, double weight, rt_tensor *value);
+
+/* sum of weight * value; a weight of 1 multiplies nothing, so that a single term is its own bits. */
+rt_tensor *rti_terms_total(rt_graph *g, const rti_terms *terms);
+
+/* Puts "text" and more of it into a buffer; used to write contracts. */
+typedef struct rti_writer {
+    char *at;
+    size_t left;
+} rti_writer;
+void rti_write(rti_writer *writer, const char *format, ...) RT_PRINTF(2, 3);
 
 #endif

@@ -1,0 +1,22 @@
+/* teacher.h - how the answers of several networks become one.          Floor 7 (distill) */
+#ifndef RTI_TEACHER_H
+#define RTI_TEACHER_H
+
+#include "core/hash.h"
+#include "retort/distill.h"
+
+/* Feeds the members' structures and weights to a hash, but not how they are combined. */
+void rti_teacher_hash_members(const rt_teacher *teacher, rti_hash *hash);
+
+/* member[m] (N, K) contiguous logits of member m. Writes v (N, K) with softmax(v/T) = their combination
+ * at T; one member is copied. Computed in double, each row by itself. False when K doubles of scratch
+ * memory in the graph are not to be had. The live teacher and the cache both end here, so that their
+ * answers are the same bits. */
+bool rti_teacher_combine(const rt_teacher *teacher, rt_graph *graph, const rt_real *const member[], int64_t N,
+                         double T, rt_real *v);
+
+/* The logits of every member, uncombined: (N, K) each, contiguous, in the graph; false after a
+ * failure that the graph remembers. */
+bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x, const rt_real *member[]);
+
+#endif
