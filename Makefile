@@ -37,6 +37,9 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 %_avx2.o:   BASE += -mavx2 -mfma
 %_avx512.o: BASE += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
 
+# Every trial's manifest says how the program was compiled.
+%/experiment/finish.o: BASE += -DRETORT_CFLAGS='"$(CFLAGS)"'
+
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .SECONDARY:
@@ -80,6 +83,10 @@ $(BUILD)/retort-double: $(call objects,double,$(PROGRAM_SOURCES)) $(BUILD)/doubl
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 # ---- tests ------------------------------------------------------------------------------------
+
+# Tests start the program of their own precision; RETORT_PROGRAM in the environment names another one.
+$(BUILD)/float/tests/%.o:  BASE += -DRETORT_PROGRAM='"$(abspath $(BUILD)/retort)"'
+$(BUILD)/double/tests/%.o: BASE += -DRETORT_PROGRAM='"$(abspath $(BUILD)/retort-double)"'
 
 $(BUILD)/%/run-tests:
 	$(CC) $(CFLAGS) -o $@ $^ -lcriterion $(LIBS)

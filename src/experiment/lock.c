@@ -103,17 +103,23 @@ static rt_status busy(const rti_lock_owner *owner, rt_error *error) {
                    owner->host[0] ? owner->host : "another host");
 }
 
-/* Moves a stale claim out of the way. Between the look and the rename somebody else may have done
- * the same and made a fresh claim; then that one was moved, and is put back. */
-static bool break_claim(const char *path, const claim *stale) {
-    char aside[RTI_PATH_MAX];
-    int length = snprintf(aside, sizeof aside, "%s.stale-%ld", path, (long)getpid());
-    if (length < 0 || (size_t)length >= sizeof aside || rename(path, aside) != 0) return false;
-    claim moved;
-    bool ours = read_claim(aside, &moved) && moved.inode == stale->inode && moved.device == stale->device;
-    if (!ours && link(aside, path) != 0) ours = false; /* a third one was faster */
-    unlink(aside);
-    return ours;
+/* Removes a stale claim. Two who find it stale at the same time must not remove each other's fresh
+ * one, so only the maker of a second exclusive file may do it, after another look. */
+static void break_claim(const char *path, const claim *stale) {
+    char permit[RTI_PATH_MAX];
+    int length = snprintf(permit, sizeof permit, "%s.break", path);
+    if (length < 0 || (size_t)length >= sizeof permit) return;
+    int fd = open(permit, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    claim again;
+    if (fd < 0) { /* somebody is at it, or died at it */
+        if (read_claim(permit, &again) && again.beat_s > RTI_LOCK_STALE_S) unlink(permit);
+        return;
+    }
+    close(fd);
+    if (read_claim(path, &again) && again.inode == stale->inode && again.device == stale->device &&
+        again.length == stale->length && !memcmp(again.text, stale->text, again.length))
+        unlink(path);
+    unlink(permit);
 }
 
 static rt_status write_claim(int fd, const char *path, rt_error *error) {
@@ -141,7 +147,7 @@ static rt_status write_claim(int fd, const char *path, rt_error *error) {
 rt_status rti_lock_take(rti_lock *lock, const char *directory, rt_error *error) {
     lock->descriptor = -1;
     RT_TRY(rti_path_join(lock->path, sizeof lock->path, directory, "lock", error));
-    for (int attempt = 0; attempt < 3; attempt++) {
+    for (int attempt = 0; attempt < 8; attempt++) {
         int fd = open(lock->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0) {
             struct stat about;

@@ -253,6 +253,10 @@ static rt_status add_cell_trials(builder *b, rti_cell *cell, const rti_settings 
     RT_TRY(find_data(b, &own->data, &student.dataset, error));
     RT_TRY(add_teachers(b, own, student.dataset, &student, error));
     const char *method = rt_params_text(&own->distill, "method");
+    const rt_examples *examples = rt_dataset_train_examples(plan->datasets[student.dataset]);
+    rt_error inner = {0};
+    if (rt_method_check(method, &own->distill, examples->classes, &inner) != RT_OK)
+        return rt_fail(error, inner.status, "%s: [distill] %s", plan->spec.path, inner.message);
     bool labels_only = !strcmp(method, "none") || rt_method_is_labels_only(method, &own->distill);
 
     RT_TRY(keep_settings(plan, own, &labels, error));

@@ -2,7 +2,7 @@
  *
  * Which keys exist depends on other keys: the model's name decides which rows [student] has, the
  * method's name those of [distill]. So a point of the grid is resolved from scratch: tables are
- * chosen first, a preset is applied, then what was written, then the axes.
+ * chosen first, a preset is applied, then what was written, then the axes over it.
  *
  * A sweep over methods (or models) may hold keys that only some of them know; such a key is left out
  * where it means nothing, and is an error when it means nothing anywhere. */
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "experiment/spec.h"
+#include "optim/optimizer.h"
 
 #define CHOICES_MAX 1024
 
@@ -210,6 +211,32 @@ static rt_status unknown_key(const rti_spec *spec, const rti_settings *s, const 
                    section - 1, key);
 }
 
+/* ---- options of optimisers ---- */
+
+/* False for "optimizer.beta1" when the optimiser is one that has no beta1. */
+static bool optimizer_uses(const rt_params *p, const char *row) {
+    if (strncmp(row, "optimizer.", 10)) return true;
+    return rti_option_is_used(rti_optimizer_find(rt_params_text(p, "optimizer.name")),
+                              rti_schedule_find(rt_params_text(p, "optimizer.schedule")), row + 10);
+}
+
+/* An option that the optimiser does not know is a mistake, unless optimisers are swept. */
+static rt_status check_optimizer_option(const rti_spec *spec, rti_settings *s, const char *key, int line,
+                                        rt_error *error) {
+    const char *name = key;
+    char chooser[2][RTI_KEY_MAX];
+    const rt_params *table = section_table(s, key, &name);
+    if (table != &s->student && table != &s->teacher) return RT_OK;
+    if (rt_params_find(table, row_name(name)) < 0 || optimizer_uses(table, row_name(name))) return RT_OK;
+    snprintf(chooser[0], RTI_KEY_MAX, "%.*soptimizer.name", (int)(name - key), key);
+    snprintf(chooser[1], RTI_KEY_MAX, "%.*soptimizer.schedule", (int)(name - key), key);
+    if (rti_spec_axis(spec, chooser[0]) >= 0 || rti_spec_axis(spec, chooser[1]) >= 0) return RT_OK;
+    char where[RTI_WHERE_MAX];
+    return rt_fail(error, RT_SPEC, "%s: %s means nothing to the optimiser %s with the schedule %s",
+                   rti_spec_where(spec, key, line, where), key, rt_params_text(table, "optimizer.name"),
+                   rt_params_text(table, "optimizer.schedule"));
+}
+
 /* ---- setting ---- */
 
 /* Does a swept method or model know this key, so that it may stand here without meaning? */
@@ -316,17 +343,28 @@ static rt_status make_tables(const rti_spec *spec, const int value[], rti_settin
     return rt_fail(error, RT_SPEC, "%s: %s", rti_spec_where(spec, "distill.preset", line, where), inner.message);
 }
 
+/* In a sweep over optimisers a cell may hold options of another one: as if nobody had given them. */
+static void forget_unused(rt_params *p) {
+    for (int i = 0; i < p->count; i++)
+        if (!optimizer_uses(p, p->rows[i]->name)) p->given[i] = false;
+}
+
 rt_status rti_spec_resolve(const rti_spec *spec, const int value[], rti_settings *s, rt_error *error) {
     memset(s, 0, sizeof *s);
     s->has_teacher = spec->base.has_teacher;
     RT_TRY(make_tables(spec, value, s, error));
     for (int i = 0; i < spec->entries->count; i++) {
         const rti_spec_entry *e = &spec->entries->items[i];
-        if (rti_spec_axis(spec, e->key) >= 0) continue;
         RT_TRY(set_key(spec, s, e->key, &e->value, e->line, error));
     }
     for (int a = 0; a < spec->axis_count; a++)
         RT_TRY(set_key(spec, s, spec->axes[a].key, &spec->axes[a].values[value[a]], spec->entries->axis_line[a], error));
+    for (int i = 0; i < spec->entries->count; i++)
+        RT_TRY(check_optimizer_option(spec, s, spec->entries->items[i].key, spec->entries->items[i].line, error));
+    for (int a = 0; a < spec->axis_count; a++)
+        RT_TRY(check_optimizer_option(spec, s, spec->axes[a].key, spec->entries->axis_line[a], error));
+    forget_unused(&s->student);
+    forget_unused(&s->teacher);
     const char *method = rt_params_text(&s->distill, "method");
     if (rt_method_needs_teacher(method) && !s->has_teacher)
         return rt_fail(error, RT_SPEC, "%s: the method %s needs a teacher; add a [teacher] section", spec->path, method);
@@ -355,6 +393,7 @@ void rti_params_append(rti_text *out, const rt_params *p, const char *const skip
         const rt_value *value = &p->values[rt_params_find(p, rows[i]->name)];
         bool is_text = value->type == RT_PARAM_TEXT || value->type == RT_PARAM_CHOICE;
         if (listed(skip, rows[i]->name) || (is_text && !value->text[0])) continue;
+        if (!optimizer_uses(p, rows[i]->name)) continue;
         char text[RT_PARAM_TEXT_MAX * 6 + 8];
         rt_value_format(value, text, sizeof text);
         rti_text_printf(out, "%s = %s\n", rows[i]->name, text);

@@ -242,11 +242,12 @@ static rt_status take_override(rti_spec *spec, const char *override, rt_error *e
 
     for (int i = 0; status == RT_OK && i < toml.count; i++) {
         char full[2 * RTI_KEY_MAX];
-        if (strlen(toml.entries[i].key) >= RTI_KEY_MAX || (toml.entries[i].key[1] && toml.entries[i].key[1] != '.')) {
+        const char *inside = toml.entries[i].key;
+        if (strlen(inside) >= RTI_KEY_MAX || inside[0] != 'v' || (inside[1] && inside[1] != '.')) {
             status = rt_fail(error, RT_SPEC, "--set %s: expected one value", key);
             break;
         }
-        snprintf(full, sizeof full, "%s%s", key, toml.entries[i].key + 1);
+        snprintf(full, sizeof full, "%s%s", key, inside + 1);
         int axis = rti_spec_axis(spec, full);
         if (axis >= 0) drop_axis(spec, axis);
         status = take(spec, full, &toml.entries[i].value, 0, error);
@@ -326,8 +327,8 @@ static rt_status read_all(rti_spec *spec, const rti_toml *toml, const char *cons
     for (int i = 0; i < toml->count; i++)
         RT_TRY(take(spec, toml->entries[i].key, &toml->entries[i].value, toml->entries[i].line, error));
     for (int i = 0; i < override_count; i++) RT_TRY(take_override(spec, overrides[i], error));
-    RT_TRY(check_required(spec, error));
-    return check_grid(spec, error);
+    RT_TRY(check_grid(spec, error)); /* first: what is missing may only be misspelt */
+    return check_required(spec, error);
 }
 
 rt_status rti_spec_parse(rti_spec *spec, const char *text, size_t length, const char *name,

@@ -1,0 +1,225 @@
+/* run.c - `retort run`: trains what a spec asks for.                   Floor 9 (cli) */
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/live.h"
+#include "cli/opening.h"
+#include "cli/status.h"
+#include "experiment/report.h"
+#include "experiment/scheduler.h"
+#include "retort/threads.h"
+
+extern const rti_command rti_command_run;
+
+typedef struct arguments {
+    rti_opening opening;
+    rti_run_options run;
+    bool dry_run, no_plots;
+} arguments;
+
+/* ---- arguments ---- */
+
+static bool read_count(const char *text, long least, long most, int *out) {
+    char *end;
+    long value = strtol(text, &end, 10);
+    if (!text[0] || *end || value < least || value > most) return false;
+    *out = (int)value;
+    return true;
+}
+
+/* One task of a Slurm array: the tasks are numbered MIN, MIN + STEP, ... and there are COUNT. */
+static const char *shard_of_slurm(arguments *a) {
+    const char *id = getenv("SLURM_ARRAY_TASK_ID"), *count = getenv("SLURM_ARRAY_TASK_COUNT");
+    const char *min = getenv("SLURM_ARRAY_TASK_MIN"), *step = getenv("SLURM_ARRAY_TASK_STEP");
+    int number, least = 0, stride = 1;
+    if (!id || !count) return "--shard auto needs the environment of a Slurm array (SLURM_ARRAY_TASK_ID and _COUNT):";
+    if (!read_count(id, 0, 100000000, &number) || !read_count(count, 1, 100000000, &a->run.shards) ||
+        (min && !read_count(min, 0, 100000000, &least)) || (step && !read_count(step, 1, 100000000, &stride)) ||
+        number < least || (number - least) / stride >= a->run.shards)
+        return "the SLURM_ARRAY_TASK_* variables do not fit together:";
+    a->run.shard = (number - least) / stride + 1;
+    return NULL;
+}
+
+static const char *read_shard(arguments *a, const char *text) {
+    char first[16];
+    const char *slash = strchr(text, '/');
+    if (!strcmp(text, "auto")) return shard_of_slurm(a);
+    if (!slash || slash - text >= (long)sizeof first) return "--shard needs i/n, for example 1/4, or auto:";
+    snprintf(first, sizeof first, "%.*s", (int)(slash - text), text);
+    if (!read_count(slash + 1, 1, 100000000, &a->run.shards) || !read_count(first, 1, a->run.shards, &a->run.shard))
+        return "--shard i/n: i goes from 1 to n:";
+    return NULL;
+}
+
+/* True when argv[*i] was an option of this command. */
+static bool take_option(arguments *a, int argc, char **argv, int *i, const char **problem) {
+    const char *value;
+    *problem = NULL;
+    if ((value = rti_option_value("--workers", argc, argv, i, problem))) {
+        if (!*problem && !read_count(value, 1, 256, &a->run.workers)) *problem = "--workers goes from 1 to 256:";
+    } else if ((value = rti_option_value("--threads", argc, argv, i, problem))) {
+        if (!*problem && !read_count(value, 1, 256, &a->run.threads)) *problem = "--threads goes from 1 to 256:";
+    } else if ((value = rti_option_value("--shard", argc, argv, i, problem))) {
+        if (!*problem) *problem = read_shard(a, value);
+    } else if (!strcmp(argv[*i], "--dry-run")) a->dry_run = true;
+    else if (!strcmp(argv[*i], "--retry-failed")) a->run.retry_failed = true;
+    else if (!strcmp(argv[*i], "--fail-fast")) a->run.fail_fast = true;
+    else if (!strcmp(argv[*i], "--keep-going")) a->run.fail_fast = false;
+    else if (!strcmp(argv[*i], "--no-plots")) a->no_plots = true;
+    else return !strcmp(argv[*i], "--resume");
+    return true;
+}
+
+/* ---- before ---- */
+
+static void say_plan(const rti_plan *plan, const arguments *a) {
+    int roles[3] = {0}, total = 0, done = 0, failed = 0;
+    double work = 0;
+    char duration[32];
+    rti_estimator estimator = {0};
+    if (rti_estimator_read(&estimator, plan, NULL) != RT_OK) estimator.count = 0;
+    for (int t = 0; t < plan->trial_count; t++) {
+        if (!rti_in_shard(plan, t, a->run.shard, a->run.shards)) continue;
+        rti_state state = rti_trial_state(plan, t);
+        total++;
+        roles[plan->trials[t].role]++;
+        done += state == RTI_DONE;
+        failed += state == RTI_FAILED;
+        if (state != RTI_DONE) work += rti_estimator_seconds(&estimator, rti_trial_work(plan, t));
+    }
+    int workers = a->run.workers ? a->run.workers : rt_threads_available();
+    fprintf(stderr, "%s: %d trials (%d teacher, %d scratch, %d distilled), %d seeds, %d finished", plan->spec.name, total,
+            roles[0], roles[1], roles[2], plan->spec.seed_count, done);
+    if (failed) fprintf(stderr, ", %d failed%s", failed, a->run.retry_failed ? " and tried again" : " before (--retry-failed tries them again)");
+    if (done < total && !isnan(work)) fprintf(stderr, ", about %s to go", rti_duration(work / workers, duration));
+    fprintf(stderr, "; %d worker%s\n", workers, workers == 1 ? "" : "s");
+    for (int i = 0; i < plan->dataset_count; i++) fprintf(stderr, "%s\n", rt_dataset_summary(plan->datasets[i]));
+}
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal_number) {
+    (void)signal_number;
+    stop = stop + 1;
+}
+
+/* Not restarting, so that waiting ends at once. A signal that our starter ignores (nohup) stays so. */
+static void catch_signals(void) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+    for (int i = 0; i < 4; i++) {
+        struct sigaction action, before;
+        memset(&action, 0, sizeof action);
+        action.sa_handler = on_signal;
+        sigemptyset(&action.sa_mask);
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
+}
+
+/* ---- after ---- */
+
+static int report(const rti_plan *plan, const arguments *a) {
+    rti_text said = RTI_TEXT_EMPTY;
+    rt_error error = {0};
+    rti_report_options options = {.plots = !a->no_plots, .program = rti_program_name};
+    rt_status status = rti_report_write(plan, &options, &said, &error);
+    fputs(rti_text_string(&said), stdout);
+    rti_text_deinit(&said);
+    return status == RT_OK ? RTI_EXIT_DONE : rti_complain(&error);
+}
+
+static int train(const rti_plan *plan, arguments *a) {
+    rti_live live;
+    rti_run_outcome outcome;
+    rt_error error = {0};
+    rti_live_begin(&live, plan);
+    a->run.event = rti_live_event;
+    a->run.context = &live;
+    a->run.stop = &stop;
+    catch_signals();
+    rt_status status = rti_run(plan, &a->run, &outcome, &error);
+    rti_live_end(&live);
+    const rti_run_view *v = &outcome.view;
+    if (status != RT_OK) {
+        fprintf(stderr, "%d of %d trials are finished and kept; the others go on from where they are when the same "
+                "command is run again.\n", v->done, v->total);
+        return rti_complain(&error);
+    }
+    if (outcome.stopped) {
+        fprintf(stderr, "stopped: %d of %d trials are finished, the others %s. To go on, run the same command again.\n",
+                v->done, v->total, stop >= 2 ? "go on from their last checkpoint" : "are saved");
+        return RTI_EXIT_STOPPED;
+    }
+    int said = report(plan, a);
+    if (v->failed || v->blocked) {
+        fprintf(stderr, "%d of %d trials failed", v->failed, v->total);
+        if (v->blocked) fprintf(stderr, " and %d wait for a teacher that failed", v->blocked);
+        fputs("; `retort status` says why, --retry-failed tries them again.\n", stderr);
+        return RTI_EXIT_FAILED;
+    }
+    return said;
+}
+
+static int run(int argc, char **argv) {
+    arguments a = {.run.checkpoint_s = 5};
+    for (int i = 1; i < argc; i++) {
+        const char *problem, *word = argv[i];
+        if (take_option(&a, argc, argv, &i, &problem) || rti_opening_take(&a.opening, argc, argv, &i, &problem)) {
+            if (problem) return rti_usage(&rti_command_run, "%s %s", problem, word);
+        } else return rti_usage(&rti_command_run, "unknown option %s", word);
+    }
+    if (!a.opening.spec) return rti_usage(&rti_command_run, "which spec? For example: retort run experiments/demo.toml");
+
+    static rti_plan plan;
+    rt_error error = {0};
+    if (rti_opening_plan(&a.opening, &plan, &error) != RT_OK) return rti_complain(&error);
+    int said;
+    if (a.dry_run) {
+        rti_text text = RTI_TEXT_EMPTY;
+        said = rti_status_text(&plan, a.run.shard, a.run.shards, &text, &error) == RT_OK ? RTI_EXIT_DONE
+                                                                                      : rti_complain(&error);
+        fputs(rti_text_string(&text), stdout);
+        rti_text_deinit(&text);
+    } else {
+        say_plan(&plan, &a);
+        said = train(&plan, &a);
+    }
+    rti_plan_deinit(&plan);
+    return said;
+}
+
+const rti_command rti_command_run = {
+    .name = "run",
+    .line = "train everything a spec asks for, and report",
+    .usage =
+        "usage: retort run SPEC [options]\n"
+        "\n"
+        "Trains teachers and students, several at once, and writes a report. What is finished is not\n"
+        "done again; what was interrupted goes on where it was, with the same bits. Several runs of one\n"
+        "spec, on several machines that share the directory, divide the work among them.\n"
+        "\n"
+        RTI_OPENING_USAGE
+        "  --workers N       processes at once (default: one for each processor)\n"
+        "  --threads N       threads of each (default: processors divided by what runs)\n"
+        "  --shard I/N       only part I of N of the students, and their teachers; auto: the task of a\n"
+        "                    Slurm array\n"
+        "  --dry-run         lists the trials, their states and why, and trains nothing\n"
+        "  --retry-failed    tries failed trials again\n"
+        "  --fail-fast       stops at the first failure (default: --keep-going)\n"
+        "  --resume          goes on with what is unfinished: the default, accepted for clarity\n"
+        "  --no-plots        writes the tables, draws no pictures\n"
+        "\n"
+        "Ctrl-C or SIGTERM saves everything and exits with 75; a second one stops at once. Exit status 1\n"
+        "says that a trial failed.\n"
+        "\n"
+        "example: retort run experiments/demo.toml --set student.epochs=5\n",
+    .run = run,
+};
+RTI_REGISTER(command, run)

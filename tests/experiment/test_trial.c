@@ -1,0 +1,222 @@
+/* One trial, run in the test's own process. Stopped after any step and run again, or on other numbers
+ * of threads, it must leave the same bytes as when nobody stopped it; and what it wrote is read back
+ * and compared with networks that are evaluated here. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../support/program.h"
+#include "../support/temporary.h"
+#include "compare.h"
+#include "core/file.h"
+#include "experiment/trial.h"
+#include "retort/alloc.h"
+#include "retort/threads.h"
+#include "specs.h"
+
+static rti_plan plan, other;
+static rt_error error;
+
+typedef struct countdown {
+    int64_t steps, seen;
+} countdown;
+
+static bool until(void *context) {
+    countdown *c = context;
+    return ++c->seen < c->steps;
+}
+
+static void make(rti_plan *p, const char *runs, const char *const sets[], int count) {
+    char path[1024];
+    snprintf(path, sizeof path, "%s", test_path(runs));
+    test_plan(p, TEST_SPEC, sets, count, path);
+}
+
+static void run_whole(const rti_plan *p, int trial) {
+    cr_assert_eq(rti_trial_run(p, trial, NULL, &error), RTI_END_DONE, "%s", error.message);
+}
+
+Test(trial, stopped_anywhere_it_ends_with_the_same_bits) {
+    static const char *const sets[] = {"student.epochs=3", "student.optimizer.momentum=0.9", "student.dropout.hidden=0.2",
+                                       "student.jitter=1"};
+    char a[1024], b[1024];
+    make(&plan, "a", sets, 4);
+    make(&other, "b", sets, 4);
+    snprintf(a, sizeof a, "%s", test_path("a"));
+    snprintf(b, sizeof b, "%s", test_path("b"));
+    int student = plan.trial_count - 1, steps = 0;
+    run_whole(&plan, 0);
+    run_whole(&plan, student);
+    run_whole(&other, 0);
+    test_compare_trial(&plan, 0, a, b);
+    for (int n = 1; n <= 20; n++) {
+        /* Stopped after n steps, then after n more, and so on: an epoch of 6 steps is lost each time. */
+        rti_trial_end end;
+        int sessions = 0;
+        do {
+            countdown c = {.steps = n + 6 * sessions};
+            rti_trial_hooks hooks = {.go_on = until, .context = &c, .checkpoint_s = n % 2 ? 0 : 100};
+            end = rti_trial_run(&other, student, &hooks, &error);
+            cr_assert(end == RTI_END_STOPPED || end == RTI_END_DONE, "%s", error.message);
+            steps += end == RTI_END_STOPPED;
+        } while (end == RTI_END_STOPPED && ++sessions < 20);
+        cr_assert_eq(end, RTI_END_DONE);
+        test_compare_trial(&plan, student, a, b);
+        char directory[RTI_PATH_MAX], path[RTI_PATH_MAX + 16];
+        rti_trial_directory(&other, student, directory, sizeof directory);
+        snprintf(path, sizeof path, "%s/result.json", directory);
+        remove(path);
+    }
+    cr_assert_gt(steps, 15); /* it was stopped */
+    rti_plan_deinit(&plan);
+    rti_plan_deinit(&other);
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}
+
+Test(trial, threads_do_not_change_a_bit) {
+    char a[1024], b[1024];
+    static const char *const sets[] = {"student.hidden=[96, 80]", "data.digits.train=700", "data.batch=100"};
+    make(&plan, "a", sets, 3);
+    make(&other, "b", sets, 3);
+    snprintf(a, sizeof a, "%s", test_path("a"));
+    snprintf(b, sizeof b, "%s", test_path("b"));
+    int student = plan.trial_count - 1;
+    rt_threads_set(1);
+    run_whole(&plan, 0);
+    run_whole(&plan, student);
+    rt_threads_set(3);
+    run_whole(&other, 0);
+    run_whole(&other, student);
+    test_compare_trial(&plan, 0, a, b);
+    test_compare_trial(&plan, student, a, b);
+    rti_plan_deinit(&plan);
+    rti_plan_deinit(&other);
+}
+
+Test(trial, record_says_what_the_weights_do) {
+    make(&plan, "a", NULL, 0);
+    int student = plan.trial_count - 1;
+    rti_record record;
+    cr_assert_eq(rti_record_read(&plan, student, &record, &error), RT_OK);
+    cr_assert_eq(record.state, RTI_PENDING);
+    rti_record_deinit(&record);
+    run_whole(&plan, 0);
+    run_whole(&plan, student);
+    cr_assert_eq(rti_record_read(&plan, student, &record, &error), RT_OK, "%s", error.message);
+    cr_assert_eq(record.state, RTI_DONE, "%s", record.failure);
+    cr_assert_eq(record.epochs, 2);
+    cr_assert_eq(record.epoch_count, 2);
+    cr_assert_eq(record.rows[1].epoch, 2);
+    cr_assert_gt(record.seconds, 0);
+    cr_assert_gt(record.latency_us, 0);
+    cr_assert_gt(record.peak_megabytes, 1);
+    cr_assert_eq(record.cost.parameters, 784 * 8 + 8 + 8 * 10 + 10);
+
+    /* The files, loaded into fresh networks and evaluated, give the same qualities. */
+    char directory[RTI_PATH_MAX], teacher_directory[RTI_PATH_MAX], path[RTI_PATH_MAX + 32];
+    rti_trial_directory(&plan, student, directory, sizeof directory);
+    rti_trial_directory(&plan, 0, teacher_directory, sizeof teacher_directory);
+    rt_model *teacher_model = rti_trial_model(&plan, 0, &error);
+    snprintf(path, sizeof path, "%s/weights.safetensors", teacher_directory);
+    cr_assert_eq(rt_model_load(teacher_model, path, &error), RT_OK, "%s", error.message);
+    rt_teacher *teacher = rt_teacher_new(&teacher_model, 1, RT_COMBINE_LOGITS, &error);
+    for (int best = 0; best < 2; best++) {
+        rt_model *model = rti_trial_model(&plan, student, &error);
+        snprintf(path, sizeof path, "%s/%s.safetensors", directory, best ? "best" : "weights");
+        cr_assert_eq(rt_model_load(model, path, &error), RT_OK, "%s", error.message);
+        rt_quality test, validation;
+        const rt_dataset *set = plan.datasets[0];
+        cr_assert_eq(rt_evaluate(model, teacher, rt_dataset_part(set, RT_PART_TEST), &test, NULL, &error), RT_OK);
+        cr_assert_eq(rt_evaluate(model, NULL, rt_dataset_part(set, RT_PART_VALIDATION), &validation, NULL, &error), RT_OK);
+        const rt_quality *said = best ? &record.test_best : &record.test_last;
+        cr_assert_eq(said->errors, test.errors);
+        cr_assert_eq(said->nll, test.nll);
+        cr_assert_eq(said->ece, test.ece);
+        cr_assert(said->has_teacher);
+        cr_assert_eq(said->agreement, test.agreement);
+        cr_assert_eq(said->teacher_kl, test.teacher_kl);
+        said = best ? &record.validation_best : &record.validation_last;
+        cr_assert_eq(said->accuracy, validation.accuracy);
+        cr_assert_eq(record.rows[(best ? record.best_epoch : record.epochs) - 1].validation_accuracy, validation.accuracy);
+        rt_model_free(model);
+    }
+    for (int e = 0; e < record.best_epoch - 1; e++)
+        cr_assert_lt(record.rows[e].validation_accuracy, record.validation_best.accuracy);
+    rti_record_deinit(&record);
+    rt_teacher_free(teacher);
+    rt_model_free(teacher_model);
+    rti_plan_deinit(&plan);
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}
+
+Test(trial, without_validation_the_best_is_the_last) {
+    const char *sets[] = {"data.validation=0"};
+    make(&plan, "a", sets, 1);
+    rti_record record;
+    run_whole(&plan, 0);
+    cr_assert_eq(rti_record_read(&plan, 0, &record, &error), RT_OK);
+    cr_assert_eq(record.state, RTI_DONE, "%s", record.failure);
+    cr_assert_eq(record.best_epoch, record.epochs);
+    cr_assert_eq(record.validation_last.examples, 0);
+    cr_assert_eq(record.test_best.errors, record.test_last.errors);
+    cr_assert(isnan(record.rows[0].validation_accuracy));
+    rti_record_deinit(&record);
+    rti_plan_deinit(&plan);
+}
+
+Test(trial, a_loss_that_is_no_number_is_a_failure_with_its_place) {
+    const char *sets[] = {"student.optimizer.weight_decay=1000", "student.epochs=60"};
+    make(&plan, "a", sets, 2);
+    run_whole(&plan, 0);
+    int student = plan.trial_count - 1;
+    cr_assert_eq(rti_trial_run(&plan, student, NULL, &error), RTI_END_FAILED);
+    cr_assert_eq(error.status, RT_NOT_FINITE);
+    rti_record record;
+    cr_assert_eq(rti_record_read(&plan, student, &record, &error), RT_OK);
+    cr_assert_eq(record.state, RTI_FAILED);
+    cr_assert(strstr(record.failure, "epoch") && strstr(record.failure, "step"), "%s", record.failure);
+    cr_assert(strstr(record.failure, "ce") || strstr(record.failure, "kd"), "no term: %s", record.failure);
+    rti_record_deinit(&record);
+    rti_plan_deinit(&plan);
+}
+
+Test(trial, damaged_checkpoints_and_results_are_not_believed) {
+    char a[1024], b[1024], directory[RTI_PATH_MAX], path[RTI_PATH_MAX + 16];
+    make(&plan, "a", NULL, 0);
+    make(&other, "b", NULL, 0);
+    snprintf(a, sizeof a, "%s", test_path("a"));
+    snprintf(b, sizeof b, "%s", test_path("b"));
+    run_whole(&plan, 0);
+    for (int round = 0; round < 4; round++) {
+        countdown c = {.steps = 8};
+        rti_trial_hooks hooks = {.go_on = until, .context = &c};
+        cr_assert_eq(rti_trial_run(&other, 0, &hooks, &error), RTI_END_STOPPED);
+        rti_trial_directory(&other, 0, directory, sizeof directory);
+        snprintf(path, sizeof path, "%s/checkpoint.bin", directory);
+        size_t length;
+        char *bytes = test_file(path, &length);
+        cr_assert(bytes && length > 200);
+        if (round == 1) bytes[length / 2] ^= 1;
+        FILE *file = fopen(path, "wb");
+        fwrite(bytes, 1, round == 2 ? length - 1 : round == 3 ? 3 : length, file);
+        fclose(file);
+        free(bytes);
+        run_whole(&other, 0);
+        test_compare_trial(&plan, 0, a, b);
+        snprintf(path, sizeof path, "%s/result.json", directory);
+        remove(path);
+    }
+    static const char *const results[] = {"", "{", "{}", "[]", "{\"id\": \"x\"}", "{\"id\": 3, \"epochs\": -1}", "\377"};
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
+        rti_record record;
+        test_write(path, results[i]);
+        cr_assert_eq(rti_record_read(&other, 0, &record, &error), RT_OK);
+        cr_assert_eq(record.state, RTI_FAILED, "believed: %s", results[i]);
+        cr_assert(strstr(record.failure, "result.json"), "%s", record.failure);
+        rti_record_deinit(&record);
+    }
+    rti_plan_deinit(&plan);
+    rti_plan_deinit(&other);
+}
