@@ -3,18 +3,27 @@
 #   make            the program: build/retort            make help    all targets
 #
 # Variables: CC, CFLAGS (added last), BUILD (where everything is made), SANITIZE=1 (address and
-# undefined-behaviour sanitizers), PREFIX and DESTDIR (make install).
+# undefined-behaviour sanitizers), FILTER='suite/*' (make test), PREFIX and DESTDIR (make install),
+# RETORT_NO_INSTALL=1 (make test and make demo say what is missing, but do not install it).
 
 BUILD  ?= build
 PREFIX ?= /usr/local
 CFLAGS ?= -O3 -g
 
 VERSION := 0.1.0
+SONAME  := libretort.so.0
+
+# As many jobs as processors; a -j of the caller comes later and wins.
+PROCESSORS := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(PROCESSORS)
+endif
 
 MACHINE := $(shell $(CC) -dumpmachine)
-BASE    := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -ffp-contract=off -fno-math-errno -fPIC \
+BASE    := -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -ffp-contract=off -fno-math-errno \
+           -fPIC -fno-semantic-interposition \
            -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
-           -Iinclude -Isrc -I$(BUILD)/gen -DRETORT_VERSION='"$(VERSION)"' -DRETORT_PREFIX='"$(PREFIX)"' -MMD -MP
+           -Iinclude -Isrc -I$(BUILD)/gen -DRETORT_VERSION='"$(VERSION)"' -MMD -MP
 LIBS    := -lm -lpthread
 
 ifdef SANITIZE
@@ -43,7 +52,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 .SECONDARY:
-.PHONY: all test data demo bench-gemm clean help
+.PHONY: all test sanitize check-clang lint demo data bench install uninstall clean help FORCE
 
 all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
 
@@ -53,66 +62,147 @@ all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (
 KINDS := op model optimizer schedule dataset method command
 LISTS := $(KINDS:%=$(BUILD)/gen/%.inc)
 
-$(BUILD)/gen/%.inc: $(SOURCES) Makefile
+$(BUILD)/gen/%.inc: FORCE
 	@mkdir -p $(@D)
 	@sed -n 's/^RTI_REGISTER($*, *\([a-z0-9_]*\)).*/X(\1)/p' $(SOURCES) | LC_ALL=C sort > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
+# What else decides about the result: other flags or another compiler make all objects again, a file
+# that goes away makes the libraries and programs again, another PREFIX what mentions it.
+
+flags  := $(subst ',,$(CC) $(BASE) $(CFLAGS))
+files  := $(SOURCES) $(TEST_SOURCES) $(LDFLAGS)
+prefix := $(PREFIX)
+
+$(BUILD)/gen/flags $(BUILD)/gen/files $(BUILD)/gen/prefix: FORCE
+	@mkdir -p $(@D)
+	@echo '$($(@F))' > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+PREFIX_OBJECTS := $(foreach kind,float double,$(call objects,$(kind),$(shell grep -l RETORT_PREFIX $(SOURCES))))
+$(PREFIX_OBJECTS): BASE += -DRETORT_PREFIX='"$(PREFIX)"'
+$(PREFIX_OBJECTS): $(BUILD)/gen/prefix
+
 # ---- the library in two precisions, and the program -------------------------------------------
 
-$(BUILD)/float/%.o: %.c | $(LISTS)
+$(BUILD)/float/%.o: %.c $(BUILD)/gen/flags | $(LISTS)
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(CFLAGS) -c $< -o $@
 
-$(BUILD)/double/%.o: %.c | $(LISTS)
+$(BUILD)/double/%.o: %.c $(BUILD)/gen/flags | $(LISTS)
 	@mkdir -p $(@D)
 	$(CC) $(BASE) -DRT_REAL=double $(CFLAGS) -c $< -o $@
 
-$(BUILD)/%/libretort.a: 
+$(BUILD)/%/libretort.a: $(BUILD)/gen/files
 	@rm -f $@
 	ar rcs $@ $(filter %.o,$^)
 
 $(BUILD)/float/libretort.a:  $(call objects,float,$(LIBRARY_SOURCES))
 $(BUILD)/double/libretort.a: $(call objects,double,$(LIBRARY_SOURCES))
 
+# The shared library shows the public names and hides the others.
+$(BUILD)/float/$(SONAME).$(VERSION): $(call objects,float,$(LIBRARY_SOURCES)) $(BUILD)/gen/files
+	@echo '{ global: rt_*; local: *; };' > $(BUILD)/gen/exports
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,$(BUILD)/gen/exports \
+	    -o $@ $(filter %.o,$^) $(LIBS)
+
+$(BUILD)/float/libretort.so: $(BUILD)/float/$(SONAME).$(VERSION)
+	@cd $(@D) && ln -sf $(<F) $(SONAME) && ln -sf $(SONAME) $(@F)
+
 $(BUILD)/retort: $(call objects,float,$(PROGRAM_SOURCES)) $(BUILD)/float/libretort.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Gradients are checked in double: `retort gradcheck` starts this one.
 $(BUILD)/retort-double: $(call objects,double,$(PROGRAM_SOURCES)) $(BUILD)/double/libretort.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # ---- tests ------------------------------------------------------------------------------------
 
-# Tests start the program of their own precision; RETORT_PROGRAM in the environment names another one.
-$(BUILD)/float/tests/%.o:  BASE += -DRETORT_PROGRAM='"$(abspath $(BUILD)/retort)"'
-$(BUILD)/double/tests/%.o: BASE += -DRETORT_PROGRAM='"$(abspath $(BUILD)/retort-double)"'
+# Criterion is set up before the first test is compiled.
+$(BUILD)/gen/criterion:
+	@mkdir -p $(@D)
+	@CC='$(CC)' sh tests/support/need.sh criterion
+	@touch $@
 
-$(BUILD)/%/run-tests:
-	$(CC) $(CFLAGS) -o $@ $^ -lcriterion $(LIBS)
+$(foreach kind,float double,$(call objects,$(kind),$(TEST_SOURCES))): | $(BUILD)/gen/criterion
+
+# Tests start the program of their own precision; RETORT_PROGRAM in the environment names another one.
+TEST_BASE = $$(sh tests/support/need.sh criterion-cflags) -DRETORT_PROGRAM='"$(abspath $(BUILD)/$(1))"'
+$(BUILD)/float/tests/%.o:  BASE += $(call TEST_BASE,retort)
+$(BUILD)/double/tests/%.o: BASE += $(call TEST_BASE,retort-double)
+
+$(BUILD)/%/run-tests: $(BUILD)/gen/files
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $$(sh tests/support/need.sh criterion-libs) $(LIBS)
 
 $(BUILD)/float/run-tests:  $(call objects,float,$(TEST_SOURCES)) $(BUILD)/float/libretort.a
 $(BUILD)/double/run-tests: $(call objects,double,$(TEST_SOURCES)) $(BUILD)/double/libretort.a
 
-
 test: $(BUILD)/float/run-tests $(BUILD)/double/run-tests all  ## all tests, in float and in double
-	$(BUILD)/float/run-tests
-	$(BUILD)/double/run-tests
+	@status=0; for kind in float double; do \
+	    echo "tests in $$kind$(FILTER:%=, only %)"; \
+	    $(BUILD)/$$kind/run-tests $(if $(FILTER),--filter '$(FILTER)') || status=1; \
+	done; exit $$status
+
+sanitize:  ## all tests under the address and undefined-behaviour sanitizers
+	$(MAKE) SANITIZE=1 BUILD=$(BUILD)/sanitize CFLAGS='-O1 -g' test
+
+check-clang:  ## all tests, built by clang
+	$(MAKE) CC=clang BUILD=$(BUILD)/clang test
+
+lint: $(BUILD)/float/libretort.a $(BUILD)/float/libretort.so  ## the rules of the house, checked
+	@CC='$(CC)' BUILD='$(BUILD)' sh tests/support/lint.sh
+
+# ---- using it ---------------------------------------------------------------------------------
+
+demo:  ## sets up gnuplot, builds, runs experiments/demo.toml (two minutes) and shows the results
+	@sh tests/support/need.sh gnuplot || echo "going on without pictures"
+	@$(MAKE) --no-print-directory $(BUILD)/retort
+	$(BUILD)/retort run experiments/demo.toml
 
 data: $(BUILD)/retort  ## fetches MNIST (curl; verified, resumed; RETORT_DATA=DIR says where to)
 	$(BUILD)/retort data fetch mnist
 
 $(BUILD)/float/bench_gemm: $(BUILD)/float/tests/bench/bench_gemm.o $(BUILD)/float/libretort.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) -ldl
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -ldl
 
 bench-gemm: $(BUILD)/float/bench_gemm  ## speed of the matrix product, beside OpenBLAS when it is installed
 	$(BUILD)/float/bench_gemm 1
-	$(BUILD)/float/bench_gemm $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+	$(BUILD)/float/bench_gemm $(PROCESSORS)
+
+bench: $(BUILD)/retort  ## speed and memory of the engine on this machine
+	$(BUILD)/retort bench
+
+# ---- installation -----------------------------------------------------------------------------
+
+to := $(DESTDIR)$(PREFIX)
+
+install: all $(BUILD)/float/libretort.a $(BUILD)/float/libretort.so  ## into PREFIX (/usr/local), below DESTDIR
+	install -d '$(to)/bin' '$(to)/libexec' '$(to)/lib/pkgconfig' '$(to)/include/retort' \
+	    '$(to)/share/retort/plots' '$(to)/share/retort/experiments'
+	install -m 755 $(BUILD)/retort '$(to)/bin/retort'
+	install -m 755 $(BUILD)/retort-double '$(to)/libexec/retort-double'
+	install -m 644 $(BUILD)/float/libretort.a '$(to)/lib/libretort.a'
+	install -m 755 $(BUILD)/float/$(SONAME).$(VERSION) '$(to)/lib/$(SONAME).$(VERSION)'
+	ln -sf $(SONAME).$(VERSION) '$(to)/lib/$(SONAME)'
+	ln -sf $(SONAME) '$(to)/lib/libretort.so'
+	install -m 644 include/retort/*.h '$(to)/include/retort/'
+	for f in plots/*.gp; do [ ! -f "$$f" ] || install -m 644 "$$f" '$(to)/share/retort/plots/'; done
+	for f in experiments/*.toml; do [ ! -f "$$f" ] || install -m 644 "$$f" '$(to)/share/retort/experiments/'; done
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	    'Name: retort' 'Description: knowledge distillation: tensors, gradients, networks, methods' \
+	    'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lretort' \
+	    'Libs.private: -lm -lpthread' > '$(to)/lib/pkgconfig/retort.pc'
+
+uninstall:  ## removes what make install has put into PREFIX
+	rm -f '$(to)/bin/retort' '$(to)/libexec/retort-double' '$(to)/lib/libretort.a' '$(to)/lib/libretort.so' \
+	    '$(to)/lib/$(SONAME)' '$(to)/lib/$(SONAME).$(VERSION)' '$(to)/lib/pkgconfig/retort.pc'
+	rm -rf '$(to)/include/retort' '$(to)/share/retort'
 
 clean:  ## removes everything that was built
 	rm -rf $(BUILD)
 
 help:  ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*## *\(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z][a-z-]*\):.*## *\(.*\)/\1|\2/p' Makefile | \
+	    awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 -include $(patsubst %.o,%.d,$(call objects,float,$(SOURCES) $(TEST_SOURCES)) $(call objects,double,$(SOURCES) $(TEST_SOURCES)))

@@ -167,12 +167,14 @@ int rti_number_format(double value, char buffer[32]) {
     if (isinf(value)) return snprintf(buffer, 32, value > 0 ? "inf" : "-inf");
     /* Every decimal of up to 15 digits survives the way through a normal double, so %.15g, which
      * drops trailing zeros, is already the shortest when it reads back. */
+    char text[32];
     int length = 0;
     locale_t made, before = c_locale_enter(&made);
     for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
-        length = snprintf(buffer, 32, "%.*g", digits, value);
-        if (strtod(buffer, NULL) == value) break;
+        length = snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
     }
     c_locale_leave(made, before);
+    memcpy(buffer, text, sizeof text);
     return length;
 }
