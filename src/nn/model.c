@@ -152,8 +152,8 @@ rt_model *rt_model_new(const char *kind, const rt_params *options, int input_ndi
         int count;
         const char *const *kinds = rt_model_kinds(&count);
         const char *near = rt_nearest_word(kind, kinds, count);
-        rt_fail(error, RT_SPEC, "There is no kind of model \"%.64s\"%s%s%s.", kind, near ? "; did you mean \"" : "",
-                near ? near : "", near ? "\"" : "");
+        rt_fail(error, RT_SPEC, "There is no kind of model \"%.64s\"%s%s%s", kind, near ? "; did you mean \"" : ".",
+                near ? near : "", near ? "\"?" : "");
         return NULL;
     }
     rt_model *m = rti_model_plan(found, options, input_ndim, input_shape, classes, error);

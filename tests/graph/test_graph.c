@@ -80,6 +80,19 @@ Test(graph, step_tensors_start_empty_in_each_backward) {
     rt_tensor_free(x), rt_graph_free(g);
 }
 
+/* A leaf that lives for this step only and wants a gradient, e.g. for what the input does. */
+Test(graph, step_leaves_start_empty_too) {
+    rt_graph *g = rt_graph_new(NULL);
+    rt_tensor *x = rt_graph_scalar(g, 3);
+    x->requires_grad = true;
+    rt_tensor *y = rt_mul(g, x, x);
+    cr_assert_eq(rt_backward(g, y), RT_OK);
+    cr_assert_float_eq(x->grad[0], 6, TOLERANCE);
+    cr_assert_eq(rt_backward(g, rt_scale(g, y, 2)), RT_OK);
+    cr_assert_float_eq(x->grad[0], 12, TOLERANCE);
+    rt_graph_free(g);
+}
+
 Test(graph, only_what_the_loss_depends_on_gets_a_gradient) {
     rt_graph *g = rt_graph_new(NULL);
     rt_tensor *x = number(3), *unused = number(1), *aside = number(1);
@@ -357,4 +370,17 @@ Test(graph, an_empty_batch_has_zero_gradients) {
     for (int i = 0; i < 6; i++) cr_assert_eq(w->grad[i], 0);
     for (int i = 0; i < 2; i++) cr_assert_eq(b->grad[i], 0);
     rt_tensor_free(w), rt_tensor_free(b), rt_graph_free(g);
+}
+
+Test(graph, no_batches_have_zero_gradients) {
+    rt_graph *g = rt_graph_new(NULL);
+    rt_tensor *b = parameter(2, (const int64_t[]){3, 2}, (const double[]){1, 2, 3, 4, 5, 6});
+    rt_tensor *a = rt_graph_tensor(g, RT_DTYPE_REAL, 3, (const int64_t[]){0, 4, 3});
+    cr_assert_eq(rti_backward_from(g, rt_matmul(g, a, b), NULL), RT_OK);
+    for (int i = 0; i < 6; i++) cr_assert_eq(b->grad[i], 0);
+    rt_tensor_clear_grad(b);
+    rt_tensor *turned = rt_graph_tensor(g, RT_DTYPE_REAL, 3, (const int64_t[]){0, 3, 4});
+    cr_assert_eq(rti_backward_from(g, rt_matmul_tn(g, turned, b), NULL), RT_OK);
+    for (int i = 0; i < 6; i++) cr_assert_eq(b->grad[i], 0);
+    rt_tensor_free(b), rt_graph_free(g);
 }

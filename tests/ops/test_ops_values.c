@@ -159,6 +159,35 @@ Test(ops_values, far_out_nothing_overflows) {
         cr_assert(isnan(at(all[i], NAN)), "function %zu hides a NaN", i);
 }
 
+static rt_tensor *constant_it(rt_graph *g, rt_tensor *x) { return rt_pow(g, x, 0); }
+static rt_tensor *cube_it(rt_graph *g, rt_tensor *x) { return rt_pow(g, x, 3); }
+
+static double slope_at(rt_tensor *(*op)(rt_graph *, rt_tensor *), double at_x) {
+    rt_graph *g = rt_graph_new(NULL);
+    rt_tensor *x = rt_graph_scalar(g, at_x);
+    x->requires_grad = true;
+    cr_assert_eq(rt_backward(g, op(g, x)), RT_OK);
+    double slope = x->grad[0];
+    rt_graph_free(g);
+    return slope;
+}
+
+/* At the kinks the slope is the one the header promises; far out it is the limit, and not NaN. */
+Test(ops_values, slopes_at_kinks_and_far_out) {
+    cr_assert_eq(slope_at(rt_relu, 0), 0);
+    cr_assert_eq(slope_at(rt_abs, 0), 0);
+    cr_assert_eq(slope_at(constant_it, 0), 0);
+    cr_assert_eq(slope_at(cube_it, 0), 0);
+    assert_near(slope_at(leak_it, 0), 0.1, "leaky_relu");
+    static const struct { rt_tensor *(*op)(rt_graph *, rt_tensor *); double above; } limits[] = {
+        {rt_relu, 1}, {rt_tanh, 0}, {rt_sigmoid, 0}, {rt_softplus, 1}, {rt_gelu, 1}};
+    for (int i = 0; i < 5; i++) {
+        cr_assert_eq(slope_at(limits[i].op, 1000), limits[i].above, "function %d", i);
+        cr_assert_eq(slope_at(limits[i].op, -1000), 0, "function %d", i);
+    }
+    cr_assert_gt(slope_at(rt_softplus, -80), 0);
+}
+
 /* ---- products ---- */
 
 typedef rt_tensor *product(rt_graph *g, rt_tensor *a, rt_tensor *b);
