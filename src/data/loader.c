@@ -69,23 +69,22 @@ int64_t rt_loader_steps(const rt_loader *loader) {
     return (loader->part->count + loader->batch - 1) / loader->batch;
 }
 
-/* out[c][y][x] = image[c][y - dy][x - dx] where that is inside, else background. */
+/* out[c][y][x] = image[c][y - dy][x - dx] where that is inside, else background. In a plane that lies
+ * row after row a shift moves everything by one distance; what came in from the neighbouring row on
+ * the way is then painted over. */
 static void shifted(const rt_examples *e, const uint8_t *image, int64_t dy, int64_t dx, rt_real *out) {
-    int64_t C = e->shape[0], H = e->shape[1], W = e->shape[2];
+    int64_t H = e->shape[1], W = e->shape[2], plane = H * W, distance = dy * W + dx;
     rt_real scale = (rt_real)e->scale, shift = (rt_real)e->shift;
     rt_real background = (rt_real)e->background * scale + shift;
-    int64_t left = dx > 0 ? dx : 0, width = W - (dx > 0 ? dx : -dx), from = dx < 0 ? -dx : 0;
-    for (int64_t c = 0; c < C; c++)
-        for (int64_t y = 0; y < H; y++) {
-            rt_real *row = out + (c * H + y) * W;
-            if (y - dy < 0 || y - dy >= H) {
-                rti_fill(W, background, row);
-                continue;
-            }
-            rti_fill(left, background, row);
-            rti_bytes_to_real(width, image + (c * H + y - dy) * W + from, scale, shift, row + left);
-            rti_fill(W - left - width, background, row + left + width);
-        }
+    int64_t lead = distance > 0 ? distance : 0, tail = distance < 0 ? -distance : 0;
+    int64_t from = dx > 0 ? 0 : W + dx, to = dx > 0 ? dx : W;
+    for (int64_t c = 0; c < e->shape[0]; c++, image += plane, out += plane) {
+        rti_fill(lead, background, out);
+        rti_bytes_to_real(plane - lead - tail, image + tail, scale, shift, out + lead);
+        rti_fill(tail, background, out + plane - tail);
+        for (int64_t y = 0; y < H; y++)
+            for (int64_t x = from; x < to; x++) out[y * W + x] = background;
+    }
 }
 
 static void one(rt_loader *loader, int64_t n) {
