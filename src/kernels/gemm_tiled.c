@@ -28,7 +28,7 @@ enum {
     WIDTH = 32,             /* most columns of a panel */
     BLOCK_OF_A = 480 << 10, /* bytes, half a second-level cache */
     FEW_ROWS = 256,         /* B in place up to here */
-    ALONE = 1 << 19,        /* multiply-adds that are not worth a hand-over, about 4 us */
+    ALONE = 1 << 18,        /* multiply-adds per lane that one thread does by itself, some 20 us */
 };
 
 typedef struct product {
@@ -67,8 +67,10 @@ static void pack_b(const product *t, const part *k, float *panel) {
 }
 
 /* While the tiles of one panel compute, the memory is idle: fetches share n of `shares` of what the next
- * panel will read of B into the second-level cache. */
-static void prefetch_b(const product *t, const part *k, int64_t n, int64_t shares) {
+ * panel will read of B into the second-level cache. (Inlined by force, because gcc drops calls of a
+ * function that does nothing but prefetch.) */
+static inline __attribute__((always_inline)) void prefetch_b(const product *t, const part *k,
+                                                             int64_t n, int64_t shares) {
     const int64_t j = k->j0 + t->width, columns = t->N - j < t->width ? t->N - j : t->width;
     enum { LINE = 16 };
     if (t->B.row_stride == 1) {
@@ -175,7 +177,7 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
 
     const int64_t rows_at_once = BLOCK_OF_A / ((int64_t)sizeof *A.data * t.depth);
     t.row_blocks = (M - 1) / rows_at_once + 1;
-    const bool alone = (double)M * (double)N * (double)K < ALONE;
+    const bool alone = (double)M * (double)N * (double)K < (double)ALONE * tiles->lanes;
     if (!alone) t.row_blocks = divide_rows(&t, t.row_blocks, rt_threads_get());
     const int64_t tasks = t.row_blocks * t.panels;
     if (!alone) rti_parallel(tasks, block, &t);
