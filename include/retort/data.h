@@ -37,6 +37,8 @@ const char *const *rt_data_kinds(int *count);
  * NULL and *error: RT_NOT_FOUND (the message says how to fetch), RT_FORMAT, RT_IO, RT_SPEC,
  * RT_MEMORY. */
 rt_dataset *rt_dataset_open(const rt_params *options, const char *directory, rt_error *error) RT_MUST_CHECK;
+/* The same for a kind of set with every option at its default: rt_dataset_open_kind("digits", &error). */
+rt_dataset *rt_dataset_open_kind(const char *kind, rt_error *error) RT_MUST_CHECK;
 void rt_dataset_free(rt_dataset *set);
 
 const rt_examples *rt_dataset_train_examples(const rt_dataset *set); /* validation included */

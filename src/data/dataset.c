@@ -363,6 +363,15 @@ rt_dataset *rt_dataset_open(const rt_params *options, const char *directory, rt_
     return NULL;
 }
 
+rt_dataset *rt_dataset_open_kind(const char *kind, rt_error *error) {
+    rt_params options;
+    int count;
+    const rt_param *rows = rt_data_rows(&count);
+    rt_params_init(&options, rows, count);
+    if (rt_params_set_text(&options, "set", kind, error) != RT_OK) return NULL;
+    return rt_dataset_open(&options, NULL, error);
+}
+
 void rt_dataset_free(rt_dataset *set) {
     if (!set) return;
     rti_source_deinit(&set->main);
