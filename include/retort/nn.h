@@ -53,7 +53,8 @@ void rt_model_train(rt_model *model, uint64_t seed, uint64_t epoch, uint64_t ste
 bool rt_model_is_training(const rt_model *model);
 void rt_model_freeze(rt_model *model);
 
-/* (N, input shape...) -> (N, K) logits; x may also be (N, D) with D the product of the shape. */
+/* (N, input shape...) -> (N, K) logits; x may also be (N, D) with D the product of the shape, and for a
+ * model of rows, (D), examples of any shape with D numbers. */
 rt_tensor *rt_model_forward(rt_model *model, rt_graph *graph, rt_tensor *x);
 
 /* Taps: the output of a named layer ("fc1", after its activation; the last one gives the logits) in

@@ -197,6 +197,11 @@ void rt_model_freeze(rt_model *m) {
 static bool fits(const rt_model *m, const rt_tensor *x) {
     if (x->dtype != RT_DTYPE_REAL) return false;
     if (x->ndim == 2 && x->shape[1] == m->features) return true;
+    if (m->input_ndim == 1 && x->ndim > 1) { /* rows: examples of any shape are flattened */
+        int64_t features = 1;
+        for (int i = 1; i < x->ndim; i++) features *= x->shape[i];
+        return features == m->features;
+    }
     if (x->ndim != m->input_ndim + 1) return false;
     return memcmp(x->shape + 1, m->input_shape, (size_t)m->input_ndim * sizeof *x->shape) == 0;
 }

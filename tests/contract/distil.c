@@ -4,7 +4,7 @@
 /* Ten epochs; with a teacher: (1 - a) CE + a T^2 KL(teacher/T || student/T). */
 static rt_status learn(rt_model *student, rt_model *teacher, rt_loader *train, double T, double a) {
     rt_graph *g = rt_graph_new(NULL);
-    rt_optimizer *sgd = rt_sgd_new(student, 0.1, 0.9, NULL);
+    rt_optimizer *sgd = rt_sgd_new(student, 0.02, 0.9, NULL);
     rt_batch batch;
     for (int epoch = 0; epoch < 10; epoch++) {
         rt_loader_begin(train, epoch);
