@@ -40,8 +40,9 @@ const char *rt_model_title(const char *kind); /* one line; NULL when there is no
 /* A model of `kind` with `options` (made from rt_model_rows; others in the same rt_params are
  * ignored) for examples of `input_shape` and `classes` outputs. Initial weights are a function of
  * seed alone. NULL and *error: RT_SPEC, RT_MEMORY. Freed with rt_model_free. */
-rt_model *rt_model_new(const char *kind, const rt_params *options, int input_ndim, const int64_t input_shape[],
-                       int64_t classes, uint64_t seed, rt_error *error) RT_MUST_CHECK;
+rt_model *rt_model_new(const char *kind, const rt_params *options, int input_ndim,
+                       const int64_t input_shape[], int64_t classes, uint64_t seed,
+                       rt_error *error) RT_MUST_CHECK;
 /* A plain ReLU network without dropout: widths[0] inputs ... widths[count-1] classes. */
 rt_model *rt_mlp_new(int count, const int64_t widths[], uint64_t seed, rt_error *error) RT_MUST_CHECK;
 void rt_model_free(rt_model *model);
@@ -88,7 +89,8 @@ void rt_model_hash(const rt_model *model, char text[33]);
 /* Weights as safetensors, with `metadata` pairs (key, value, key, value, ..., NULL; may be NULL).
  * The file also says what model it is (keys retort.model, .options, .input_shape, .classes,
  * .structure; pairs of yours with these keys are left out). RT_IO, RT_MEMORY. */
-rt_status rt_model_save(const rt_model *model, const char *path, const char *const metadata[], rt_error *error) RT_MUST_CHECK;
+rt_status rt_model_save(const rt_model *model, const char *path, const char *const metadata[],
+                        rt_error *error) RT_MUST_CHECK;
 /* Checks names, shapes, dtype (F32; in double F64 as well), finiteness and, when the file says it, the
  * structure, and changes nothing on failure. RT_FORMAT, RT_IO, RT_NOT_FOUND, RT_MEMORY. */
 rt_status rt_model_load(rt_model *model, const char *path, rt_error *error) RT_MUST_CHECK;

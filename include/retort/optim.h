@@ -60,12 +60,14 @@ void rt_optimizer_step(rt_optimizer *optimizer);
 int64_t rt_optimizer_steps(const rt_optimizer *optimizer); /* updates done */
 double rt_optimizer_lr(const rt_optimizer *optimizer);     /* of the next step, layer factor 1 */
 double rt_optimizer_momentum(const rt_optimizer *optimizer);
-double rt_optimizer_grad_norm(const rt_optimizer *optimizer); /* before clipping, of the last step; -1 when not measured */
+/* Length of the last step's gradient before clipping; -1 when clip_norm is 0 and nothing was measured. */
+double rt_optimizer_grad_norm(const rt_optimizer *optimizer);
 
 /* State for a checkpoint: the slots and the step count. The bytes are only good for an optimiser
  * made with the same arguments; _restore checks the size. */
 size_t rt_optimizer_state_bytes(const rt_optimizer *optimizer);
 void rt_optimizer_state_save(const rt_optimizer *optimizer, void *bytes);
-rt_status rt_optimizer_state_restore(rt_optimizer *optimizer, const void *bytes, size_t count, rt_error *error) RT_MUST_CHECK;
+rt_status rt_optimizer_state_restore(rt_optimizer *optimizer, const void *bytes, size_t count,
+                                     rt_error *error) RT_MUST_CHECK;
 
 #endif

@@ -45,8 +45,8 @@ static void fill(bool uniform, double deviation, rt_rng *stream, int64_t count, 
                                    : deviation * rt_rng_normal(stream));
 }
 
-void rti_init_weights(rti_init law, int64_t inputs, int64_t units, double init_std, rt_rng *stream, int64_t count,
-                      rt_real *out) {
+void rti_init_weights(rti_init law, int64_t inputs, int64_t units, double init_std, rt_rng *stream,
+                      int64_t count, rt_real *out) {
     fill(laws[law].uniform, rti_init_deviation(law, inputs, units, init_std), stream, count, out);
 }
 

@@ -16,7 +16,12 @@
 #include "retort/rng.h"
 
 typedef enum rti_init {
-    RTI_INIT_HE, RTI_INIT_HE_UNIFORM, RTI_INIT_XAVIER, RTI_INIT_XAVIER_NORMAL, RTI_INIT_LECUN, RTI_INIT_NORMAL,
+    RTI_INIT_HE,
+    RTI_INIT_HE_UNIFORM,
+    RTI_INIT_XAVIER,
+    RTI_INIT_XAVIER_NORMAL,
+    RTI_INIT_LECUN,
+    RTI_INIT_NORMAL,
     RTI_INIT_FAN_IN
 } rti_init;
 
@@ -27,8 +32,8 @@ rti_init rti_init_find(const char *name); /* one of the choices */
 double rti_init_deviation(rti_init law, int64_t inputs, int64_t units, double init_std);
 
 /* Fills `count` weights, in order, from the stream. */
-void rti_init_weights(rti_init law, int64_t inputs, int64_t units, double init_std, rt_rng *stream, int64_t count,
-                      rt_real *out);
+void rti_init_weights(rti_init law, int64_t inputs, int64_t units, double init_std, rt_rng *stream,
+                      int64_t count, rt_real *out);
 /* Zeros, or numbers under fan-in. */
 void rti_init_biases(rti_init law, int64_t inputs, rt_rng *stream, int64_t count, rt_real *out);
 

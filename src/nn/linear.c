@@ -55,9 +55,11 @@ static void linear_init(rt_model *model, const rti_layer *layer, uint64_t seed) 
         rt_parameter *p = &model->parameters[layer->parameter + i];
         snprintf(purpose, sizeof purpose, "init.%s", p->name);
         rt_rng stream = rt_rng_stream(seed, purpose, 0, 0);
-        int64_t inputs = model->parameters[layer->parameter].tensor.shape[1], count = rt_tensor_count(&p->tensor);
+        int64_t inputs = model->parameters[layer->parameter].tensor.shape[1],
+                count = rt_tensor_count(&p->tensor);
         if (p->kind == RT_WEIGHT)
-            rti_init_weights(l->init, inputs, layer->out[0], l->init_std, &stream, count, rt_real_data(&p->tensor));
+            rti_init_weights(l->init, inputs, layer->out[0], l->init_std, &stream, count,
+                             rt_real_data(&p->tensor));
         else
             rti_init_biases(l->init, inputs, &stream, count, rt_real_data(&p->tensor));
     }

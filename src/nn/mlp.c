@@ -7,11 +7,13 @@
 #include "nn/model.h"
 
 static const rt_param mlp_rows[] = {
-    RT_PARAM_INTS_ROW("hidden", "[30, 30]", 1, 65536, "units", "widths of the hidden layers; [] is softmax regression"),
+    RT_PARAM_INTS_ROW("hidden", "[30, 30]", 1, 65536, "units",
+                      "widths of the hidden layers; [] is softmax regression"),
     RT_PARAM_CHOICE_ROW("activation", "relu", "relu|leaky-relu|tanh|sigmoid|softplus|gelu",
                         "of the hidden layers (leaky-relu: slope 0.01)"),
     RT_PARAM_REAL_ROW("dropout.input", 0, 0, 0.99, "", "part of the inputs that is dropped in training"),
-    RT_PARAM_REAL_ROW("dropout.hidden", 0, 0, 0.99, "", "part of the hidden units that is dropped in training"),
+    RT_PARAM_REAL_ROW("dropout.hidden", 0, 0, 0.99, "",
+                      "part of the hidden units that is dropped in training"),
     RT_PARAM_CHOICE_ROW("init", "he", RTI_INIT_CHOICES, "law of the initial weights; biases start at 0"),
     RT_PARAM_REAL_ROW("init_std", 0.01, 0, 1000, "", "deviation of the initial weights when init is normal"),
     RT_PARAM_BOOL_ROW("bias", true, "whether units have a bias"),
@@ -42,11 +44,14 @@ static void mlp_summarise(const rt_model *model, const rt_params *options, char 
     char widths[160];
     int length = snprintf(widths, sizeof widths, "%lld", (long long)model->features);
     for (int i = 0; i < hidden->count; i++)
-        length += snprintf(widths + length, sizeof widths - (size_t)length, "-%lld", (long long)hidden->items[i]);
+        length += snprintf(widths + length, sizeof widths - (size_t)length, "-%lld",
+                           (long long)hidden->items[i]);
     length = snprintf(buffer, size, "%s-%lld", widths, (long long)model->classes);
     if (hidden->count > 0)
-        length += snprintf(buffer + length, size - (size_t)length, " %s", rt_params_text(options, "activation"));
-    double input = rt_params_real(options, "dropout.input"), inside = rt_params_real(options, "dropout.hidden");
+        length += snprintf(buffer + length, size - (size_t)length, " %s",
+                           rt_params_text(options, "activation"));
+    double input = rt_params_real(options, "dropout.input"),
+           inside = rt_params_real(options, "dropout.hidden");
     if (input != 0 || inside != 0)
         length += snprintf(buffer + length, size - (size_t)length, ", dropout %g/%g", input, inside);
     if (!rt_params_bool(options, "bias")) snprintf(buffer + length, size - (size_t)length, ", no biases");

@@ -67,25 +67,29 @@ rt_status rti_model_add_parameter(rt_model *m, const char *suffix, rt_parameter_
 
 static rt_status set_problem(rt_model *m, int ndim, const int64_t shape[], int64_t classes, rt_error *error) {
     if (ndim < 1 || ndim > RT_MAX_DIMS - 1)
-        return rt_fail(error, RT_SPEC, "An example has %d dimensions; 1 to %d are possible.", ndim, RT_MAX_DIMS - 1);
+        return rt_fail(error, RT_SPEC, "An example has %d dimensions; 1 to %d are possible.", ndim,
+                       RT_MAX_DIMS - 1);
     m->features = 1;
     for (int i = 0; i < ndim; i++) {
         if (shape[i] < 1 || shape[i] > FEATURES_MAX / m->features)
-            return rt_fail(error, RT_SPEC,
-                           "Extent %d of an example is %lld; extents are at least 1 and their product at most 2^31.", i,
-                           (long long)shape[i]);
+            return rt_fail(
+                error, RT_SPEC,
+                "Extent %d of an example is %lld; extents are at least 1 and their product at most 2^31.", i,
+                (long long)shape[i]);
         m->features *= shape[i];
         m->input_shape[i] = shape[i];
     }
     if (classes < 1 || classes > CLASSES_MAX)
-        return rt_fail(error, RT_SPEC, "There are %lld classes; 1 to %d are possible.", (long long)classes, CLASSES_MAX);
+        return rt_fail(error, RT_SPEC, "There are %lld classes; 1 to %d are possible.", (long long)classes,
+                       CLASSES_MAX);
     m->input_ndim = ndim;
     m->classes = classes;
     return RT_OK;
 }
 
 /* The kind's own rows, with what `given` says about them. */
-static rt_status own_options(const rti_model_kind *kind, const rt_params *given, rt_params *own, rt_error *error) {
+static rt_status own_options(const rti_model_kind *kind, const rt_params *given, rt_params *own,
+                             rt_error *error) {
     rt_params_init(own, kind->rows, kind->row_count);
     for (int i = 0; given && i < own->count; i++) {
         int at = rt_params_find(given, own->rows[i]->name);
@@ -99,8 +103,8 @@ static void write_options(rt_model *m, const rt_params *own) {
     for (int i = 0; i < own->count; i++) {
         char value[2 * RT_PARAM_TEXT_MAX];
         rt_value_format(&own->values[i], value, sizeof value);
-        length += (size_t)snprintf(m->options + length, sizeof m->options - length, "%s = %s\n", own->rows[i]->name,
-                                   value);
+        length += (size_t)snprintf(m->options + length, sizeof m->options - length, "%s = %s\n",
+                                   own->rows[i]->name, value);
         RT_ASSERT(length < sizeof m->options, "the options of %s are longer than the buffer", m->kind->name);
     }
 }
@@ -130,7 +134,8 @@ rt_status rti_model_reserve(rt_model *m, rt_error *error) {
     m->block = rt_alloc_zero((size_t)m->block_count, sizeof(rt_real));
     m->grad_block = m->block ? rt_alloc_zero((size_t)m->block_count, sizeof(rt_real)) : NULL;
     if (!m->grad_block)
-        return rt_fail(error, RT_MEMORY, "no memory for a model of %lld parameters", (long long)m->block_count);
+        return rt_fail(error, RT_MEMORY, "no memory for a model of %lld parameters",
+                       (long long)m->block_count);
     for (int i = 0; i < m->parameter_count; i++) {
         rt_parameter *p = &m->parameters[i];
         p->tensor.data = m->block + p->offset;
@@ -145,15 +150,15 @@ void rti_model_draw(rt_model *m, uint64_t seed) {
         if (m->layers[i].kind->init) m->layers[i].kind->init(m, &m->layers[i], seed);
 }
 
-rt_model *rt_model_new(const char *kind, const rt_params *options, int input_ndim, const int64_t input_shape[],
-                       int64_t classes, uint64_t seed, rt_error *error) {
+rt_model *rt_model_new(const char *kind, const rt_params *options, int input_ndim,
+                       const int64_t input_shape[], int64_t classes, uint64_t seed, rt_error *error) {
     const rti_model_kind *found = rti_model_find(kind);
     if (!found) {
         int count;
         const char *const *kinds = rt_model_kinds(&count);
         const char *near = rt_nearest_word(kind, kinds, count);
-        rt_fail(error, RT_SPEC, "There is no kind of model \"%.64s\"%s%s%s", kind, near ? "; did you mean \"" : ".",
-                near ? near : "", near ? "\"?" : "");
+        rt_fail(error, RT_SPEC, "There is no kind of model \"%.64s\"%s%s%s", kind,
+                near ? "; did you mean \"" : ".", near ? near : "", near ? "\"?" : "");
         return NULL;
     }
     rt_model *m = rti_model_plan(found, options, input_ndim, input_shape, classes, error);
@@ -215,8 +220,8 @@ static rt_tensor *input_of(const rt_model *m, rt_graph *g, rt_tensor *x) {
         rt_tensor example = {.ndim = m->input_ndim};
         memcpy(example.shape, m->input_shape, sizeof example.shape);
         char text[RT_SHAPE_TEXT];
-        rti_op_fail(g, &here, RT_SHAPE, "%s takes batches of examples %s or rows of %lld real numbers", m->summary,
-                    rt_shape_text(&example, text), (long long)m->features);
+        rti_op_fail(g, &here, RT_SHAPE, "%s takes batches of examples %s or rows of %lld real numbers",
+                    m->summary, rt_shape_text(&example, text), (long long)m->features);
         return NULL;
     }
     const rti_layer *first = &m->layers[0];
@@ -304,7 +309,8 @@ rt_model_cost rt_model_cost_get(const rt_model *m) {
     rt_model_cost cost = {0};
     for (int i = 0; i < m->parameter_count; i++) cost.parameters += rt_tensor_count(&m->parameters[i].tensor);
     for (int i = 0; i < m->layer_count; i++)
-        if (m->layers[i].kind->multiply_adds) cost.multiply_adds += m->layers[i].kind->multiply_adds(&m->layers[i]);
+        if (m->layers[i].kind->multiply_adds)
+            cost.multiply_adds += m->layers[i].kind->multiply_adds(&m->layers[i]);
     cost.bytes = cost.parameters * (int64_t)sizeof(rt_real);
     return cost;
 }
@@ -320,8 +326,8 @@ void rti_model_structure(const rt_model *m, char *buffer, size_t size) {
         memcpy(out.shape, l->out, sizeof out.shape);
         char from[RT_SHAPE_TEXT], to[RT_SHAPE_TEXT], more[64] = "";
         if (l->kind->describe) l->kind->describe(l, more, sizeof more);
-        length += (size_t)snprintf(buffer + length, size - length, "%s %s %s -> %s %s\n", l->kind->name, l->name,
-                                   rt_shape_text(&in, from), rt_shape_text(&out, to), more);
+        length += (size_t)snprintf(buffer + length, size - length, "%s %s %s -> %s %s\n", l->kind->name,
+                                   l->name, rt_shape_text(&in, from), rt_shape_text(&out, to), more);
         RT_ASSERT(length < size, "the structure of %s is longer than the buffer", m->summary);
     }
 }

@@ -104,7 +104,8 @@ struct rt_model {
 rt_status rti_model_add_linear(rt_model *model, const char *name, int64_t units, const rti_linear *linear,
                                rt_error *error) RT_MUST_CHECK;
 /* After layer `after` ("input", "fc1"). A rate of 0 adds nothing. */
-rt_status rti_model_add_dropout(rt_model *model, const char *after, double rate, rt_error *error) RT_MUST_CHECK;
+rt_status rti_model_add_dropout(rt_model *model, const char *after, double rate,
+                                rt_error *error) RT_MUST_CHECK;
 
 /* ---- for kinds of layers ---- */
 

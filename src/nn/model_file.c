@@ -31,7 +31,8 @@ static void describe_problem(const rt_model *m, char shape[256], char classes[32
 }
 
 static void add_entry(const rt_parameter *p, rti_st_entry *out) {
-    *out = (rti_st_entry){.name = p->name, .dtype = OWN_DTYPE, .ndim = p->tensor.ndim, .data = p->tensor.data};
+    *out = (rti_st_entry){
+        .name = p->name, .dtype = OWN_DTYPE, .ndim = p->tensor.ndim, .data = p->tensor.data};
     memcpy(out->shape, p->tensor.shape, sizeof out->shape);
     out->count = rt_tensor_count(&p->tensor);
     out->bytes = (size_t)out->count * sizeof(rt_real);
@@ -90,22 +91,24 @@ static double element(const rti_st_entry *e, int64_t i) {
     return x;
 }
 
-static rt_status check_tensor(const rt_parameter *p, const rti_st_file *file, const char *path, rt_error *error) {
+static rt_status check_tensor(const rt_parameter *p, const rti_st_file *file, const char *path,
+                              rt_error *error) {
     const rti_st_entry *e = rti_st_find(file, p->name);
     if (!e) return rt_fail(error, RT_FORMAT, "%s: there is no tensor \"%s\" in it.", path, p->name);
     rt_tensor there = {.ndim = e->ndim};
     memcpy(there.shape, e->shape, sizeof there.shape);
     char has[RT_SHAPE_TEXT], wants[RT_SHAPE_TEXT];
     if (!rt_tensor_same_shape(&there, &p->tensor))
-        return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" has the shape %s, the model needs %s.", path, p->name,
-                       rt_shape_text(&there, has), rt_shape_text(&p->tensor, wants));
+        return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" has the shape %s, the model needs %s.", path,
+                       p->name, rt_shape_text(&there, has), rt_shape_text(&p->tensor, wants));
     if (!dtype_fits(e->dtype))
         return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" holds %s, the model needs %s.", path, p->name,
                        e->dtype_name, sizeof(rt_real) == sizeof(float) ? "F32" : "F32 or F64");
     for (int64_t i = 0; i < e->count; i++)
         if (!isfinite(element(e, i)))
-            return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" has a number that is not finite at position %lld.",
-                           path, p->name, (long long)i);
+            return rt_fail(error, RT_FORMAT,
+                           "%s: tensor \"%s\" has a number that is not finite at position %lld.", path,
+                           p->name, (long long)i);
     return RT_OK;
 }
 
@@ -114,7 +117,8 @@ static rt_status check_file(const rt_model *m, const rti_st_file *file, const ch
     for (int i = 0; i < m->parameter_count; i++) RT_TRY(check_tensor(&m->parameters[i], file, path, error));
     for (int i = 0; i < file->count; i++) {
         bool known = false;
-        for (int k = 0; k < m->parameter_count; k++) known |= strcmp(file->entries[i].name, m->parameters[k].name) == 0;
+        for (int k = 0; k < m->parameter_count; k++)
+            known |= strcmp(file->entries[i].name, m->parameters[k].name) == 0;
         if (!known)
             return rt_fail(error, RT_FORMAT, "%s: tensor \"%.64s\" has no place in the model %s.", path,
                            file->entries[i].name, m->summary);
@@ -123,9 +127,10 @@ static rt_status check_file(const rt_model *m, const rti_st_file *file, const ch
     char ours[RTI_STRUCTURE_TEXT];
     rti_model_structure(m, ours, sizeof ours);
     if (theirs && strcmp(theirs, ours) != 0)
-        return rt_fail(error, RT_FORMAT,
-                       "%s: its weights belong to another structure than %s, for instance to another activation.",
-                       path, m->summary);
+        return rt_fail(
+            error, RT_FORMAT,
+            "%s: its weights belong to another structure than %s, for instance to another activation.", path,
+            m->summary);
     return RT_OK;
 }
 
@@ -151,7 +156,8 @@ rt_status rt_model_load(rt_model *m, const char *path, rt_error *error) {
 static const char *field(const rti_st_file *file, const char *path, const char *key, rt_error *error) {
     const char *value = rti_st_metadata(file, key);
     if (!value)
-        rt_fail(error, RT_FORMAT, "%s: has no metadata \"%s\", so it does not say what model it is.", path, key);
+        rt_fail(error, RT_FORMAT, "%s: has no metadata \"%s\", so it does not say what model it is.", path,
+                key);
     return value;
 }
 
@@ -160,12 +166,14 @@ static rt_status read_options(const char *text, rt_params *options, const char *
     while (*text) {
         char line[2 * RT_PARAM_TEXT_MAX];
         size_t length = strcspn(text, "\n");
-        if (length >= sizeof line) return rt_fail(error, RT_FORMAT, "%s: retort.options has a line too long.", path);
+        if (length >= sizeof line)
+            return rt_fail(error, RT_FORMAT, "%s: retort.options has a line too long.", path);
         memcpy(line, text, length);
         line[length] = 0;
         text += length + (text[length] == '\n');
         char *sign = strstr(line, " = ");
-        if (!sign) return rt_fail(error, RT_FORMAT, "%s: retort.options: \"%.64s\" is no option.", path, line);
+        if (!sign)
+            return rt_fail(error, RT_FORMAT, "%s: retort.options: \"%.64s\" is no option.", path, line);
         *sign = 0;
         rt_error inner = {0};
         if (rt_params_set_text(options, line, sign + 3, &inner) != RT_OK)
@@ -179,7 +187,8 @@ static const rt_param problem_rows[] = {
     RT_PARAM_INT_ROW("retort.classes", 1, 1, 65536, "", "outputs"),
 };
 
-static rt_status read_problem(const rti_st_file *file, rt_params *problem, const char *path, rt_error *error) {
+static rt_status read_problem(const rti_st_file *file, rt_params *problem, const char *path,
+                              rt_error *error) {
     rt_params_init(problem, problem_rows, 2);
     for (int i = 0; i < 2; i++) {
         const char *text = field(file, path, problem_rows[i].name, error);
@@ -207,7 +216,8 @@ static rt_model *plan_from(const rti_st_file *file, const char *path, rt_error *
     const rt_value *list = rt_params_list(&problem, "retort.input_shape");
     int64_t shape[RT_PARAM_ITEMS_MAX];
     for (int i = 0; i < list->count; i++) shape[i] = (int64_t)list->items[i];
-    rt_model *m = rti_model_plan(kind, &options, list->count, shape, rt_params_int(&problem, "retort.classes"), error);
+    rt_model *m = rti_model_plan(kind, &options, list->count, shape,
+                                 rt_params_int(&problem, "retort.classes"), error);
     if (!m) rt_fail_in(error, RT_FORMAT, "%s", path);
     return m;
 }

@@ -3,7 +3,9 @@
 
 static const rt_param adamw_rows[] = {RTI_ADAM_ROWS};
 
-static void adamw_prepare(const rti_update *u, rti_constants *c) { rti_adam_prepare(u, 0, u->lr * u->decay, c); }
+static void adamw_prepare(const rti_update *u, rti_constants *c) {
+    rti_adam_prepare(u, 0, u->lr * u->decay, c);
+}
 
 const rti_optimizer_kind rti_optimizer_adamw = {
     .name = "adamw",

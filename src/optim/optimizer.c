@@ -79,8 +79,8 @@ static rt_status check(const rt_params *own, const char *prefix, rt_error *error
     for (int i = 0; i < own->count; i++) {
         const char *name = own->rows[i]->name;
         if (own->given[i] && !is_default(own, i) && !rti_option_is_used(kind, schedule, name))
-            return rt_fail(error, RT_SPEC, "%s%s means nothing with the optimiser %s and the schedule %s.", prefix,
-                           name, kind->name, schedule->name);
+            return rt_fail(error, RT_SPEC, "%s%s means nothing with the optimiser %s and the schedule %s.",
+                           prefix, name, kind->name, schedule->name);
     }
     return RT_OK;
 }
@@ -101,7 +101,9 @@ static double layer_factor(const rt_optimizer *o, int layer, bool main_model) {
 static double limit_of(const rt_optimizer *o, const rt_parameter *p, const rt_model *model, bool main_model) {
     bool all = strcmp(rt_params_text(&o->options, "max_norm_layers"), "all") == 0;
     bool inside = main_model && (all || p->layer < rt_model_layers(model) - 1);
-    return inside && p->kind == RT_WEIGHT && p->tensor.ndim > 1 ? rt_params_real(&o->options, "max_norm_squared") : 0;
+    return inside && p->kind == RT_WEIGHT && p->tensor.ndim > 1
+               ? rt_params_real(&o->options, "max_norm_squared")
+               : 0;
 }
 
 static target make_target(const rt_optimizer *o, rt_model *model, int number, bool main_model) {
@@ -154,7 +156,8 @@ static rt_status add(rt_optimizer *o, rt_model *model, bool main_model, rt_error
     }
     int64_t piece_count = cut(targets, count, NULL);
     piece *pieces = rt_alloc((size_t)piece_count * sizeof *pieces);
-    rt_real *slots = pieces ? rt_alloc_zero((size_t)slot_count * (size_t)o->kind->slots, sizeof *slots) : NULL;
+    rt_real *slots = pieces ? rt_alloc_zero((size_t)slot_count * (size_t)o->kind->slots, sizeof *slots)
+                            : NULL;
     if (!slots) {
         rt_free(targets);
         rt_free(pieces);
@@ -208,7 +211,8 @@ rt_optimizer *rt_sgd_new(rt_model *model, double lr, double momentum, rt_error *
     const rt_param *rows = rt_optimizer_rows(&count);
     rt_params options;
     rt_params_init(&options, rows, count);
-    const rt_value rate = {.type = RT_PARAM_REAL, .number = lr}, kept = {.type = RT_PARAM_REAL, .number = momentum};
+    const rt_value rate = {.type = RT_PARAM_REAL, .number = lr},
+                   kept = {.type = RT_PARAM_REAL, .number = momentum};
     if (rt_params_set(&options, "lr", &rate, error) != RT_OK) return NULL;
     if (rt_params_set(&options, "momentum", &kept, error) != RT_OK) return NULL;
     return rt_optimizer_new(model, &options, "", 1, 1, error);
@@ -229,10 +233,13 @@ void rt_optimizer_free(rt_optimizer *o) {
 
 /* ---- schedules ---- */
 
-static bool by_epoch(const rt_optimizer *o) { return strcmp(rt_params_text(&o->options, "schedule_by"), "epoch") == 0; }
+static bool by_epoch(const rt_optimizer *o) {
+    return strcmp(rt_params_text(&o->options, "schedule_by"), "epoch") == 0;
+}
 
 static double epochs_gone(const rt_optimizer *o) {
-    return by_epoch(o) ? (double)(o->steps / o->steps_per_epoch) : (double)o->steps / (double)o->steps_per_epoch;
+    return by_epoch(o) ? (double)(o->steps / o->steps_per_epoch)
+                       : (double)o->steps / (double)o->steps_per_epoch;
 }
 
 /* The end of the present step or epoch on the way to 1. */
@@ -278,7 +285,8 @@ static void limit_rows(const target *t, int64_t count, rt_real *p) {
     int64_t row = row_count(t);
     for (int64_t i = 0; i < count; i += row) {
         double squares = rti_dot(row, p + i, p + i);
-        if (squares > t->max_norm_squared) rti_scale(row, (rt_real)sqrt(t->max_norm_squared / squares), p + i, p + i);
+        if (squares > t->max_norm_squared)
+            rti_scale(row, (rt_real)sqrt(t->max_norm_squared / squares), p + i, p + i);
     }
 }
 
@@ -328,24 +336,28 @@ void rt_optimizer_state_save(const rt_optimizer *o, void *bytes) {
     char *to = bytes;
     memcpy(to, &o->steps, sizeof o->steps);
     to += sizeof o->steps;
-    for (int i = 0; i < o->target_count; i++, to += sizeof(int64_t)) memcpy(to, &o->targets[i].t, sizeof(int64_t));
+    for (int i = 0; i < o->target_count; i++, to += sizeof(int64_t))
+        memcpy(to, &o->targets[i].t, sizeof(int64_t));
     memcpy(to, o->slots, (size_t)o->slot_count * (size_t)o->kind->slots * sizeof(rt_real));
 }
 
 rt_status rt_optimizer_state_restore(rt_optimizer *o, const void *bytes, size_t count, rt_error *error) {
     size_t wanted = rt_optimizer_state_bytes(o);
     if (count != wanted)
-        return rt_fail(error, RT_FORMAT, "The state of an optimiser has %zu bytes; %s for this model needs %zu.",
-                       count, o->kind->name, wanted);
+        return rt_fail(error, RT_FORMAT,
+                       "The state of an optimiser has %zu bytes; %s for this model needs %zu.", count,
+                       o->kind->name, wanted);
     const char *from = bytes;
     for (int i = 0; i <= o->target_count; i++) {
         int64_t number;
         memcpy(&number, from + (size_t)i * sizeof number, sizeof number);
-        if (number < 0) return rt_fail(error, RT_FORMAT, "The state of an optimiser says %lld steps.", (long long)number);
+        if (number < 0)
+            return rt_fail(error, RT_FORMAT, "The state of an optimiser says %lld steps.", (long long)number);
     }
     memcpy(&o->steps, from, sizeof o->steps);
     from += sizeof o->steps;
-    for (int i = 0; i < o->target_count; i++, from += sizeof(int64_t)) memcpy(&o->targets[i].t, from, sizeof(int64_t));
+    for (int i = 0; i < o->target_count; i++, from += sizeof(int64_t))
+        memcpy(&o->targets[i].t, from, sizeof(int64_t));
     memcpy(o->slots, from, (size_t)o->slot_count * (size_t)o->kind->slots * sizeof(rt_real));
     return RT_OK;
 }

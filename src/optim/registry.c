@@ -90,8 +90,10 @@ static void add_rows(const rt_param *rows, int count) {
 
 static void collect(void) {
     add_rows(common_rows, COMMON_ROWS);
-    for (int i = 0; rti_all_optimizers[i]; i++) add_rows(rti_all_optimizers[i]->rows, rti_all_optimizers[i]->row_count);
-    for (int i = 0; rti_all_schedules[i]; i++) add_rows(rti_all_schedules[i]->rows, rti_all_schedules[i]->row_count);
+    for (int i = 0; rti_all_optimizers[i]; i++)
+        add_rows(rti_all_optimizers[i]->rows, rti_all_optimizers[i]->row_count);
+    for (int i = 0; rti_all_schedules[i]; i++)
+        add_rows(rti_all_schedules[i]->rows, rti_all_schedules[i]->row_count);
 }
 
 const rt_param *rt_optimizer_rows(int *count) {

@@ -2,7 +2,8 @@
 #include "optim/adam.h"
 
 static const rt_param rmsprop_rows[] = {
-    RT_PARAM_REAL_ROW("rho", 0.9, 0, 0.999999, "", "part of the mean squared gradient that is kept in each step"),
+    RT_PARAM_REAL_ROW("rho", 0.9, 0, 0.999999, "",
+                      "part of the mean squared gradient that is kept in each step"),
     RTI_EPSILON_ROW,
 };
 

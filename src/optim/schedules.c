@@ -5,9 +5,11 @@
 
 #include "optim/optimizer.h"
 
-#define GAMMA_ROW \
-    RT_PARAM_REAL_ROW("gamma", 0.1, 1e-6, 1, "", "factor of the rate: per milestone (step), per epoch (exponential)")
-#define END_ROW RT_PARAM_REAL_ROW("end_factor", 0, 0, 1, "", "part of the rate that is left at the end (linear, cosine)")
+#define GAMMA_ROW                                \
+    RT_PARAM_REAL_ROW("gamma", 0.1, 1e-6, 1, "", \
+                      "factor of the rate: per milestone (step), per epoch (exponential)")
+#define END_ROW \
+    RT_PARAM_REAL_ROW("end_factor", 0, 0, 1, "", "part of the rate that is left at the end (linear, cosine)")
 
 static const rt_param step_rows[] = {
     RT_PARAM_REALS_ROW("milestones", "[]", 0, 1e6, "epochs", "where the rate is multiplied by gamma (step)"),
@@ -59,8 +61,10 @@ const rti_schedule rti_schedule_step = {
     .name = "step", .formula = "gamma ^ (milestones passed)", ROWS(step_rows), .factor = step_factor};
 RTI_REGISTER(schedule, step)
 
-const rti_schedule rti_schedule_linear = {
-    .name = "linear", .formula = "end_factor + (1 - end_factor) (1 - t / epochs)", ROWS(end_rows), .factor = linear_factor};
+const rti_schedule rti_schedule_linear = {.name = "linear",
+                                          .formula = "end_factor + (1 - end_factor) (1 - t / epochs)",
+                                          ROWS(end_rows),
+                                          .factor = linear_factor};
 RTI_REGISTER(schedule, linear)
 
 const rti_schedule rti_schedule_cosine = {

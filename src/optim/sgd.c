@@ -7,10 +7,13 @@
 
 static const rt_param sgd_rows[] = {
     RT_PARAM_REAL_ROW("momentum", 0.9, 0, 0.9999, "", "part of the velocity that is kept in each step"),
-    RT_PARAM_REAL_ROW("momentum_start", 0.5, 0, 0.9999, "", "momentum at the start, when momentum_epochs is not 0"),
-    RT_PARAM_REAL_ROW("momentum_epochs", 0, 0, 1e6, "epochs", "momentum goes linearly to its value in so many epochs"),
+    RT_PARAM_REAL_ROW("momentum_start", 0.5, 0, 0.9999, "",
+                      "momentum at the start, when momentum_epochs is not 0"),
+    RT_PARAM_REAL_ROW("momentum_epochs", 0, 0, 1e6, "epochs",
+                      "momentum goes linearly to its value in so many epochs"),
     RT_PARAM_BOOL_ROW("nesterov", false, "look ahead: Nesterov's momentum instead of the heavy ball"),
-    RT_PARAM_BOOL_ROW("damping", false, "multiply the gradient by 1 - momentum, as in the 2012 dropout recipe"),
+    RT_PARAM_BOOL_ROW("damping", false,
+                      "multiply the gradient by 1 - momentum, as in the 2012 dropout recipe"),
 };
 
 static double sgd_momentum(const rt_params *options, double t) {
@@ -41,7 +44,8 @@ const rti_optimizer_kind rti_optimizer_sgd = {
     .title = "stochastic gradient descent with heavy-ball or Nesterov momentum",
     .formula = "g' = g + weight_decay p;  v = momentum v - lr d g';  p = p + v\n"
                "nesterov: p = p + momentum v - lr d g';  d = 1, with damping d = 1 - momentum",
-    .source = "Polyak 1964; Sutskever, Martens, Dahl, Hinton 2013; damping: Hinton et al. 2012 (arXiv 1207.0580)",
+    .source =
+        "Polyak 1964; Sutskever, Martens, Dahl, Hinton 2013; damping: Hinton et al. 2012 (arXiv 1207.0580)",
     .rows = sgd_rows,
     .row_count = (int)(sizeof sgd_rows / sizeof sgd_rows[0]),
     .slots = 1,
