@@ -35,7 +35,8 @@ enum {
 typedef struct rti_command {
     const char *name;   /* "gradcheck" */
     const char *line;   /* what it does, one line, no full stop */
-    const char *usage;  /* "usage: retort gradcheck [op ...]\n\n...": options, then an example; ends in a newline */
+    const char
+        *usage; /* "usage: retort gradcheck [op ...]\n\n...": options, then an example; ends in a newline */
     int (*run)(int argc, char **argv);
 } rti_command;
 

@@ -41,7 +41,8 @@ static int start_double(int argc, char **argv) {
     char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
     bool known = own_directory(directory, sizeof directory);
     for (int i = 0; known && i < 2; i++) {
-        if (rti_path_join(path, sizeof path, directory, places[i], NULL) != RT_OK || access(path, X_OK) != 0) continue;
+        if (rti_path_join(path, sizeof path, directory, places[i], NULL) != RT_OK || access(path, X_OK) != 0)
+            continue;
         char **again = rt_alloc_zero((size_t)argc + 2, sizeof *again);
         if (!again) return no_memory();
         again[0] = path;
@@ -52,8 +53,10 @@ static int start_double(int argc, char **argv) {
         rt_free(again);
         return RTI_EXIT_FAILED;
     }
-    fputs("retort: gradients are checked by the program retort-double, which is neither beside this program nor in\n"
-          "../libexec. Build it with make, or use --here for a rough check in float.\n", stderr);
+    fputs("retort: gradients are checked by the program retort-double, which is neither beside this program "
+          "nor in\n"
+          "../libexec. Build it with make, or use --here for a rough check in float.\n",
+          stderr);
     return RTI_EXIT_FAILED;
 }
 
@@ -97,7 +100,9 @@ static int run_checks(char *const names[], int count, double tolerance) {
     for (int i = 0; i < count; i++) {
         if (rt_op_formula(names[i])) continue;
         const char *near = rt_nearest_word(names[i], all, known);
-        if (near) return rti_usage(&rti_command_gradcheck, "there is no op \"%s\"; did you mean \"%s\"?", names[i], near);
+        if (near)
+            return rti_usage(&rti_command_gradcheck, "there is no op \"%s\"; did you mean \"%s\"?", names[i],
+                             near);
         return rti_usage(&rti_command_gradcheck, "there is no op \"%s\"; see retort list ops.", names[i]);
     }
     tally sum = {0};
@@ -125,8 +130,10 @@ static int run(int argc, char **argv) {
         if (strcmp(argv[i], "--here") == 0) here = true;
         else if (strncmp(argv[i], "--tolerance=", 12) == 0) {
             tolerance = strtod(argv[i] + 12, &end);
-            if (*end || !(tolerance > 0)) status = rti_usage(&rti_command_gradcheck, "--tolerance needs a number above 0.");
-        } else if (argv[i][0] == '-') status = rti_usage(&rti_command_gradcheck, "there is no option %s.", argv[i]);
+            if (*end || !(tolerance > 0))
+                status = rti_usage(&rti_command_gradcheck, "--tolerance needs a number above 0.");
+        } else if (argv[i][0] == '-')
+            status = rti_usage(&rti_command_gradcheck, "there is no option %s.", argv[i]);
         else name[names++] = argv[i];
     }
     if (status < 0 && !IS_DOUBLE && !here) status = start_double(argc, argv);

@@ -49,7 +49,8 @@ static void print_overview(FILE *out) {
         fprintf(out, "  %-10s %s\n", rti_all_commands[i]->name, rti_all_commands[i]->line);
     fputs("\nretort COMMAND --help says more about a command, retort help TOPIC about a method, an\n"
           "optimiser, a model, an op.\n\n"
-          "Exit status: 0 done, 1 failed, 2 wrong usage, 75 stopped by a signal with everything saved.\n", out);
+          "Exit status: 0 done, 1 failed, 2 wrong usage, 75 stopped by a signal with everything saved.\n",
+          out);
 }
 
 static int unknown_command(const char *name) {

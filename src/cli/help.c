@@ -1,0 +1,140 @@
+/* help.c - retort help: all about one name.                            Floor 9 (cli)
+ *
+ * A name may mean several things (linear is a schedule and an op): all are shown. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/catalogue.h"
+#include "cli/command.h"
+#include "retort/data.h"
+#include "retort/optim.h"
+
+extern const rti_command rti_command_help;
+
+#define NAMES_MAX 512
+
+static int found; /* things shown so far */
+
+static void begin(void) {
+    if (found++) puts("\n----\n");
+}
+
+/* ---- what can be asked for ---- */
+
+static void show_items(const char *topic) {
+    for (const rti_shelf *s = rti_shelves; s->name; s++)
+        for (int i = 0; i < s->count(); i++) {
+            if (strcmp(s->item(i), topic) != 0) continue;
+            begin();
+            s->print(i);
+        }
+}
+
+/* "data" and "optimizer": options that are in a spec whatever the kind. */
+static void show_sections(const char *topic) {
+    int count;
+    if (strcmp(topic, "data") == 0) {
+        const rt_param *rows = rt_data_rows(&count);
+        begin();
+        puts("[data] - the data of an experiment\n");
+        rti_print_rows(rows, count);
+    }
+    if (strcmp(topic, "optimizer") == 0) {
+        const rt_param *rows = rt_optimizer_common_rows(&count);
+        begin();
+        puts("optimizer = { ... } - in [teacher] and [student]; retort help sgd shows one kind\n");
+        rti_print_rows(rows, count);
+    }
+}
+
+static void show_command(const char *topic) {
+    const rti_command *command = rti_command_find(topic);
+    if (!command) return;
+    begin();
+    printf("retort %s - %s\n\n%s", command->name, command->line, command->usage);
+}
+
+/* One option, and whose it is. */
+static void show_option_in(const char *topic, const char *whose, const char *owner, const rt_param *rows,
+                           int count) {
+    for (int i = 0; i < count; i++) {
+        if (strcmp(rows[i].name, topic) != 0) continue;
+        begin();
+        printf("%s - option of the %s %s\n\n", topic, whose, owner);
+        rti_print_rows(&rows[i], 1);
+    }
+}
+
+static void show_options(const char *topic) {
+    int count;
+    for (const rti_shelf *s = rti_shelves; s->name; s++) {
+        for (int i = 0; s->rows && i < s->count(); i++) {
+            const rt_param *rows = s->rows(i, &count);
+            show_option_in(topic, s->one, s->item(i), rows, count);
+        }
+    }
+    const rt_param *rows = rt_optimizer_common_rows(&count);
+    show_option_in(topic, "section", "optimizer", rows, count);
+    rows = rt_data_rows(&count);
+    show_option_in(topic, "section", "[data]", rows, count);
+}
+
+/* ---- what cannot ---- */
+
+static void add_name(const char *names[], int *count, const char *name) {
+    if (*count < NAMES_MAX) names[(*count)++] = name;
+}
+
+static int unknown(const char *topic) {
+    const char *names[NAMES_MAX];
+    int count = 0, rows_count;
+    for (const rti_shelf *s = rti_shelves; s->name; s++)
+        for (int i = 0; i < s->count(); i++) {
+            add_name(names, &count, s->item(i));
+            const rt_param *rows = s->rows ? s->rows(i, &rows_count) : NULL;
+            for (int k = 0; rows && k < rows_count; k++) add_name(names, &count, rows[k].name);
+        }
+    for (int i = 0; rti_all_commands[i]; i++) add_name(names, &count, rti_all_commands[i]->name);
+    const rt_param *rows = rt_optimizer_rows(&rows_count);
+    for (int k = 0; k < rows_count; k++) add_name(names, &count, rows[k].name);
+    const char *near = rt_nearest_word(topic, names, count);
+    if (near)
+        return rti_usage(&rti_command_help, "there is nothing called \"%s\"; did you mean \"%s\"?", topic,
+                         near);
+    return rti_usage(&rti_command_help, "there is nothing called \"%s\"; see retort list.", topic);
+}
+
+static int run(int argc, char **argv) {
+    if (argc < 2) {
+        fputs(rti_command_help.usage, stdout);
+        puts("\ncommands");
+        for (int i = 0; rti_all_commands[i]; i++)
+            printf("  %-10s %s\n", rti_all_commands[i]->name, rti_all_commands[i]->line);
+        return RTI_EXIT_DONE;
+    }
+    for (int a = 1; a < argc; a++) {
+        int before = found;
+        show_sections(argv[a]);
+        show_items(argv[a]);
+        show_command(argv[a]);
+        if (found == before) show_options(argv[a]);
+        if (found == before) return unknown(argv[a]);
+    }
+    return RTI_EXIT_DONE;
+}
+
+const rti_command rti_command_help = {
+    .name = "help",
+    .line = "says all about a method, optimiser, model, data set, op, option or command",
+    .usage =
+        "usage: retort help [NAME ...]\n"
+        "\n"
+        "Says all about what has that name: a method (loss, contract, options with ranges and defaults,\n"
+        "presets, source), a preset, an optimiser, a schedule, a model, a data set, an op, a section of a "
+        "spec\n"
+        "(data, optimizer), a command, or an option by itself. retort list shows the names.\n"
+        "\n"
+        "example: retort help kd\n",
+    .run = run,
+};
+RTI_REGISTER(command, help)
