@@ -236,8 +236,8 @@ static const rti_preset presets[] = {
     {"gnosis", "alpha_on=hard alpha=0.9 t_squared=false temperature=4",
      "samuelstanton/gnosis: alpha CE + (1-alpha) KL, alpha 0.9 on the labels, no T^2 seen"},
     {"keras-io", "alpha_on=hard alpha=0.1 t_squared=false temperature=10",
-     "the keras.io example before PR #870: alpha CE + (1-alpha) KL with T^2 left out; form and values "
-     "from memory"},
+     "the keras.io example before PR #870: alpha CE + (1-alpha) KL with T^2 left out; the values of alpha "
+     "and T are unverified"},
     {"fitnets", "weights=free hard_weight=1 soft_weight=4 soft=cross-entropy t_squared=false temperature=3",
      "Romero et al. 2015, arXiv 1412.6550, stage 2: CE + lambda soft CE, tau 3, no T^2; lambda falls from "
      "4 to 1 there, this is its start"},

@@ -1,0 +1,149 @@
+/* The soft-target cache against the teacher itself: any positions in any order give the bits of a fresh
+ * forward pass; a file that is damaged, short, empty or somebody else's is never believed; other
+ * weights or other examples are another file. */
+#include "distill/cache.h"
+#include "core/file.h"
+#include "fixture.h"
+#include "../support/temporary.h"
+
+enum { MEMBERS = 2 };
+static rt_model *nets[MEMBERS];
+static rt_teacher *teacher;
+
+static void begin(void) {
+    fixture_data();
+    for (int m = 0; m < MEMBERS; m++) nets[m] = fixture_teacher_net(20 + (uint64_t)m);
+    teacher = fixture_teacher(nets, MEMBERS, RT_COMBINE_PROBABILITIES);
+}
+
+static void end(void) {
+    rt_teacher_free(teacher);
+    for (int m = 0; m < MEMBERS; m++) rt_model_free(nets[m]);
+}
+
+static rti_cache *opened(const char *directory) {
+    rt_error error;
+    rti_cache *cache = rti_cache_open(teacher, &fixture_part, directory, &error);
+    cr_assert(cache, "%s", error.message);
+    return cache;
+}
+
+/* Batches of a shuffled loader, three epochs of them. */
+static void agrees_with_the_teacher(const rti_cache *cache) {
+    rt_loader *loader = rt_loader_new(&fixture_part, BATCH, 99, NULL, NULL);
+    rt_graph *g = rt_graph_new(NULL);
+    const double temperatures[] = {1, 4, 20};
+    rt_batch batch;
+    for (int epoch = 0; epoch < 3; epoch++) {
+        rt_loader_begin(loader, epoch);
+        while (rt_loader_next(loader, &batch)) {
+            double T = temperatures[epoch];
+            rt_tensor *live = rt_teacher_logits(teacher, g, batch.x, T);
+            rt_tensor *kept = rti_cache_logits(cache, g, batch.index, batch.count, T);
+            cr_assert(live && kept && rt_tensor_same_shape(live, kept));
+            cr_assert_arr_eq(rt_real_data(kept), rt_real_data(live),
+                             (size_t)(batch.count * CLASSES) * sizeof(rt_real));
+            rt_graph_reset(g);
+        }
+    }
+    rt_graph_free(g);
+    rt_loader_free(loader);
+}
+
+Test(cache, a_lookup_is_a_fresh_forward_pass) {
+    begin();
+    rti_cache *memory = opened(NULL), *written = opened(test_path("soft")), *read = opened(test_path("soft"));
+    cr_assert_str_empty(rti_cache_path(memory));
+    cr_assert(!rti_cache_was_read(memory) && !rti_cache_was_read(written) && rti_cache_was_read(read));
+    agrees_with_the_teacher(memory), agrees_with_the_teacher(written), agrees_with_the_teacher(read);
+    rti_cache_free(memory), rti_cache_free(written), rti_cache_free(read);
+    end();
+}
+
+Test(cache, a_damaged_file_is_computed_again) {
+    begin();
+    rti_cache *cache = opened(test_path("soft"));
+    char path[RTI_PATH_MAX];
+    strcpy(path, rti_cache_path(cache));
+    rti_cache_free(cache);
+    rti_bytes good;
+    cr_assert_eq(rti_file_read(path, 1 << 20, &good, NULL), RT_OK);
+    /* a changed byte anywhere; header and data lie in the first and the last part */
+    for (size_t at = 0; at < good.count; at += at < 400 ? 7 : 61) {
+        unsigned char before = good.data[at];
+        good.data[at] ^= 0x20;
+        cr_assert_eq(rti_file_write(path, good.data, good.count, NULL), RT_OK);
+        good.data[at] = before;
+        cache = opened(test_path("soft"));
+        bool harmless = rti_cache_was_read(cache); /* white space in the header */
+        if (at % 3 == 0 || harmless) agrees_with_the_teacher(cache);
+        rti_cache_free(cache);
+        cache = opened(test_path("soft"));
+        cr_assert(rti_cache_was_read(cache), "byte %zu: the file was not replaced", at);
+        rti_cache_free(cache);
+    }
+    const size_t lengths[] = {0, 4, 100, good.count - 1};
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(rti_file_write(path, good.data, lengths[i], NULL), RT_OK);
+        cache = opened(test_path("soft"));
+        cr_assert(!rti_cache_was_read(cache), "%zu bytes are believed", lengths[i]);
+        agrees_with_the_teacher(cache);
+        rti_cache_free(cache);
+    }
+    rt_free(good.data);
+    end();
+}
+
+Test(cache, a_file_of_another_teacher_is_not_believed) {
+    begin();
+    rti_cache *cache = opened(test_path("soft"));
+    char mine[RTI_PATH_MAX];
+    strcpy(mine, rti_cache_path(cache));
+    rti_cache_free(cache);
+    int64_t count;
+    rt_model_block(nets[1], &count)[3] += (rt_real)0.5;
+    cache = opened(test_path("soft"));
+    cr_assert(!rti_cache_was_read(cache));
+    cr_assert_str_neq(rti_cache_path(cache), mine);
+    char other[RTI_PATH_MAX];
+    strcpy(other, rti_cache_path(cache));
+    rti_cache_free(cache);
+    /* the old file under the new name */
+    rti_bytes bytes;
+    cr_assert_eq(rti_file_read(mine, 1 << 20, &bytes, NULL), RT_OK);
+    cr_assert_eq(rti_file_write(other, bytes.data, bytes.count, NULL), RT_OK);
+    rt_free(bytes.data);
+    cache = opened(test_path("soft"));
+    cr_assert(!rti_cache_was_read(cache));
+    agrees_with_the_teacher(cache);
+    rti_cache_free(cache);
+    end();
+}
+
+Test(cache, the_key_knows_examples_and_order_but_not_labels) {
+    begin();
+    char path[4][RTI_PATH_MAX];
+    for (int i = 0; i < 4; i++) {
+        if (i == 1) fixture_pixels[fixture_index[20] * PIXELS + 5] ^= 1;
+        if (i == 2) fixture_index[0] = fixture_index[1];
+        if (i == 3) fixture_part_labels[4] = (fixture_part_labels[4] + 1) % CLASSES;
+        rti_cache *cache = opened(test_path("soft"));
+        strcpy(path[i], rti_cache_path(cache));
+        agrees_with_the_teacher(cache);
+        rti_cache_free(cache);
+    }
+    cr_assert_str_neq(path[0], path[1]);
+    cr_assert_str_neq(path[1], path[2]);
+    cr_assert_str_eq(path[2], path[3]);
+    end();
+}
+
+Test(cache, a_directory_that_cannot_be_is_no_failure) {
+    begin();
+    cr_assert_eq(rti_file_write(test_path("file"), "x", 1, NULL), RT_OK);
+    rti_cache *cache = opened(test_path("file"));
+    cr_assert(!rti_cache_was_read(cache));
+    agrees_with_the_teacher(cache);
+    rti_cache_free(cache);
+    end();
+}
