@@ -31,6 +31,7 @@ set label 1 note at graph 0, 1 offset 0.5, 0.8 left font ',13' textcolor rgb '#5
 
 positive(v) = v > floor_value ? v : floor_value
 teacher_title = teachers > 1 ? sprintf('teachers (mean of %d)', teachers) : 'teacher'
+scratch_title = 'scratch student (labels alone)'
 stats data skip 1 using 1 nooutput
 set xrange [1 - 0.02 * STATS_max : 1.02 * STATS_max]
 last = STATS_max
@@ -46,19 +47,26 @@ do for [group = 0 : 2] {
 set yrange [0.85 * y_low : 1.25 * y_high]
 every_mark = last > 24 ? ceil(last / 12.0) : 1
 
+# gnuplot warns of curves without points, so only those that are there are put together.
+draw = ''
+join(text) = strlen(draw) ? draw . ', ' . text : 'plot ' . text
+band(c, colour) = sprintf("data skip 1 using 1:(positive($%d)):(positive($%d)) with filledcurves fillcolor rgb '%s' " \
+    . "fillstyle transparent solid 0.18 noborder notitle", c, c + 1, colour)
+line(c, style, name) = sprintf("data skip 1 using 1:(positive($%d)) %s title %s", c, style, name)
+if (has_scratch) { draw = join(band(6, '#c1440e')) }
+if (has_student) { draw = join(band(9, '#2a6f97')) }
+if (has_teacher) { draw = join(line(2, "with lines lw 2.4 dt '-' lc rgb '#000000'", 'teacher_title')) }
+if (has_scratch) {
+    draw = join(line(5, "with linespoints lw 2.2 pt 4 ps 1.2 pi every_mark lc rgb '#c1440e'", 'scratch_title'))
+}
+if (has_student) {
+    draw = join(line(8, "with linespoints lw 2.4 pt 7 ps 1.2 pi every_mark lc rgb '#12355b'", 'student_name'))
+}
+
 do for [kind in 'svg png'] {
     if (kind eq 'svg') { set terminal svg size 1200, 800 font 'Helvetica,15' background '#ffffff' linewidth 1.2 }
     else { set terminal pngcairo size 1200, 800 font 'Sans,12' background '#ffffff' linewidth 1.4 }
     set output sprintf('%s.%s', output, kind)
-    plot data skip 1 using (has_scratch ? $1 : NaN):(positive($6)):(positive($7)) with filledcurves \
-             fillcolor rgb '#c1440e' fillstyle transparent solid 0.15 noborder, \
-         data skip 1 using (has_student ? $1 : NaN):(positive($9)):(positive($10)) with filledcurves \
-             fillcolor rgb '#2a6f97' fillstyle transparent solid 0.20 noborder, \
-         data skip 1 using (has_teacher ? $1 : NaN):(positive($2)) with lines lw 2.4 dt '-' lc rgb '#000000' \
-             title (has_teacher ? teacher_title : ''), \
-         data skip 1 using (has_scratch ? $1 : NaN):(positive($5)) with linespoints lw 2.2 pt 4 ps 1.2 pi every_mark \
-             dt 1 lc rgb '#c1440e' title (has_scratch ? 'scratch student (labels alone)' : ''), \
-         data skip 1 using (has_student ? $1 : NaN):(positive($8)) with linespoints lw 2.4 pt 7 ps 1.2 pi every_mark \
-             dt 1 lc rgb '#12355b' title (has_student ? student_name : '')
+    eval draw
     unset output
 }

@@ -40,6 +40,8 @@ gap_y = 0.035
 wide = (right - left - 4 * gap_x) / 5
 high = (top - bottom - (examples - 1) * gap_y) / examples
 
+# The two numbers of neighbouring bars move apart.
+aside(e, k) = abs(truth[e] - second[e]) != 1 ? 0 : (k == truth[e]) == (truth[e] > second[e]) ? 0.4 : -0.4
 colour(e, k) = k == truth[e] ? 0x12355b : k == second[e] ? 0xe07a1f : 0xb0b0b0
 
 do for [kind in 'svg png'] {
@@ -100,7 +102,8 @@ do for [kind in 'svg png'] {
             if (t == 1 && e == 1) { set label 2 'probability' at screen 0.143, y_top - 0.5 * high center rotate font ',13' }
             plot data skip 1 using ($1 == e - 1 ? $2 : NaN):(column(5 + t)):(0.8):(colour(e, int($2))) with boxes \
                      fillcolor rgb variable fillstyle solid 1.0 noborder, \
-                 data skip 1 using ($1 == e - 1 && (int($2) == truth[e] || int($2) == second[e]) ? $2 : NaN):(column(5 + t)): \
+                 data skip 1 using ($1 == e - 1 && (int($2) == truth[e] || int($2) == second[e]) ? $2 + aside(e, int($2)) : NaN): \
+                     (column(5 + t)): \
                      (column(5 + t) < 0.005 ? '<0.01' : sprintf('%.2f', column(5 + t))) \
                      with labels offset 0, 0.6 font ',11'
         }

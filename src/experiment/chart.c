@@ -155,7 +155,7 @@ static void print_legend(rti_text *out, const rti_summary *summary, int facet, c
     }
     if (used) rti_text_append(out, "\n");
     if (range->has_teacher && !range->teacher_inside)
-        rti_text_printf(out, "          the teacher is outside this picture: %.2f %%\n",
+        rti_text_printf(out, "         the teacher is outside this picture: %.2f %%\n",
                         100.0 * (1.0 - summary->facets[facet].teacher.test_last.mean));
 }
 
@@ -185,7 +185,7 @@ void rti_chart_facet(rti_text *out, const rti_summary *summary, int facet) {
         if (!line_is_shown(summary, facet, line)) continue;
         for (int x = 0; x < slots; x++) {
             int cell = rti_picture_cell(plan, facet, x, line);
-            int from = x * slot + (slot - (step * (shown - 1) + 1)) / 2 + step * column;
+            int from = x * slot + slot / 2 - step * (shown - 1) / 2 + step * column;
             if (cell >= 0) point(&c, from, &summary->cells[cell].students.test_last, mark_of(line));
         }
         column++;

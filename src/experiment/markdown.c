@@ -312,6 +312,12 @@ static void reproduce(rti_text *out, const rti_summary *summary) {
     snprintf(command, sizeof command, "retort run %s", path[0] ? path : "SPEC.toml");
     rti_text_append(out, "## Again\n\n");
     code_block(out, command);
+    rti_text_append(out, "The whole spec, --set included (also in spec.toml, which can be run):\n\n");
+    rti_text spec = RTI_TEXT_EMPTY;
+    rti_spec_copy_text(&plan->spec, &spec);
+    code_block(out, rti_text_string(&spec));
+    if (spec.failed) out->failed = true;
+    rti_text_deinit(&spec);
     rti_text_append(out,
         "The same spec and seeds give the same bits. results.csv has one row per trial, summary.csv one per cell "
         "(errors are parts of 1 there), curves.csv the learning curves.\n\n"

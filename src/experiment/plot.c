@@ -59,7 +59,8 @@ static void set_title(rti_text *text, const rti_summary *summary, int facet) {
 
 static double accuracy_of(const rti_estimate *e) { return e->count ? 100.0 * (1.0 - e->mean) : NAN; }
 
-static void temperature_settings(rti_text *text, const rti_summary *summary, int facet, const rti_range *range) {
+/* False when every line is scratch itself. */
+static bool temperature_settings(rti_text *text, const rti_summary *summary, int facet, const rti_range *range) {
     const rti_plan *plan = summary->plan;
     const rti_facet_summary *f = &summary->facets[facet];
     int axis = rti_picture_axis(plan), lines = rti_picture_lines(plan);
@@ -84,6 +85,7 @@ static void temperature_settings(rti_text *text, const rti_summary *summary, int
     set_number(text, "chosen_line", !best ? 0 : rti_is_grid(plan) ? best->value[plan->alpha_axis] + 1 : 1);
     set_number(text, "chosen_row", best ? best->value[axis] : 0);
     rti_text_printf(text, "array names[%d]\nshown = ''\n", lines);
+    bool any_line = false;
     for (int line = 0; line < lines; line++) {
         char name[40], label[RTI_LABEL_MAX], value[64];
         bool any = false;
@@ -98,15 +100,20 @@ static void temperature_settings(rti_text *text, const rti_summary *summary, int
         snprintf(name, sizeof name, "names[%d]", line + 1);
         set_text(text, name, label);
         if (any) rti_text_printf(text, "shown = shown . ' %d'\n", line + 1);
+        any_line = any_line || any;
     }
+    return any_line;
 }
 
 static bool heatmap_settings(rti_text *text, const rti_summary *summary, int facet) {
     const rti_plan *plan = summary->plan;
     double low = INFINITY, high = -INFINITY;
+    bool missing = false;
     for (int c = 0; c < plan->cell_count; c++) {
         const rti_estimate *e = &summary->cells[c].students.test_last;
-        if (plan->cells[c].facet != facet || !e->count) continue;
+        if (plan->cells[c].facet != facet) continue;
+        missing = missing || !e->count;
+        if (!e->count) continue;
         low = fmin(low, 100.0 * e->mean);
         high = fmax(high, 100.0 * e->mean);
     }
@@ -116,7 +123,8 @@ static bool heatmap_settings(rti_text *text, const rti_summary *summary, int fac
     set_tics(text, plan, plan->alpha_axis, "xtics", false);
     set_tics(text, plan, plan->temperature_axis, "ytics", false);
     set_number(text, "low", low);
-    set_number(text, "high", high > low ? high : low + 0.01);
+    set_number(text, "high", high >= low + 0.02 ? high : low + 0.1);
+    set_number(text, "missing", missing);
     int best = summary->facets[facet].best_cell;
     set_number(text, "has_choice", best >= 0);
     set_number(text, "chosen_column", best < 0 ? 0 : plan->cells[best].value[plan->alpha_axis]);
@@ -223,10 +231,8 @@ static rt_status draw_facet(const rti_summary *summary, const char *scripts, int
         bool possible = false;
         set_title(&settings, summary, facet);
         set_path(&settings, plan, "data", rti_picture_stem((rti_picture)i), facet, ".csv");
-        if (i == RTI_PICTURE_TEMPERATURE && rti_picture_axis(plan) >= 0 && rti_range_of(summary, facet, &range)) {
-            temperature_settings(&settings, summary, facet, &range);
-            possible = true;
-        }
+        if (i == RTI_PICTURE_TEMPERATURE && rti_picture_axis(plan) >= 0 && rti_range_of(summary, facet, &range))
+            possible = temperature_settings(&settings, summary, facet, &range);
         if (i == RTI_PICTURE_HEATMAP && rti_is_grid(plan)) possible = heatmap_settings(&settings, summary, facet);
         if (i == RTI_PICTURE_CURVES) possible = curves_settings(&settings, summary, facet);
         if (possible)

@@ -41,8 +41,11 @@ rt_status rti_report_files(const rti_summary *summary, const rti_facts *facts, c
         rti_terminal_summary(said, summary, facts);
         for (int f = 0; f < summary->plan->facet_count; f++) {
             if (pictures.drawn[f * RTI_PICTURES + RTI_PICTURE_TEMPERATURE] && !options->chart) continue;
-            rti_text_append(said, "\n");
-            rti_chart_facet(said, summary, f);
+            rti_text chart = RTI_TEXT_EMPTY;
+            rti_chart_facet(&chart, summary, f);
+            if (chart.length) rti_text_printf(said, "\n%s", rti_text_string(&chart));
+            if (chart.failed) said->failed = true;
+            rti_text_deinit(&chart);
         }
         rti_text_append(said, "\n");
         if (pictures.trouble[0]) rti_text_printf(said, "  %s\n", pictures.trouble);
@@ -56,6 +59,7 @@ rt_status rti_report_files(const rti_summary *summary, const rti_facts *facts, c
 rt_status rti_report_write(const rti_plan *plan, const rti_report_options *options, rti_text *said, rt_error *error) {
     rti_summary summary;
     rti_facts facts;
+    RT_TRY(rti_spec_copy(plan, error));
     RT_TRY(rti_summary_read(&summary, plan, error));
     rt_status status = rti_facts_make(&facts, &summary, error);
     if (status == RT_OK) {

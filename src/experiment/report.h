@@ -7,6 +7,7 @@
  *   chart.c     rti_summary -> accuracy against temperature, drawn with characters
  *   results.c   results.csv and summary.csv; figures.c: the CSV files that gnuplot reads
  *   markdown.c  report.md
+ *   copy.c      spec.toml: what was asked for, beside its results
  *   report.c    everything in order
  *   dark.c      the teacher's probabilities at several temperatures
  *   plot.c      finds and runs the scripts in plots/
@@ -46,6 +47,11 @@ rt_status rti_report_write(const rti_plan *plan, const rti_report_options *optio
 
 /* The table alone, of what is finished now; writes nothing. */
 rt_status rti_summary_text(const rti_plan *plan, rti_text *out, rt_error *error) RT_MUST_CHECK;
+
+/* Writes the spec, overrides included, to plan->directory/spec.toml, which it makes: for the start of
+ * a run, so that `retort report runs/<name>` works at any time. RT_MEMORY, RT_IO. */
+rt_status rti_spec_copy(const rti_plan *plan, rt_error *error) RT_MUST_CHECK;
+void rti_spec_copy_text(const rti_spec *spec, rti_text *out); /* TOML that reads back to the same plan */
 
 /* ---- the numbers ---- */
 

@@ -147,7 +147,7 @@ static void add_reference(rti_text *text, const rti_plan *plan, int facet, int f
         add_axis_value(text, plan, a, of_facet ? plan->cells[first_cell].value[a] : -1);
     }
     add_group(text, group);
-    rti_text_append(text, ",,,,,,,,\n");
+    rti_text_append(text, ",,,,,,,,,\n");
 }
 
 static void add_cell(rti_text *text, const rti_summary *summary, int c) {

@@ -111,43 +111,43 @@ rti_table rti_table_agreement(const rti_summary *summary, int facet) { return gr
 
 /* ---- one row per cell ------------------------------------------------------------------------- */
 
-enum { COLUMN_ERROR = 1, COLUMN_VERDICT, COLUMN_DIFFERENCE, COLUMN_SCRATCH, COLUMN_AGREEMENT, CELL_COLUMNS };
+enum { NAME, STUDENT, VERDICT, DIFFERENCE, AGREEMENT, SCRATCH, CELL_COLUMNS };
 
+/* Scratch is one for the whole table when there is one facet, and stands above it then. */
 static void cells_text(const rti_table *table, int row, int column, char out[RTI_LABEL_MAX]) {
-    static const char *const heads[] = {"", " student", "verdict", "difference", "scratch", "agreement"};
+    static const char *const heads[] = {"", " student", "verdict", "difference", "agreement", "scratch"};
     const rti_plan *plan = table->summary->plan;
     snprintf(out, RTI_LABEL_MAX, "%s", heads[column]);
     if (row == 0) return;
     const rti_cell_summary *cell = &table->summary->cells[row - 1];
     const rti_facet_summary *facet = &table->summary->facets[plan->cells[row - 1].facet];
+    rti_estimate agreement = cell->students.agreement;
     char number[48], missing[32];
+    agreement.half = NAN;
     switch (column) {
-    case 0:
+    case NAME:
         rti_label_cell(plan, row - 1, RTI_LABEL_ALL, out, 56);
         if (!out[0]) snprintf(out, RTI_LABEL_MAX, "student");
         break;
-    case COLUMN_ERROR:
+    case STUDENT:
         if (!cell->students.done) snprintf(out, RTI_LABEL_MAX, " %5s", state_of(&cell->students));
         else
             snprintf(out, RTI_LABEL_MAX, "%s%s%s", row - 1 == facet->best_cell && facet->cell_count > 1 ? "*" : " ",
                      rti_percent(&cell->students.test_last, number), missing_of(&cell->students, missing));
         break;
-    case COLUMN_VERDICT:
+    case VERDICT:
         snprintf(out, RTI_LABEL_MAX, "%s", cell->is_scratch ? "= scratch" : !cell->paired.pairs ? "-" :
                  cell->paired.identical && cell->paired.pairs > 1 ? "same" : rti_verdict_name(cell->paired.verdict));
         break;
-    case COLUMN_DIFFERENCE: rti_points(&cell->paired.difference, out); break;
-    case COLUMN_SCRATCH: rti_percent(&facet->scratch.test_last, out); break;
-    default: rti_percent(&cell->students.agreement, out);
+    case DIFFERENCE: rti_points(&cell->paired.difference, out); break;
+    case AGREEMENT: rti_percent(&agreement, out); break;
+    default: rti_percent(&facet->scratch.test_last, out);
     }
 }
 
 rti_table rti_table_cells(const rti_summary *summary) {
-    bool has_agreement = false;
-    for (int c = 0; c < summary->plan->cell_count; c++)
-        has_agreement = has_agreement || summary->cells[c].students.agreement.count > 0;
-    return (rti_table){summary, 0, 1 + summary->plan->cell_count, has_agreement ? CELL_COLUMNS : CELL_COLUMNS - 1,
-                       cells_text};
+    int columns = summary->plan->facet_count == 1 ? SCRATCH : CELL_COLUMNS;
+    return (rti_table){summary, 0, 1 + summary->plan->cell_count, columns, cells_text};
 }
 
 /* ---- setting ---------------------------------------------------------------------------------- */

@@ -95,11 +95,13 @@ static void chosen(rti_text *out, const rti_summary *summary, int facet, bool se
     char label[RTI_LABEL_MAX], number[48], best[48], points[48], p[32];
     rti_label_cell(plan, f->best_cell, several ? RTI_LABEL_ALL : RTI_LABEL_GRID, label, sizeof label);
     if (!label[0]) rti_label_cell(plan, f->best_cell, RTI_LABEL_ALL, label, sizeof label);
-    rti_text_printf(out, "  * chosen on validation: %s: %s %% (best epochs on validation: %s %%)\n", label,
+    rti_text_printf(out, "  * chosen on validation: %s\n    test error %s %%, at the best epochs %s %%\n", label,
                     rti_percent(&cell->students.test_last, number), rti_percent(&cell->students.test_best, best));
-    rti_text_printf(out, "    against scratch: %s points, paired %s (%s when adjusted for %d comparisons)\n",
-                    rti_points(&cell->paired.difference, points), rti_p_text(cell->paired.p, p),
-                    rti_p_text(cell->p_holm, best), f->tests);
+    rti_text_printf(out, "    against scratch %s points, ", rti_points(&cell->paired.difference, points));
+    if (isnan(cell->paired.p)) rti_text_append(out, "one pair: no test\n");
+    else
+        rti_text_printf(out, "%s%s, adjusted %s\n", rti_p_text(cell->paired.p, p),
+                        cell->paired.no_spread ? " (sign test)" : "", rti_p_text(cell->p_holm, best));
     if (f->scratch_is_better)
         rti_text_append(out, "    on validation scratch was not worse than it: distillation did not help here\n");
 }
@@ -110,8 +112,17 @@ static void legend(rti_text *out, const rti_summary *summary) {
     rti_text_printf(out, "  test error in %%, last epoch, %s\n",
                     plural ? "mean and 95 % interval over seeds" : "one seed: no intervals and no verdicts");
     if (plural)
-        rti_text_append(out, "  BEATS: below scratch, WORSE: above it, in a paired t-test over seeds with p < 0.05; "
-                             "neither: open\n");
+        rti_text_append(out, rti_is_grid(summary->plan)
+                                 ? "  BEATS: below scratch, WORSE: above it, in a paired t-test over seeds with p < 0.05; "
+                                   "neither: open\n"
+                                 : "  BEATS: below scratch in a paired t-test over seeds with p < 0.05; NO BEATS: above or "
+                                   "equal\n");
+    for (int c = 0; c < summary->plan->cell_count; c++) {
+        const rti_group *g = &summary->cells[c].students;
+        if (!g->done || g->done == g->trials) continue;
+        rti_text_printf(out, "  %d/%d: only so many seeds are finished\n", g->done, g->trials);
+        break;
+    }
 }
 
 static void contracts(rti_text *out, const rti_summary *summary, const rti_facts *facts) {
@@ -167,6 +178,19 @@ static void grids(rti_text *out, const rti_summary *summary) {
     }
 }
 
+/* One line per facet, when they are not in the head. */
+static void teachers(rti_text *out, const rti_summary *summary) {
+    const rti_plan *plan = summary->plan;
+    for (int f = 0; f < plan->facet_count && plan->facet_count > 1; f++) {
+        const rti_facet_summary *facet = &summary->facets[f];
+        char label[RTI_LABEL_MAX];
+        if (!facet->teacher.trials) continue;
+        rti_text_append(out, "  ");
+        rti_terminal_group(out, facet->teacher.trials > 1 ? "teachers" : "teacher", "networks", &facet->teacher);
+        rti_text_printf(out, " of %s\n", rti_label_cell(plan, facet->first_cell, RTI_LABEL_FACET, label, sizeof label));
+    }
+}
+
 void rti_terminal_summary(rti_text *out, const rti_summary *summary, const rti_facts *facts) {
     head(out, summary);
     rti_terminal_failures(out, summary, 10, "  ");
@@ -174,6 +198,7 @@ void rti_terminal_summary(rti_text *out, const rti_summary *summary, const rti_f
         grids(out, summary);
     } else {
         rti_table table = rti_table_cells(summary);
+        teachers(out, summary);
         rti_table_print(out, &table, 2);
     }
     rti_text_append(out, "\n");
