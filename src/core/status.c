@@ -52,6 +52,7 @@ void rt_assert_failed(const char *file, int line, const char *condition, const c
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "retort: caller's bug: %s [%s, %s:%d]\n", message, condition, file, line);
-    abort();
+    fprintf(stderr, "retort: caller's bug: %s [%s, %s:%d]\n", /* lint: fprintf */
+            message, condition, file, line);
+    abort(); /* lint: abort */
 }

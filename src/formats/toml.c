@@ -279,7 +279,7 @@ static rt_status parse_file(rti_toml_parser *p) {
         return rti_toml_fail(p, p->at, "a byte order mark: save the file as UTF-8 without one");
     size_t valid = rti_utf8_valid(p->text, length);
     if (valid < length) return rti_toml_fail(p, p->text + valid, "invalid UTF-8: save the file as UTF-8");
-    rti_toml_key table;
+    rti_toml_key table = {0};
     bool in_table = false;
     while (p->at < p->end) {
         rti_toml_skip_blanks(p);
