@@ -101,12 +101,12 @@ $(BUILD)/float/libretort.a:  $(call objects,float,$(LIBRARY_SOURCES))
 $(BUILD)/double/libretort.a: $(call objects,double,$(LIBRARY_SOURCES))
 
 # The shared library shows the public names and hides the others.
-$(BUILD)/float/$(SONAME).$(VERSION): $(call objects,float,$(LIBRARY_SOURCES)) $(BUILD)/gen/files
+$(BUILD)/float/libretort.so.$(VERSION): $(call objects,float,$(LIBRARY_SOURCES)) $(BUILD)/gen/files
 	@echo '{ global: rt_*; local: *; };' > $(BUILD)/gen/exports
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,$(BUILD)/gen/exports \
 	    -o $@ $(filter %.o,$^) $(LIBS)
 
-$(BUILD)/float/libretort.so: $(BUILD)/float/$(SONAME).$(VERSION)
+$(BUILD)/float/libretort.so: $(BUILD)/float/libretort.so.$(VERSION)
 	@cd $(@D) && ln -sf $(<F) $(SONAME) && ln -sf $(SONAME) $(@F)
 
 $(BUILD)/retort: $(call objects,float,$(PROGRAM_SOURCES)) $(BUILD)/float/libretort.a
@@ -182,8 +182,8 @@ install: all $(BUILD)/float/libretort.a $(BUILD)/float/libretort.so  ## into PRE
 	install -m 755 $(BUILD)/retort '$(to)/bin/retort'
 	install -m 755 $(BUILD)/retort-double '$(to)/libexec/retort-double'
 	install -m 644 $(BUILD)/float/libretort.a '$(to)/lib/libretort.a'
-	install -m 755 $(BUILD)/float/$(SONAME).$(VERSION) '$(to)/lib/$(SONAME).$(VERSION)'
-	ln -sf $(SONAME).$(VERSION) '$(to)/lib/$(SONAME)'
+	install -m 755 $(BUILD)/float/libretort.so.$(VERSION) '$(to)/lib/libretort.so.$(VERSION)'
+	ln -sf libretort.so.$(VERSION) '$(to)/lib/$(SONAME)'
 	ln -sf $(SONAME) '$(to)/lib/libretort.so'
 	install -m 644 include/retort/*.h '$(to)/include/retort/'
 	for f in plots/*.gp; do [ ! -f "$$f" ] || install -m 644 "$$f" '$(to)/share/retort/plots/'; done
@@ -195,7 +195,7 @@ install: all $(BUILD)/float/libretort.a $(BUILD)/float/libretort.so  ## into PRE
 
 uninstall:  ## removes what make install has put into PREFIX
 	rm -f '$(to)/bin/retort' '$(to)/libexec/retort-double' '$(to)/lib/libretort.a' '$(to)/lib/libretort.so' \
-	    '$(to)/lib/$(SONAME)' '$(to)/lib/$(SONAME).$(VERSION)' '$(to)/lib/pkgconfig/retort.pc'
+	    '$(to)/lib/$(SONAME)' '$(to)/lib/libretort.so.$(VERSION)' '$(to)/lib/pkgconfig/retort.pc'
 	rm -rf '$(to)/include/retort' '$(to)/share/retort'
 
 clean:  ## removes everything that was built
