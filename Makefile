@@ -51,7 +51,6 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.SECONDARY:
 .PHONY: all test sanitize check-clang lint demo data bench install uninstall clean help FORCE
 
 all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
