@@ -222,8 +222,9 @@ static void standardise(const rt_examples *examples, const double *mean, const d
 static rt_status standardise_all(rt_dataset *set, rt_error *error) {
     const rt_part *part = &set->parts[RT_PART_TRAIN];
     int64_t D = part->examples->features;
-    double *mean = rt_alloc_zero(2 * (size_t)D, sizeof *mean), *factor = mean + D;
+    double *mean = rt_alloc_zero(2 * (size_t)D, sizeof *mean);
     if (!mean) return rt_fail(error, RT_MEMORY, "no memory to standardise %lld columns", (long long)D);
+    double *factor = mean + D;
     double n = (double)part->count;
     for (int64_t i = 0; i < part->count; i++)
         for (int64_t d = 0; d < D; d++) mean[d] += part->examples->values[part->index[i] * D + d] / n;
