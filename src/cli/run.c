@@ -64,6 +64,11 @@ static bool take_option(arguments *a, int argc, char **argv, int *i, const char 
         if (!*problem && !read_count(value, 1, 256, &a->run.workers)) *problem = "--workers goes from 1 to 256:";
     } else if ((value = rti_option_value("--threads", argc, argv, i, problem))) {
         if (!*problem && !read_count(value, 1, 256, &a->run.threads)) *problem = "--threads goes from 1 to 256:";
+    } else if ((value = rti_option_value("--checkpoint", argc, argv, i, problem))) {
+        char *end;
+        a->run.checkpoint_s = strtod(value, &end);
+        if (!*problem && (end == value || *end || !(a->run.checkpoint_s >= 0)))
+            *problem = "--checkpoint needs a number of seconds, 0 or more:";
     } else if ((value = rti_option_value("--shard", argc, argv, i, problem))) {
         if (!*problem) *problem = read_shard(a, value);
     } else if (!strcmp(argv[*i], "--dry-run")) a->dry_run = true;
@@ -210,6 +215,7 @@ const rti_command rti_command_run = {
         "  --threads N       threads of each (default: processors divided by what runs)\n"
         "  --shard I/N       only part I of N of the students, and their teachers; auto: the task of a\n"
         "                    Slurm array\n"
+        "  --checkpoint S    saves unfinished trials every S seconds (default: 5; 0: after each epoch)\n"
         "  --dry-run         lists the trials, their states and why, and trains nothing\n"
         "  --retry-failed    tries failed trials again\n"
         "  --fail-fast       stops at the first failure (default: --keep-going)\n"

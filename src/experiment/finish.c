@@ -247,16 +247,18 @@ static rt_status save_manifest(rti_finish *f, rt_error *error) {
 }
 
 /* What an unfinished trial left: its checkpoint, and halves of files from a process that was killed. */
-static void tidy(const rti_finish *f) {
+static bool is_left_over(const char *name) {
+    return strstr(name, ".tmp-") || !strcmp(name, "checkpoint.bin") || !strcmp(name, "progress.csv");
+}
+
+void rti_trial_tidy(const char *directory) {
     char path[RTI_PATH_MAX];
-    DIR *directory = opendir(f->directory);
-    if (!directory) return;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        bool half = strstr(entry->d_name, ".tmp-") != NULL;
-        if (!half && strcmp(entry->d_name, "checkpoint.bin") && strcmp(entry->d_name, "progress.csv")) continue;
-        if (rti_path_join(path, sizeof path, f->directory, entry->d_name, NULL) == RT_OK) unlink(path);
-    }
-    closedir(directory);
+    DIR *listing = opendir(directory);
+    if (!listing) return;
+    for (struct dirent *entry; (entry = readdir(listing)) != NULL;)
+        if (is_left_over(entry->d_name) && rti_path_join(path, sizeof path, directory, entry->d_name, NULL) == RT_OK)
+            unlink(path);
+    closedir(listing);
 }
 
 rt_status rti_trial_finish(rti_finish *f, rt_error *error) {
@@ -275,6 +277,6 @@ rt_status rti_trial_finish(rti_finish *f, rt_error *error) {
     RT_TRY(save_manifest(f, error));
     RT_TRY(save_cost(f, error));
     RT_TRY(save_result(f, &last, &best, error));
-    tidy(f);
+    rti_trial_tidy(f->directory);
     return RT_OK;
 }

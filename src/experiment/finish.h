@@ -31,4 +31,7 @@ typedef struct rti_finish {
  * only an unfinished trial needs. Leaves the best weights in the model. */
 rt_status rti_trial_finish(rti_finish *finish, rt_error *error) RT_MUST_CHECK;
 
+/* Removes what a finished trial does not need from its directory. */
+void rti_trial_tidy(const char *directory);
+
 #endif

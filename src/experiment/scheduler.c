@@ -10,6 +10,9 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/file.h"
+#include "experiment/finish.h"
+#include "experiment/lock.h"
 #include "experiment/worker.h"
 #include "retort/alloc.h"
 #include "retort/threads.h"
@@ -259,6 +262,20 @@ static void run_all(run *r) {
     }
 }
 
+/* A process that was killed between its result and its last step leaves a claim and a checkpoint. */
+static void tidy_finished(const run *r) {
+    for (int t = 0; t < r->plan->trial_count; t++) {
+        char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
+        rti_lock lock;
+        if (r->trials[t] != SEEN_DONE) continue;
+        rti_trial_directory(r->plan, t, directory, sizeof directory);
+        if (rti_path_join(path, sizeof path, directory, "lock", NULL) != RT_OK || !rti_file_exists(path)) continue;
+        if (rti_lock_take(&lock, directory, NULL) != RT_OK) continue;
+        rti_trial_tidy(directory);
+        rti_lock_release(&lock);
+    }
+}
+
 static rt_status prepare(run *r, rt_error *error) {
     size_t trials = (size_t)r->plan->trial_count;
     r->processors = rt_threads_available();
@@ -274,6 +291,7 @@ static rt_status prepare(run *r, rt_error *error) {
     r->view.current.validation_accuracy = NAN;
     r->start_s = rti_clock_s();
     look_at_all(r);
+    tidy_finished(r);
     return rti_estimator_read(&r->estimator, r->plan, error);
 }
 

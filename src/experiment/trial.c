@@ -120,7 +120,11 @@ static void append_row(rti_text *text, const rt_epoch_report *report, const rt_q
 static rt_status end_epoch(run *r, const rt_epoch_report *report, rt_error *error) {
     const rt_part *validation = rt_dataset_part(r->plan->datasets[r->trial->dataset], RT_PART_VALIDATION);
     rt_quality quality = {0};
-    if (validation->count) RT_TRY(rt_evaluate(r->model, NULL, validation, &quality, NULL, error));
+    if (validation->count) {
+        rt_status status = rt_evaluate(r->model, NULL, validation, &quality, NULL, error);
+        if (status != RT_OK)
+            return rt_fail_in(error, status, "epoch %" PRId64 ", after step %" PRId64 ", validation", r->epoch, r->step);
+    }
     append_row(&r->now.metrics, report, &quality);
     if (r->now.metrics.failed) return rt_fail(error, RT_MEMORY, "no memory for the table of epochs");
 
