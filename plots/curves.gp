@@ -29,11 +29,12 @@ note = seeds > 1 ? sprintf('mean of %d seeds; bands: from the lowest to the high
                  : 'one seed; logarithmic axis'
 set label 1 note at graph 0, 1 offset 0.5, 0.8 left font ',13' textcolor rgb '#505050'
 
-positive(v) = v > floor_value ? v : floor_value
+# NaN (a group that is finished already) stays NaN.
+positive(v) = v != v ? NaN : v > floor_value ? v : floor_value
 teacher_title = teachers > 1 ? sprintf('teachers (mean of %d)', teachers) : 'teacher'
 scratch_title = 'scratch student (labels alone)'
 stats data skip 1 using 1 nooutput
-set xrange [1 - 0.02 * STATS_max : 1.02 * STATS_max]
+set xrange [0 : 1.02 * STATS_max]
 last = STATS_max
 y_low = 100
 y_high = 0

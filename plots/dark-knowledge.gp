@@ -41,7 +41,9 @@ wide = (right - left - 4 * gap_x) / 5
 high = (top - bottom - (examples - 1) * gap_y) / examples
 
 # The two numbers of neighbouring bars move apart.
-aside(e, k) = abs(truth[e] - second[e]) != 1 ? 0 : (k == truth[e]) == (truth[e] > second[e]) ? 0.4 : -0.4
+apart(e) = abs(truth[e] - second[e])
+push(e) = classes > 12 ? 0 : apart(e) == 1 ? 0.7 : apart(e) == 2 ? 0.3 : 0
+aside(e, k) = (k == truth[e]) == (truth[e] > second[e]) ? push(e) : -push(e)
 colour(e, k) = k == truth[e] ? 0x12355b : k == second[e] ? 0xe07a1f : 0xb0b0b0
 
 do for [kind in 'svg png'] {

@@ -34,6 +34,14 @@ const char *rti_duration_text(double seconds, char out[32]) {
     return out;
 }
 
+/* rti_percent with the points of a table's errors below each other. */
+static const char *aligned(const rti_summary *summary, const rti_estimate *e, char out[48]) {
+    double most = 0.0;
+    for (int c = 0; c < summary->plan->cell_count; c++)
+        if (summary->cells[c].students.test_last.count) most = fmax(most, summary->cells[c].students.test_last.mean);
+    return with_interval(e, most >= 0.99995 ? "%6.2f" : most >= 0.099995 ? "%5.2f" : "%.2f", out);
+}
+
 /* "BEATS", "WORSE", "same", "" */
 static const char *mark_of(const rti_cell_summary *cell) {
     if (cell->paired.identical && cell->paired.pairs > 1) return "same";
@@ -86,7 +94,7 @@ static void errors_text(const rti_table *table, int row, int column, char out[RT
     else if (cell->is_scratch) snprintf(out, RTI_LABEL_MAX, " = scratch%s", missing_of(&cell->students, missing));
     else
         snprintf(out, RTI_LABEL_MAX, "%s%s%s%s%s", c == table->summary->facets[table->facet].best_cell ? "*" : " ",
-                 rti_percent(&cell->students.test_last, number), mark[0] ? " " : "", mark,
+                 aligned(table->summary, &cell->students.test_last, number), mark[0] ? " " : "", mark,
                  missing_of(&cell->students, missing));
 }
 
@@ -133,7 +141,7 @@ static void cells_text(const rti_table *table, int row, int column, char out[RTI
         if (!cell->students.done) snprintf(out, RTI_LABEL_MAX, " %5s", state_of(&cell->students));
         else
             snprintf(out, RTI_LABEL_MAX, "%s%s%s", row - 1 == facet->best_cell && facet->cell_count > 1 ? "*" : " ",
-                     rti_percent(&cell->students.test_last, number), missing_of(&cell->students, missing));
+                     aligned(table->summary, &cell->students.test_last, number), missing_of(&cell->students, missing));
         break;
     case VERDICT:
         snprintf(out, RTI_LABEL_MAX, "%s", cell->is_scratch ? "= scratch" : !cell->paired.pairs ? "-" :

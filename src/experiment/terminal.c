@@ -100,8 +100,8 @@ static void chosen(rti_text *out, const rti_summary *summary, int facet, bool se
     rti_text_printf(out, "    against scratch %s points, ", rti_points(&cell->paired.difference, points));
     if (isnan(cell->paired.p)) rti_text_append(out, "one pair: no test\n");
     else
-        rti_text_printf(out, "%s%s, adjusted %s\n", rti_p_text(cell->paired.p, p),
-                        cell->paired.no_spread ? " (sign test)" : "", rti_p_text(cell->p_holm, best));
+        rti_text_printf(out, "%s%s (%s adjusted for %d cells)\n", cell->paired.no_spread ? "sign test " : "",
+                        rti_p_text(cell->paired.p, p), rti_p_text(cell->p_holm, best), f->tests);
     if (f->scratch_is_better)
         rti_text_append(out, "    on validation scratch was not worse than it: distillation did not help here\n");
 }
