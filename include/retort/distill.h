@@ -33,7 +33,8 @@ typedef struct rt_teacher rt_teacher;
  * and keeps them in evaluation mode. A single member's logits are passed on as they are, whatever
  * the combination. NULL and *error: RT_VALUE (no member, too many), RT_SHAPE (members with different
  * numbers of classes), RT_MEMORY. */
-rt_teacher *rt_teacher_new(rt_model *const members[], int count, rt_combine combine, rt_error *error) RT_MUST_CHECK;
+rt_teacher *rt_teacher_new(rt_model *const members[], int count, rt_combine combine,
+                           rt_error *error) RT_MUST_CHECK;
 void rt_teacher_free(rt_teacher *teacher);
 /* (N, K) logits v with softmax(v/T) = what the teacher says at T; no gradient. The members run in
  * evaluation mode. Logits of one example do not depend on the batch it stands in. NULL after a
@@ -57,7 +58,8 @@ const char *rt_method_formula(const char *method);
 bool rt_method_needs_teacher(const char *method);
 /* Are these options right for a problem with so many classes? RT_SPEC with a message. `options` holds
  * the method's rows, maybe among others. RT_NOT_FOUND for an unknown method names the nearest. */
-rt_status rt_method_check(const char *method, const rt_params *options, int64_t classes, rt_error *error) RT_MUST_CHECK;
+rt_status rt_method_check(const char *method, const rt_params *options, int64_t classes,
+                          rt_error *error) RT_MUST_CHECK;
 /* The loss contract in words and numbers for these options, several lines, into a buffer of at least
  * RT_CONTRACT_BYTES: the direction of each KL, the factor T^2, the reduction, which term alpha
  * multiplies, the weights that come out, and how stages are combined. */
@@ -76,7 +78,8 @@ const char *rt_preset_settings(const char *method, const char *preset);
  * somebody has set (options->given) is left alone, before and after: explicit settings win, whether
  * they come first or last, and another preset can be applied on top. RT_SPEC: no such method or
  * preset; the message names the nearest. */
-rt_status rt_preset_apply(const char *method, const char *preset, rt_params *options, rt_error *error) RT_MUST_CHECK;
+rt_status rt_preset_apply(const char *method, const char *preset, rt_params *options,
+                          rt_error *error) RT_MUST_CHECK;
 
 /* ---- the driver ---- */
 
@@ -124,8 +127,10 @@ int64_t rt_distiller_epochs_done(const rt_distiller *distiller);
 
 /* Everything needed to go on bit-exactly after the last whole epoch: weights, optimiser, method.
  * The bytes are released with rt_free. _restore checks that they fit. */
-rt_status rt_distiller_save(const rt_distiller *distiller, void **bytes, size_t *count, rt_error *error) RT_MUST_CHECK;
-rt_status rt_distiller_restore(rt_distiller *distiller, const void *bytes, size_t count, rt_error *error) RT_MUST_CHECK;
+rt_status rt_distiller_save(const rt_distiller *distiller, void **bytes, size_t *count,
+                            rt_error *error) RT_MUST_CHECK;
+rt_status rt_distiller_restore(rt_distiller *distiller, const void *bytes, size_t count,
+                               rt_error *error) RT_MUST_CHECK;
 
 /* ---- evaluation ---- */
 

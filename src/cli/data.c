@@ -53,7 +53,8 @@ static rt_status sheet_write(const rt_examples *e, const int32_t *numbers, int64
         for (int64_t y = 0; y < H * scale; y++)
             for (int64_t x = 0; x < W * scale; x++)
                 for (int64_t c = 0; c < C; c++)
-                    pixels[((top + y) * width + left + x) * C + c] = pixel(e, numbers[i], c, y / scale, x / scale);
+                    pixels[((top + y) * width + left + x) * C + c] = pixel(e, numbers[i], c, y / scale,
+                                                                           x / scale);
     }
     rt_status status = rti_png_write(path, pixels, (int)width, (int)height, (int)C, error);
     rt_free(pixels);
@@ -82,9 +83,11 @@ static int darkness(const rt_examples *e, int64_t number, int64_t y, int64_t x) 
 
 /* One row of images, two pixels above each other in a character. */
 static void preview(const rt_examples *e, const int32_t *numbers, int64_t count) {
-    static const char *const halves[] = {" ", "\xe2\x96\x84", "\xe2\x96\x80", "\xe2\x96\x88"}; /* lower, upper, full */
+    static const char *const halves[] = {" ", "\xe2\x96\x84", "\xe2\x96\x80",
+                                         "\xe2\x96\x88"}; /* lower, upper, full */
     struct winsize window;
-    int64_t columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
+    int64_t columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col
+                                                                                          : 80;
     int64_t fit = columns / (e->shape[2] + 1), shown = fit < count ? fit : count;
     bool utf8 = speaks_utf8();
     for (int64_t y = 0; y < e->shape[1] && shown > 0; y += 2) {
@@ -294,11 +297,14 @@ const rti_command rti_command_data = {
     .name = "data",
     .line = "shows, fetches and lists data sets",
     .usage =
-        "usage: retort data show SET [--count N] [--seed S] [--part train|test] [--scale N] [--out FILE.png] [KEY=VALUE ...]\n"
+        "usage: retort data show SET [--count N] [--seed S] [--part train|test] [--scale N] [--out FILE.png] "
+        "[KEY=VALUE ...]\n"
         "       retort data fetch mnist|fashion-mnist|cifar10 ...\n"
         "       retort data list\n\n"
-        "show   draws a sheet of images (SET.png unless --out says otherwise) and a preview on the terminal;\n"
-        "       of a table it prints the first rows. --seed: which digits are drawn; of other sets, a random\n"
+        "show   draws a sheet of images (SET.png unless --out says otherwise) and a preview on the "
+        "terminal;\n"
+        "       of a table it prints the first rows. --seed: which digits are drawn; of other sets, a "
+        "random\n"
         "       choice instead of the first ones. KEY=VALUE: any option of [data], e.g. csv.train=iris.csv\n"
         "fetch  downloads with curl, goes on with what was begun, verifies SHA-256, renames into place last\n"
         "list   the sets, where their files are looked for\n\n"

@@ -30,7 +30,8 @@ void rti_live_end(rti_live *live) {
 static void describe(const rti_live *live, const rti_run_view *v, char *out, size_t size) {
     char label[256], duration[32];
     int ended = v->done + v->failed + v->blocked, number = ended + v->running;
-    size_t used = (size_t)snprintf(out, size, "trial %d of %d", number < v->total ? number : v->total, v->total);
+    size_t used = (size_t)snprintf(out, size, "trial %d of %d", number < v->total ? number : v->total,
+                                   v->total);
     if (v->failed) used += (size_t)snprintf(out + used, size - used, " (%d failed)", v->failed);
     if (v->current.trial >= 0 && v->running) {
         rti_trial_label(live->plan, v->current.trial, label, sizeof label);
@@ -42,7 +43,8 @@ static void describe(const rti_live *live, const rti_run_view *v, char *out, siz
             used += (size_t)snprintf(out + used, size - used, "  validation %.1f %%",
                                      100 * v->current.validation_accuracy);
     } else if (v->elsewhere && !v->running) {
-        used += (size_t)snprintf(out + used, size - used, "  waiting for %d that other processes run", v->elsewhere);
+        used += (size_t)snprintf(out + used, size - used, "  waiting for %d that other processes run",
+                                 v->elsewhere);
     }
     if (used < size && !isnan(v->remaining_s) && v->running)
         snprintf(out + used, size - used, "  %s left", rti_duration(v->remaining_s, duration));
@@ -78,8 +80,8 @@ static void say_ended(rti_live *live, const rti_run_event *event) {
     const char *id = live->plan->trials[event->trial].id;
     if (event->end == RTI_END_FAILED || event->end == RTI_END_UNSAVED) {
         rti_live_end(live);
-        fprintf(stderr, "%s (%.16s) %s: %s\n", label, id, event->end == RTI_END_FAILED ? "failed" : "is not saved",
-                event->message);
+        fprintf(stderr, "%s (%.16s) %s: %s\n", label, id,
+                event->end == RTI_END_FAILED ? "failed" : "is not saved", event->message);
     } else if (event->end == RTI_END_DONE && !live->terminal) {
         fprintf(stderr, "%d of %d  %s (%.16s) done\n", v->done, v->total, label, id);
     }

@@ -40,11 +40,14 @@ static bool is_directory(const char *path) {
 }
 
 /* "runs/demo/" -> runs "runs" and spec "runs/demo/spec.toml". */
-static rt_status from_directory(const char *path, char spec[RTI_PATH_MAX], char runs[RTI_PATH_MAX], rt_error *error) {
+static rt_status from_directory(const char *path, char spec[RTI_PATH_MAX], char runs[RTI_PATH_MAX],
+                                rt_error *error) {
     RT_TRY(rti_path_join(spec, RTI_PATH_MAX, path, "spec.toml", error));
     if (!rti_file_exists(spec))
-        return rt_fail(error, RT_NOT_FOUND, "%s: there is no spec.toml in it, so no experiment has run there; name the "
-                       "spec file that was given to retort run", path);
+        return rt_fail(error, RT_NOT_FOUND,
+                       "%s: there is no spec.toml in it, so no experiment has run there; name the "
+                       "spec file that was given to retort run",
+                       path);
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/') length--;
     while (length && path[length - 1] != '/') length--;
@@ -59,7 +62,8 @@ static rt_status make_plan(const arguments *a, rti_plan *plan, rt_error *error) 
     if (directory) RT_TRY(from_directory(a->what, path, runs, error));
     rti_spec *spec = rt_alloc_zero(1, sizeof *spec);
     if (!spec) return rt_fail(error, RT_MEMORY, "not enough memory for the spec");
-    rt_status status = rti_spec_read(spec, directory ? path : a->what, a->overrides, a->override_count, error);
+    rt_status status = rti_spec_read(spec, directory ? path : a->what, a->overrides, a->override_count,
+                                     error);
     if (status == RT_OK) status = rti_plan_make(plan, spec, directory ? runs : a->runs, NULL, error);
     rt_free(spec);
     return status;
@@ -101,19 +105,25 @@ static int run(int argc, char **argv) {
         } else if (!only_names && word[0] == '-' && word[1]) {
             return rti_usage(&rti_command_report, "there is no option \"%s\".", word);
         } else if (a.what) {
-            return rti_usage(&rti_command_report, "one spec or directory at a time, not \"%s\" and \"%s\".", a.what, word);
+            return rti_usage(&rti_command_report, "one spec or directory at a time, not \"%s\" and \"%s\".",
+                             a.what, word);
         } else {
             a.what = word;
         }
     }
-    if (!a.what) return rti_usage(&rti_command_report, "which experiment? Name a spec file or a directory in runs.");
+    if (!a.what)
+        return rti_usage(&rti_command_report, "which experiment? Name a spec file or a directory in runs.");
     if (is_directory(a.what) && (a.override_count || runs_given))
-        return rti_usage(&rti_command_report, "--set and --runs go with a spec file; %s has its own spec.toml.", a.what);
+        return rti_usage(&rti_command_report,
+                         "--set and --runs go with a spec file; %s has its own spec.toml.", a.what);
     rt_error error = {0};
     return report(&a, &error) == RT_OK ? RTI_EXIT_DONE : rti_complain(&error);
 }
 
 const rti_command rti_command_report = {
-    .name = "report", .line = "writes the table, files and pictures of an experiment again", .usage = usage, .run = run,
+    .name = "report",
+    .line = "writes the table, files and pictures of an experiment again",
+    .usage = usage,
+    .run = run,
 };
 RTI_REGISTER(command, report)

@@ -35,7 +35,8 @@ static rt_status pending_reason(const rti_plan *plan, int trial, const rti_recor
     return RT_OK;
 }
 
-static rt_status append_trial(const rti_plan *plan, int trial, rti_text *out, int counts[4], rt_error *error) {
+static rt_status append_trial(const rti_plan *plan, int trial, rti_text *out, int counts[4],
+                              rt_error *error) {
     rti_record record;
     char directory[RTI_PATH_MAX], label[256], duration[32];
     RT_TRY(rti_record_read(plan, trial, &record, error));
@@ -63,8 +64,9 @@ rt_status rti_status_text(const rti_plan *plan, int shard, int shards, rti_text 
     int counts[4] = {0};
     for (int t = 0; t < plan->trial_count; t++)
         if (rti_in_shard(plan, t, shard, shards)) RT_TRY(append_trial(plan, t, out, counts, error));
-    rti_text_printf(out, "%s: %d done, %d running, %d pending, %d failed; %s\n", plan->spec.name, counts[RTI_DONE],
-                    counts[RTI_RUNNING], counts[RTI_PENDING], counts[RTI_FAILED], plan->directory);
+    rti_text_printf(out, "%s: %d done, %d running, %d pending, %d failed; %s\n", plan->spec.name,
+                    counts[RTI_DONE], counts[RTI_RUNNING], counts[RTI_PENDING], counts[RTI_FAILED],
+                    plan->directory);
     return out->failed ? rt_fail(error, RT_MEMORY, "no memory for the table") : RT_OK;
 }
 
@@ -76,7 +78,8 @@ static int run(int argc, char **argv) {
             return rti_usage(&rti_command_status, "unknown option %s", word);
         if (problem) return rti_usage(&rti_command_status, "%s %s", problem, word);
     }
-    if (!opening.spec) return rti_usage(&rti_command_status, "which spec? For example: retort status experiments/demo.toml");
+    if (!opening.spec)
+        return rti_usage(&rti_command_status, "which spec? For example: retort status experiments/demo.toml");
     static rti_plan plan;
     rt_error error = {0};
     rti_text text = RTI_TEXT_EMPTY;

@@ -6,6 +6,7 @@
 #include "experiment/experiment.h"
 
 /* One line for each trial of the shard (0, 0: all), and their numbers. RT_MEMORY, RT_IO. */
-rt_status rti_status_text(const rti_plan *plan, int shard, int shards, rti_text *out, rt_error *error) RT_MUST_CHECK;
+rt_status rti_status_text(const rti_plan *plan, int shard, int shards, rti_text *out,
+                          rt_error *error) RT_MUST_CHECK;
 
 #endif

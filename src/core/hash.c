@@ -69,7 +69,8 @@ void rti_hash_finish(const rti_hash *hash, uint64_t out[2]) {
 void rti_hash_finish_text(const rti_hash *hash, char out[RTI_HASH_TEXT]) {
     uint64_t words[2];
     rti_hash_finish(hash, words);
-    snprintf(out, RTI_HASH_TEXT, "%016llx%016llx", (unsigned long long)words[0], (unsigned long long)words[1]);
+    snprintf(out, RTI_HASH_TEXT, "%016llx%016llx", (unsigned long long)words[0],
+             (unsigned long long)words[1]);
 }
 
 uint64_t rti_hash64(uint64_t seed, const void *bytes, size_t count) {

@@ -75,15 +75,16 @@ static rt_status check_number(const rt_param *row, double x, bool whole, rt_erro
     if (isinf(row->max))
         return rt_fail(error, RT_SPEC, "%s is %.10g, but must be at least %.10g%s%s.", row->name, x, row->min,
                        space, row->unit);
-    return rt_fail(error, RT_SPEC, "%s is %.10g, but must be within %.10g ... %.10g%s%s.", row->name, x, row->min,
-                   row->max, space, row->unit);
+    return rt_fail(error, RT_SPEC, "%s is %.10g, but must be within %.10g ... %.10g%s%s.", row->name, x,
+                   row->min, row->max, space, row->unit);
 }
 
 static rt_status check_text(const rt_param *row, const char *text, rt_error *error) {
     if (!memchr(text, 0, RT_PARAM_TEXT_MAX))
         return rt_fail(error, RT_SPEC, "%s is longer than %d bytes.", row->name, RT_PARAM_TEXT_MAX - 1);
     if (row->type == RT_PARAM_CHOICE && !is_choice(row->choices, text))
-        return rt_fail(error, RT_SPEC, "%s is \"%.64s\", but must be one of %s.", row->name, text, row->choices);
+        return rt_fail(error, RT_SPEC, "%s is \"%.64s\", but must be one of %s.", row->name, text,
+                       row->choices);
     return RT_OK;
 }
 
@@ -129,7 +130,8 @@ static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c ==
 static bool scan_number(const char **at, double *out) {
     const char *p = *at;
     if (*p == '+' || *p == '-') p++;
-    if (!((*p >= '0' && *p <= '9') || *p == '.') || (p[0] == '0' && (p[1] == 'x' || p[1] == 'X'))) return false;
+    if (!((*p >= '0' && *p <= '9') || *p == '.') || (p[0] == '0' && (p[1] == 'x' || p[1] == 'X')))
+        return false;
     char *end;
     *out = strtod(*at, &end);
     if (end == *at || !isfinite(*out)) return false;
@@ -272,12 +274,14 @@ rt_status rt_params_set_text(rt_params *p, const char *name, const char *text, r
     rt_value value;
     if (!trim(text, trimmed, sizeof trimmed) || !scan_value(p->rows[i]->type, trimmed, &value)) {
         if (is_text(p->rows[i]->type))
-            return rt_fail(error, RT_SPEC, "%s must be a text of at most %d bytes, with the quotes closed.", name,
-                           RT_PARAM_TEXT_MAX - 1);
+            return rt_fail(error, RT_SPEC, "%s must be a text of at most %d bytes, with the quotes closed.",
+                           name, RT_PARAM_TEXT_MAX - 1);
         if (is_list(p->rows[i]->type))
-            return rt_fail(error, RT_SPEC, "%s must be %s like [30, 30] with at most %d entries, not \"%.64s\".",
-                           name, type_names[p->rows[i]->type], RT_PARAM_ITEMS_MAX, text);
-        return rt_fail(error, RT_SPEC, "%s must be %s, not \"%.64s\".", name, type_names[p->rows[i]->type], text);
+            return rt_fail(error, RT_SPEC,
+                           "%s must be %s like [30, 30] with at most %d entries, not \"%.64s\".", name,
+                           type_names[p->rows[i]->type], RT_PARAM_ITEMS_MAX, text);
+        return rt_fail(error, RT_SPEC, "%s must be %s, not \"%.64s\".", name, type_names[p->rows[i]->type],
+                       text);
     }
     return rt_params_set(p, name, &value, error);
 }

@@ -41,7 +41,9 @@ void rti_text_append_bytes(rti_text *text, const void *bytes, size_t count) {
     text->bytes[text->length] = 0;
 }
 
-void rti_text_append(rti_text *text, const char *string) { rti_text_append_bytes(text, string, strlen(string)); }
+void rti_text_append(rti_text *text, const char *string) {
+    rti_text_append_bytes(text, string, strlen(string));
+}
 
 void rti_text_printf(rti_text *text, const char *format, ...) {
     va_list arguments, again;

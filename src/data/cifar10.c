@@ -24,9 +24,12 @@ static rt_status folder_of(const char *directory, char out[RTI_PATH_MAX], rt_err
         RT_TRY(rti_path_join(path, sizeof path, out, "data_batch_1.bin", error));
         if (rti_file_exists(path)) return RT_OK;
     }
-    return rt_fail(error, RT_NOT_FOUND, "cifar10: data_batch_1.bin is neither in %s/cifar10 nor in "
-                   "%s/cifar-10-batches-bin. `retort data fetch cifar10` downloads it, RETORT_DATA=DIR uses files "
-                   "that are already there", directory, directory);
+    return rt_fail(
+        error, RT_NOT_FOUND,
+        "cifar10: data_batch_1.bin is neither in %s/cifar10 nor in "
+        "%s/cifar-10-batches-bin. `retort data fetch cifar10` downloads it, RETORT_DATA=DIR uses files "
+        "that are already there",
+        directory, directory);
 }
 
 /* Spreads `count` records of a file over pixels and labels. */
@@ -35,13 +38,15 @@ static rt_status batch_read(const char *path, uint8_t *pixels, int32_t *labels, 
     RT_TRY(rti_file_read(path, (size_t)BATCH * RECORD, &file, error));
     rt_status status = RT_OK;
     if (file.count != (size_t)BATCH * RECORD)
-        status = rt_fail(error, RT_FORMAT, "%s: has %zu bytes; a CIFAR-10 batch has %d (10000 records of 3073)", path,
+        status = rt_fail(error, RT_FORMAT,
+                         "%s: has %zu bytes; a CIFAR-10 batch has %d (10000 records of 3073)", path,
                          file.count, BATCH * RECORD);
     for (int i = 0; status == RT_OK && i < BATCH; i++) {
         const uint8_t *record = file.data + (size_t)i * RECORD;
         if (record[0] > 9)
-            status = rt_fail(error, RT_FORMAT, "%s: record %d (at byte %d) has the label %d; 0 to 9 is possible", path,
-                             i, i * RECORD, record[0]);
+            status = rt_fail(error, RT_FORMAT,
+                             "%s: record %d (at byte %d) has the label %d; 0 to 9 is possible", path, i,
+                             i * RECORD, record[0]);
         labels[i] = record[0];
         memcpy(pixels + (size_t)i * PIXELS, record + 1, PIXELS);
     }
@@ -49,7 +54,8 @@ static rt_status batch_read(const char *path, uint8_t *pixels, int32_t *labels, 
     return status;
 }
 
-static rt_status examples_alloc(rti_source *out, int batches, uint8_t **pixels, int32_t **labels, rt_error *error) {
+static rt_status examples_alloc(rti_source *out, int batches, uint8_t **pixels, int32_t **labels,
+                                rt_error *error) {
     size_t count = (size_t)batches * BATCH;
     *pixels = rt_alloc(count * PIXELS);
     rti_source_keep(out, *pixels);
@@ -90,18 +96,23 @@ static rt_status read_cifar10(const rt_params *options, const char *directory, c
     }
     RT_TRY(rti_path_join(path, sizeof path, folder, "test_batch_first1000.bin", error));
     if (!rti_file_exists(path))
-        return rt_fail(error, RT_NOT_FOUND, "cifar10: test_batch.bin is not in %s. `retort data fetch cifar10` "
-                       "downloads it", folder);
+        return rt_fail(error, RT_NOT_FOUND,
+                       "cifar10: test_batch.bin is not in %s. `retort data fetch cifar10` "
+                       "downloads it",
+                       folder);
     out->train.count = count - HELD_OUT;
-    out->test = examples_of(pixels + (size_t)(count - HELD_OUT) * PIXELS, labels + (count - HELD_OUT), HELD_OUT);
-    snprintf(out->note, sizeof out->note, "tested on the last 5000 training images, not on the official test set");
+    out->test = examples_of(pixels + (size_t)(count - HELD_OUT) * PIXELS, labels + (count - HELD_OUT),
+                            HELD_OUT);
+    snprintf(out->note, sizeof out->note,
+             "tested on the last 5000 training images, not on the official test set");
     return RT_OK;
 }
 
 const rti_dataset_kind rti_dataset_kind_cifar10 = {
     .name = "cifar10",
     .title = "CIFAR-10: photographs of ten things, 32x32 colour, 50000 and 10000",
-    .files = "DIR/cifar10/data_batch_1.bin ... data_batch_5.bin, test_batch.bin; also DIR/cifar-10-batches-bin",
+    .files =
+        "DIR/cifar10/data_batch_1.bin ... data_batch_5.bin, test_batch.bin; also DIR/cifar-10-batches-bin",
     .read = read_cifar10,
     .fetch = "cifar10",
 };

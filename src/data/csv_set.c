@@ -14,13 +14,16 @@
 
 static const rt_param rows[] = {
     RT_PARAM_TEXT_ROW("csv.train", "", "path of the training file"),
-    RT_PARAM_TEXT_ROW("csv.test", "", "path of the test file; \"\" holds out csv.holdout of the training file"),
+    RT_PARAM_TEXT_ROW("csv.test", "",
+                      "path of the test file; \"\" holds out csv.holdout of the training file"),
     RT_PARAM_REAL_ROW("csv.holdout", 0.2, 0.001, 0.999, "",
                       "fraction of the rows held out as the test set when there is no csv.test"),
-    RT_PARAM_CHOICE_ROW("csv.header", "auto", "auto|yes|no", "first line holds names; auto: it holds no number"),
+    RT_PARAM_CHOICE_ROW("csv.header", "auto", "auto|yes|no",
+                        "first line holds names; auto: it holds no number"),
     RT_PARAM_TEXT_ROW("csv.label", "-1", "label column: a name, or a number from 1; -1 is the last"),
     RT_PARAM_CHOICE_ROW("csv.separator", "comma", "comma|semicolon|tab", "what separates fields"),
-    RT_PARAM_BOOL_ROW("csv.standardise", 1, "mean 0 and deviation 1 per column, fitted on the train part alone"),
+    RT_PARAM_BOOL_ROW("csv.standardise", 1,
+                      "mean 0 and deviation 1 per column, fitted on the train part alone"),
 };
 
 /* One parsed file with what was found out about it. */
@@ -54,19 +57,24 @@ static rt_status layout_find(const rt_params *options, table *t, rt_error *error
     if (t->csv.rows == 0) return rt_fail(error, RT_FORMAT, "%s: is empty", t->path);
     t->first = strcmp(header, "yes") == 0 || (strcmp(header, "auto") == 0 && !holds_a_number(&t->csv, 0));
     if (t->csv.columns < 2)
-        return rt_fail(error, RT_FORMAT, "%s:1: one column only; a label and at least one number are needed. Is "
-                       "csv.separator right?", t->path);
+        return rt_fail(error, RT_FORMAT,
+                       "%s:1: one column only; a label and at least one number are needed. Is "
+                       "csv.separator right?",
+                       t->path);
     t->label = t->first || !is_number ? rti_csv_column(&t->csv, label) : -1;
     if (t->label >= 0) t->first = 1;
     else if (!is_number)
-        return rt_fail(error, RT_SPEC, "%s: csv.label: no column is named \"%s\" in the first line", t->path, label);
+        return rt_fail(error, RT_SPEC, "%s: csv.label: no column is named \"%s\" in the first line", t->path,
+                       label);
     else if (number == -1) t->label = t->csv.columns - 1;
     else if (number >= 1 && number <= t->csv.columns && number == floor(number)) t->label = (int)number - 1;
     else
-        return rt_fail(error, RT_SPEC, "%s: csv.label is %s; the file has the columns 1 to %d (-1 for the last)",
-                       t->path, label, t->csv.columns);
+        return rt_fail(error, RT_SPEC,
+                       "%s: csv.label is %s; the file has the columns 1 to %d (-1 for the last)", t->path,
+                       label, t->csv.columns);
     if (table_count(t) < 1) return rt_fail(error, RT_FORMAT, "%s: a header and no rows", t->path);
-    if (table_count(t) > INT32_MAX) return rt_fail(error, RT_FORMAT, "%s: more than 2147483647 rows", t->path);
+    if (table_count(t) > INT32_MAX)
+        return rt_fail(error, RT_FORMAT, "%s: more than 2147483647 rows", t->path);
     return RT_OK;
 }
 
@@ -106,10 +114,12 @@ static rt_status number_read(const table *t, int64_t row, int column, float *out
     }
     long long line = (long long)t->csv.lines[row];
     if (is_missing(field))
-        return rt_fail(error, RT_FORMAT, "%s:%lld: %s is missing; fill it in or leave the row out", t->path, line,
-                       column_name(t, column, name));
-    return rt_fail(error, RT_FORMAT, "%s:%lld: %s is \"%.40s\"; a finite number is needed (text has to be coded as "
-                   "numbers, the label column is csv.label)", t->path, line, column_name(t, column, name), field);
+        return rt_fail(error, RT_FORMAT, "%s:%lld: %s is missing; fill it in or leave the row out", t->path,
+                       line, column_name(t, column, name));
+    return rt_fail(error, RT_FORMAT,
+                   "%s:%lld: %s is \"%.40s\"; a finite number is needed (text has to be coded as "
+                   "numbers, the label column is csv.label)",
+                   t->path, line, column_name(t, column, name), field);
 }
 
 static rt_status values_read(const table *t, rti_source *source, rt_examples *out, rt_error *error) {
@@ -122,7 +132,8 @@ static rt_status values_read(const table *t, rti_source *source, rt_examples *ou
         for (int c = 0; c < t->csv.columns; c++)
             if (c != t->label) RT_TRY(number_read(t, i + t->first, c, to++, error));
     }
-    *out = (rt_examples){.count = count, .ndim = 1, .shape = {D}, .features = D, .values = values, .scale = 1};
+    *out = (rt_examples){
+        .count = count, .ndim = 1, .shape = {D}, .features = D, .values = values, .scale = 1};
     return RT_OK;
 }
 
@@ -136,7 +147,9 @@ static int by_number(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static int by_bytes(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 typedef int order_function(const void *, const void *);
 
@@ -152,8 +165,8 @@ static rt_status label_field(const table *t, int64_t i, const char **out, rt_err
     *out = rti_csv_field(&t->csv, row, t->label);
     if (!is_missing(*out)) return RT_OK;
     char name[64];
-    return rt_fail(error, RT_FORMAT, "%s:%lld: the label, %s, is missing; fill it in or leave the row out", t->path,
-                   (long long)t->csv.lines[row], column_name(t, t->label, name));
+    return rt_fail(error, RT_FORMAT, "%s:%lld: the label, %s, is missing; fill it in or leave the row out",
+                   t->path, (long long)t->csv.lines[row], column_name(t, t->label, name));
 }
 
 /* The distinct labels of the file in order, copied into a block of the source. */
@@ -173,11 +186,14 @@ static rt_status classes_find(const table *t, rti_source *source, int *classes, 
                 text_bytes += strlen(labels[i]) + 1;
             }
         if (distinct < 2 || distinct > CLASSES_MAX)
-            status = rt_fail(error, RT_FORMAT, "%s: the label column has %lld distinct values; 2 to %d are possible. "
-                             "Is csv.label right?", t->path, (long long)distinct, CLASSES_MAX);
+            status = rt_fail(error, RT_FORMAT,
+                             "%s: the label column has %lld distinct values; 2 to %d are possible. "
+                             "Is csv.label right?",
+                             t->path, (long long)distinct, CLASSES_MAX);
     }
     const char **names = status == RT_OK ? rt_alloc((size_t)distinct * sizeof *names + text_bytes) : NULL;
-    if (status == RT_OK && !names) status = rt_fail(error, RT_MEMORY, "%s: no memory for class names", t->path);
+    if (status == RT_OK && !names)
+        status = rt_fail(error, RT_MEMORY, "%s: no memory for class names", t->path);
     if (status == RT_OK) {
         rti_source_keep(source, names);
         char *to = (char *)(names + distinct);
@@ -208,8 +224,10 @@ static rt_status labels_read(const table *t, const char *const *names, int class
         const char *const *found =
             comparable ? bsearch(&label, names, (size_t)classes, sizeof *names, order) : NULL;
         if (!found)
-            return rt_fail(error, RT_FORMAT, "%s:%lld: the label \"%.40s\" is none of the %d classes of the training "
-                           "file", t->path, (long long)t->csv.lines[i + t->first], label, classes);
+            return rt_fail(error, RT_FORMAT,
+                           "%s:%lld: the label \"%.40s\" is none of the %d classes of the training "
+                           "file",
+                           t->path, (long long)t->csv.lines[i + t->first], label, classes);
         labels[i] = (int32_t)(found - names);
     }
     out->labels = labels;
@@ -231,11 +249,13 @@ static rt_status hold_out(const rt_params *options, rti_source *out, rt_error *e
     int32_t *list = rt_alloc((size_t)N * sizeof *list), *labels = rt_alloc((size_t)N * sizeof *labels);
     float *values = rt_alloc((size_t)(N * D) * sizeof *values);
     bool *chosen = rt_alloc((size_t)N * sizeof *chosen);
-    rt_status status = list && labels && values && chosen ? RT_OK : rt_fail(error, RT_MEMORY, "no memory to split rows");
+    rt_status status = list && labels && values && chosen
+                           ? RT_OK
+                           : rt_fail(error, RT_MEMORY, "no memory to split rows");
     if (status == RT_OK) {
         for (int64_t i = 0; i < N; i++) list[i] = (int32_t)i;
-        status = rti_choose(all->labels, all->classes, list, N, want, (uint64_t)rt_params_int(options, "seed"),
-                            "holdout", chosen, error);
+        status = rti_choose(all->labels, all->classes, list, N, want,
+                            (uint64_t)rt_params_int(options, "seed"), "holdout", chosen, error);
     }
     if (status == RT_OK) {
         int64_t at[2] = {0, N - want};
@@ -261,21 +281,22 @@ static rt_status hold_out(const rt_params *options, rti_source *out, rt_error *e
     return status;
 }
 
-static rt_status test_read(const rt_params *options, const char *directory, rti_source *out, const table *train,
-                           rt_error *error) {
+static rt_status test_read(const rt_params *options, const char *directory, rti_source *out,
+                           const table *train, rt_error *error) {
     const char *path = rt_params_text(options, "csv.test");
     if (!*path) return hold_out(options, out, error);
     table t;
     RT_TRY(table_read(options, path, directory, &t, error));
     rt_status status = RT_OK;
     if (t.csv.columns != train->csv.columns)
-        status = rt_fail(error, RT_FORMAT, "%s has %d columns and %s has %d", t.path, t.csv.columns, train->path,
-                         train->csv.columns);
+        status = rt_fail(error, RT_FORMAT, "%s has %d columns and %s has %d", t.path, t.csv.columns,
+                         train->path, train->csv.columns);
     else if (t.label != train->label)
-        status = rt_fail(error, RT_FORMAT, "%s: the label is column %d, in %s it is column %d", t.path, t.label + 1,
-                         train->path, train->label + 1);
+        status = rt_fail(error, RT_FORMAT, "%s: the label is column %d, in %s it is column %d", t.path,
+                         t.label + 1, train->path, train->label + 1);
     if (status == RT_OK) status = values_read(&t, out, &out->test, error);
-    if (status == RT_OK) status = labels_read(&t, out->class_names, out->train.classes, out, &out->test, error);
+    if (status == RT_OK)
+        status = labels_read(&t, out->class_names, out->train.classes, out, &out->test, error);
     rti_csv_deinit(&t.csv);
     return status;
 }
@@ -283,7 +304,9 @@ static rt_status test_read(const rt_params *options, const char *directory, rti_
 static rt_status read_csv(const rt_params *options, const char *directory, const rti_source *like,
                           rti_source *out, rt_error *error) {
     const char *path = rt_params_text(options, "csv.train");
-    if (!*path) return rt_fail(error, RT_SPEC, "set \"csv\" needs a path: csv.train%s", like ? " or transfer.csv" : "");
+    if (!*path)
+        return rt_fail(error, RT_SPEC, "set \"csv\" needs a path: csv.train%s",
+                       like ? " or transfer.csv" : "");
     table t;
     RT_TRY(table_read(options, path, directory, &t, error));
     int classes = like ? like->train.classes : 0;

@@ -60,8 +60,10 @@ static void knots_place(drawing *d, const rti_form *form) {
     float pose = uniform(&d->rng, -0.15f, 1.15f), wobble = 0.024f * d->sloppiness;
     for (int i = 0; i < form->count; i++) {
         const rti_knot *k = &form->knots[i];
-        d->knots[i].x = 0.01f * ((float)k->ax + pose * (float)(k->bx - k->ax)) - 0.5f + wobble * bell(&d->rng);
-        d->knots[i].y = 0.01f * ((float)k->ay + pose * (float)(k->by - k->ay)) - 0.5f + wobble * bell(&d->rng);
+        d->knots[i].x = 0.01f * ((float)k->ax + pose * (float)(k->bx - k->ax)) - 0.5f +
+                        wobble * bell(&d->rng);
+        d->knots[i].y = 0.01f * ((float)k->ay + pose * (float)(k->by - k->ay)) - 0.5f +
+                        wobble * bell(&d->rng);
     }
 }
 
@@ -85,7 +87,8 @@ static void curve(drawing *d, const rti_form *form) {
         point p3 = breaks_after ? (point){2 * p2.x - p1.x, 2 * p2.y - p1.y} : k[i + 2];
         for (int s = starts ? 0 : 1; s <= STEPS; s++) {
             float t = (float)s / STEPS;
-            d->points[d->count] = (point){spline(p0.x, p1.x, p2.x, p3.x, t), spline(p0.y, p1.y, p2.y, p3.y, t)};
+            d->points[d->count] = (point){spline(p0.x, p1.x, p2.x, p3.x, t),
+                                          spline(p0.y, p1.y, p2.y, p3.y, t)};
             d->pen_up[d->count++] = s == STEPS && form->knots[i + 1].pen == RTI_PEN_UP;
         }
     }
@@ -100,7 +103,8 @@ static void elastic(drawing *d) {
     point node[GRID][GRID];
     float strength = 0.046f * d->sloppiness;
     for (int y = 0; y < GRID; y++)
-        for (int x = 0; x < GRID; x++) node[y][x] = (point){strength * bell(&d->rng), strength * bell(&d->rng)};
+        for (int x = 0; x < GRID; x++)
+            node[y][x] = (point){strength * bell(&d->rng), strength * bell(&d->rng)};
     for (int i = 0; i < d->count; i++) {
         point *p = &d->points[i];
         float gx = (p->x + 0.7f) * ((GRID - 1) / 1.4f), gy = (p->y + 0.7f) * ((GRID - 1) / 1.4f);
@@ -119,7 +123,8 @@ static void elastic(drawing *d) {
 static void affine(drawing *d) {
     float aspect = 1.04f + 0.17f * bell(&d->rng);
     float slant = 0.17f + 0.21f * bell(&d->rng);
-    float half = 0.055f * bell(&d->rng), c = (1 - half * half) / (1 + half * half), s = 2 * half / (1 + half * half);
+    float half = 0.055f * bell(&d->rng), c = (1 - half * half) / (1 + half * half),
+          s = 2 * half / (1 + half * half);
     if (aspect < 0.6f) aspect = 0.6f;
     for (int i = 0; i < d->count; i++) {
         point *p = &d->points[i];

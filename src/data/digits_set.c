@@ -29,10 +29,12 @@ static void draw_some(void *context, int64_t task) {
 
 static rt_status draw_all(uint64_t seed, uint64_t first, int64_t count, rti_source *source, rt_examples *out,
                           rt_error *error) {
-    work w = {seed, first, count, rt_alloc((size_t)count * PIXELS), rt_alloc((size_t)count * sizeof(int32_t))};
+    work w = {seed, first, count, rt_alloc((size_t)count * PIXELS),
+              rt_alloc((size_t)count * sizeof(int32_t))};
     rti_source_keep(source, w.pixels);
     rti_source_keep(source, w.labels);
-    if (!w.pixels || !w.labels) return rt_fail(error, RT_MEMORY, "digits: no memory for %lld images", (long long)count);
+    if (!w.pixels || !w.labels)
+        return rt_fail(error, RT_MEMORY, "digits: no memory for %lld images", (long long)count);
     for (int64_t i = 0; i < count; i++) {
         rt_rng rng = rt_rng_stream(seed, "digit.label", 0, first + (uint64_t)i);
         w.labels[i] = (int32_t)rt_rng_below(&rng, 10);

@@ -11,13 +11,15 @@ static const char *environment(const char *name) {
 }
 
 rt_status rt_data_directory(char *out, size_t size, rt_error *error) {
-    const char *given = environment("RETORT_DATA"), *user = environment("XDG_DATA_HOME"), *home = environment("HOME");
+    const char *given = environment("RETORT_DATA"), *user = environment("XDG_DATA_HOME"),
+               *home = environment("HOME");
     int length;
     if (given) length = snprintf(out, size, "%s", given);
     else if (user) length = snprintf(out, size, "%s/retort", user);
     else if (home) length = snprintf(out, size, "%s/.local/share/retort", home);
     else
-        return rt_fail(error, RT_NOT_FOUND, "no data directory: neither RETORT_DATA nor XDG_DATA_HOME nor HOME is set. "
+        return rt_fail(error, RT_NOT_FOUND,
+                       "no data directory: neither RETORT_DATA nor XDG_DATA_HOME nor HOME is set. "
                        "Set RETORT_DATA to a directory");
     if (length < 0 || (size_t)length >= size)
         return rt_fail(error, RT_VALUE, "the data directory's name is longer than %zu bytes", size);

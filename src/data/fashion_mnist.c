@@ -17,7 +17,8 @@ static rt_status read_fashion_mnist(const rt_params *options, const char *direct
 const rti_dataset_kind rti_dataset_kind_fashion_mnist = {
     .name = "fashion-mnist",
     .title = "Fashion-MNIST: clothing, 28x28 grey, 60000 and 10000",
-    .files = "DIR/fashion-mnist/train-images-idx3-ubyte and its three companions, or in DIR itself, plain or .gz",
+    .files =
+        "DIR/fashion-mnist/train-images-idx3-ubyte and its three companions, or in DIR itself, plain or .gz",
     .read = read_fashion_mnist,
     .fetch = "fashion-mnist",
 };

@@ -56,24 +56,41 @@ static const rti_fetch_member cifar10_members[] = {
 };
 
 static const rti_fetch_set sets[] = {
-    {"mnist", {"https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"},
-     mnist_files, 4, NULL, NULL, 0},
+    {"mnist",
+     {"https://ossci-datasets.s3.amazonaws.com/mnist/",
+      "https://storage.googleapis.com/cvdf-datasets/mnist/"},
+     mnist_files,
+     4,
+     NULL,
+     NULL,
+     0},
     {"fashion-mnist",
      {"http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
       "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"},
-     fashion_files, 4, NULL, NULL, 0},
+     fashion_files,
+     4,
+     NULL,
+     NULL,
+     0},
     {"cifar10",
-     {"https://www.cs.toronto.edu/~kriz/", "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/"},
-     cifar10_files, 1, "cifar-10-batches-bin", cifar10_members, 6},
+     {"https://www.cs.toronto.edu/~kriz/",
+      "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/"},
+     cifar10_files,
+     1,
+     "cifar-10-batches-bin",
+     cifar10_members,
+     6},
 };
 
 /* ---- sums ---- */
 
 static rt_status sha256_of(const char *path, char out[65], rt_error *error) {
-    const char *const sha256sum[] = {"sha256sum", path, NULL}, *const shasum[] = {"shasum", "-a", "256", path, NULL};
+    const char *const sha256sum[] = {"sha256sum", path, NULL}, *const shasum[] = {"shasum", "-a", "256", path,
+                                                                                  NULL};
     rti_bytes said;
     if (!rti_program_exists("sha256sum") && !rti_program_exists("shasum"))
-        return rt_fail(error, RT_PROGRAM, "neither sha256sum nor shasum is there to verify downloads; install coreutils "
+        return rt_fail(error, RT_PROGRAM,
+                       "neither sha256sum nor shasum is there to verify downloads; install coreutils "
                        "or perl");
     RT_TRY(rti_program_run(rti_program_exists("sha256sum") ? sha256sum : shasum, 65536, &said, error));
     const char *sum = (const char *)said.data;
@@ -82,7 +99,8 @@ static rt_status sha256_of(const char *path, char out[65], rt_error *error) {
     if (length == 64) memcpy(out, sum, 64);
     out[64] = 0;
     rt_free(said.data);
-    return length == 64 ? RT_OK : rt_fail(error, RT_PROGRAM, "%s: the program for SHA-256 said something else", path);
+    return length == 64 ? RT_OK
+                        : rt_fail(error, RT_PROGRAM, "%s: the program for SHA-256 said something else", path);
 }
 
 /* *same: the file has this sum. */
@@ -102,9 +120,10 @@ static long long size_of(const char *path) {
 
 static rt_status curl(const char *address, const char *part, rt_error *error) {
     const char *progress = isatty(STDERR_FILENO) ? "--progress-bar" : "--silent";
-    const char *const argv[] = {"curl", "--fail", "--location", "--show-error", progress, "--connect-timeout", "20",
-                                "--speed-limit", "1000", "--speed-time", "60", "--continue-at", "-", "--output", part,
-                                "--", address, NULL};
+    const char *const argv[] = {
+        "curl", "--fail",        "--location", "--show-error", progress, "--connect-timeout",
+        "20",   "--speed-limit", "1000",       "--speed-time", "60",     "--continue-at",
+        "-",    "--output",      part,         "--",           address,  NULL};
     return rti_program_run(argv, 0, NULL, error);
 }
 
@@ -121,7 +140,8 @@ static bool mirror_try(const char *address, const rti_download *d, const char *p
         if (came && sum_compare(part, d->sha256, &same, error) != RT_OK) return false;
         if (same) return true;
         if (came) {
-            rt_fail(error, RT_FORMAT, "%s: the SHA-256 is not that of the published file; nothing was kept", address);
+            rt_fail(error, RT_FORMAT, "%s: the SHA-256 is not that of the published file; nothing was kept",
+                    address);
             unlink(part);
         } else {
             rt_fail(error, RT_PROGRAM, "%s: %s", address, why.message);
@@ -155,8 +175,8 @@ static bool mirror_address(const rti_fetch_set *set, const rti_download *d, int 
 }
 
 /* folder/FILE with the right sum, from what is there, what was begun, or a mirror. */
-static rt_status packed_get(const rti_fetch_set *set, const rti_download *d, const char *packed, const char *part,
-                            rt_error *error) {
+static rt_status packed_get(const rti_fetch_set *set, const rti_download *d, const char *packed,
+                            const char *part, rt_error *error) {
     bool same = false;
     if (rti_file_exists(packed)) {
         RT_TRY(sum_compare(packed, d->sha256, &same, error));
@@ -174,8 +194,10 @@ static rt_status packed_get(const rti_fetch_set *set, const rti_download *d, con
         tried++;
     }
     if (!same)
-        return rt_fail(error, last.status ? last.status : RT_PROGRAM, "%s could not be fetched from any of %d mirrors. "
-                       "The last: %s", d->file, tried, last.message);
+        return rt_fail(error, last.status ? last.status : RT_PROGRAM,
+                       "%s could not be fetched from any of %d mirrors. "
+                       "The last: %s",
+                       d->file, tried, last.message);
     if (rename(part, packed) != 0)
         return rt_fail(error, RT_IO, "%s: cannot be renamed to %s: %s", part, packed, strerror(errno));
     return RT_OK;
@@ -188,7 +210,8 @@ static rt_status gunzip(const rti_download *d, const char *packed, const char *p
     RT_TRY(rti_file_read_gzip(packed, d->bytes, &bytes, error));
     rt_status status = RT_OK;
     if (bytes.count != d->bytes)
-        status = rt_fail(error, RT_FORMAT, "%s: unpacks to %zu bytes instead of %zu", packed, bytes.count, d->bytes);
+        status = rt_fail(error, RT_FORMAT, "%s: unpacks to %zu bytes instead of %zu", packed, bytes.count,
+                         d->bytes);
     if (status == RT_OK) status = rti_file_write(path, bytes.data, bytes.count, error);
     rt_free(bytes.data);
     return status;
@@ -209,7 +232,9 @@ static rt_status untar(const rti_fetch_set *set, const char *packed, const char 
             RT_TRY(rti_path_join(to, sizeof to, folder, m->name, error));
             if (pass == 0) {
                 RT_TRY(sum_compare(from, m->sha256, &same, error));
-                if (!same) return rt_fail(error, RT_FORMAT, "%s: the SHA-256 is not that of the published file", from);
+                if (!same)
+                    return rt_fail(error, RT_FORMAT, "%s: the SHA-256 is not that of the published file",
+                                   from);
             } else if (rename(from, to) != 0) {
                 return rt_fail(error, RT_IO, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
             }
@@ -223,12 +248,14 @@ static rt_status untar(const rti_fetch_set *set, const char *packed, const char 
 static bool members_there(const rti_fetch_set *set, const char *folder) {
     char path[RTI_PATH_MAX];
     for (int i = 0; i < set->member_count; i++)
-        if (rti_path_join(path, sizeof path, folder, set->members[i].name, NULL) != RT_OK || !rti_file_exists(path))
+        if (rti_path_join(path, sizeof path, folder, set->members[i].name, NULL) != RT_OK ||
+            !rti_file_exists(path))
             return false;
     return true;
 }
 
-static rt_status download_get(const rti_fetch_set *set, const rti_download *d, const char *folder, rt_error *error) {
+static rt_status download_get(const rti_fetch_set *set, const rti_download *d, const char *folder,
+                              rt_error *error) {
     char packed[RTI_PATH_MAX], part[RTI_PATH_MAX], path[RTI_PATH_MAX], name[64];
     snprintf(name, sizeof name, "%s.part", d->file);
     RT_TRY(rti_path_join(packed, sizeof packed, folder, d->file, error));
@@ -262,7 +289,8 @@ rt_status rt_data_fetch(const char *name, const char *directory, rt_error *error
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         if (strcmp(sets[i].name, name) == 0) set = &sets[i];
     if (!set)
-        return rt_fail(error, RT_NOT_FOUND, "\"%s\" cannot be fetched; mnist, fashion-mnist and cifar10 can", name);
+        return rt_fail(error, RT_NOT_FOUND, "\"%s\" cannot be fetched; mnist, fashion-mnist and cifar10 can",
+                       name);
     if (!directory) {
         RT_TRY(rt_data_directory(found, sizeof found, error));
         directory = found;

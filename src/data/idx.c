@@ -30,8 +30,8 @@ static rt_status header_read(const char *path, rti_idx *out, rt_error *error) {
     const uint8_t *p = out->file.data;
     size_t length = out->file.count;
     if (length < 4)
-        return rt_fail(error, RT_FORMAT, "%s: %zu bytes are too short for an IDX header; the file is truncated",
-                       path, length);
+        return rt_fail(error, RT_FORMAT,
+                       "%s: %zu bytes are too short for an IDX header; the file is truncated", path, length);
     if (p[0] != 0 || p[1] != 0)
         return rt_fail(error, RT_FORMAT, "%s: not an IDX file: it starts with the bytes %02x %02x %02x %02x, "
                        "an IDX file with 00 00 08", path, p[0], p[1], p[2], p[3]);
@@ -43,14 +43,16 @@ static rt_status header_read(const char *path, rti_idx *out, rt_error *error) {
         return rt_fail(error, RT_FORMAT, "%s: byte 3 says %d dimensions; 1 to 4 are read", path, out->ndim);
     size_t header = 4 + 4 * (size_t)out->ndim;
     if (length < header)
-        return rt_fail(error, RT_FORMAT, "%s: the header needs %zu bytes and the file has %zu; it is truncated",
-                       path, header, length);
+        return rt_fail(error, RT_FORMAT,
+                       "%s: the header needs %zu bytes and the file has %zu; it is truncated", path, header,
+                       length);
     uint64_t total = 1;
     for (int d = 0; d < out->ndim; d++) {
         out->shape[d] = big_endian(p + 4 + 4 * d);
         if (out->shape[d] < 1 || out->shape[d] > INT32_MAX)
-            return rt_fail(error, RT_FORMAT, "%s: extent %d (at byte %d) is %lld; 1 to 2147483647 is possible",
-                           path, d, 4 + 4 * d, (long long)out->shape[d]);
+            return rt_fail(error, RT_FORMAT,
+                           "%s: extent %d (at byte %d) is %lld; 1 to 2147483647 is possible", path, d,
+                           4 + 4 * d, (long long)out->shape[d]);
         if (total > IDX_LIMIT_BYTES / (uint64_t)out->shape[d])
             return rt_fail(error, RT_FORMAT, "%s: the extents in the header multiply to more than %zu bytes; "
                            "the header is damaged", path, IDX_LIMIT_BYTES);
@@ -78,7 +80,8 @@ rt_status rti_idx_read(const char *path, rti_idx *out, rt_error *error) {
 /* (N,H,W) are grey images (1,H,W); (N,C,H,W) images; (N,D) rows. */
 static rt_status shape_of_one(const char *path, const rti_idx *images, rt_examples *out, rt_error *error) {
     if (images->ndim == 1)
-        return rt_fail(error, RT_FORMAT, "%s: has one dimension, as a label file has; images have 2 to 4", path);
+        return rt_fail(error, RT_FORMAT, "%s: has one dimension, as a label file has; images have 2 to 4",
+                       path);
     out->ndim = 0;
     if (images->ndim == 3) out->shape[out->ndim++] = 1;
     out->features = 1;
@@ -114,9 +117,11 @@ rt_status rti_idx_examples(const char *images_path, const char *labels_path, int
     RT_TRY(rti_idx_read(labels_path, &labels, error));
     rt_status status = RT_OK;
     if (labels.ndim != 1)
-        status = rt_fail(error, RT_FORMAT, "%s: has %d dimensions; a label file has one", labels_path, labels.ndim);
+        status = rt_fail(error, RT_FORMAT, "%s: has %d dimensions; a label file has one", labels_path,
+                         labels.ndim);
     else if (labels.shape[0] != images.shape[0])
-        status = rt_fail(error, RT_FORMAT, "%s has %lld images and %s has %lld labels; they do not belong together",
+        status = rt_fail(error, RT_FORMAT,
+                         "%s has %lld images and %s has %lld labels; they do not belong together",
                          images_path, (long long)images.shape[0], labels_path, (long long)labels.shape[0]);
     else {
         int32_t *to = rt_alloc((size_t)labels.shape[0] * sizeof *to);
@@ -138,7 +143,8 @@ static const rt_param rows[] = {
     RT_PARAM_TEXT_ROW("idx.train_labels", "", "IDX file with their labels"),
     RT_PARAM_TEXT_ROW("idx.test_images", "", "IDX file with the test images"),
     RT_PARAM_TEXT_ROW("idx.test_labels", "", "IDX file with their labels"),
-    RT_PARAM_INT_ROW("idx.classes", 0, 0, 256, "classes", "number of classes; 0 takes one more than the largest label"),
+    RT_PARAM_INT_ROW("idx.classes", 0, 0, 256, "classes",
+                     "number of classes; 0 takes one more than the largest label"),
 };
 
 /* A path is looked up from where we stand, then in the data directory. */

@@ -13,8 +13,10 @@ static rt_status locate(const char *directory, const char *folder, const char *f
         RT_TRY(rti_path_join(out, RTI_PATH_MAX, places[i], file, error));
         if (rti_file_or_gzip_exists(out)) return RT_OK;
     }
-    return rt_fail(error, RT_NOT_FOUND, "%s: %s is neither in %s nor in %s. `retort data fetch %s` downloads it, "
-                   "RETORT_DATA=DIR uses files that are already there", name, file, folder_path, directory, name);
+    return rt_fail(error, RT_NOT_FOUND,
+                   "%s: %s is neither in %s nor in %s. `retort data fetch %s` downloads it, "
+                   "RETORT_DATA=DIR uses files that are already there",
+                   name, file, folder_path, directory, name);
 }
 
 rt_status rti_mnist_files_read(const char *directory, const char *folder, const char *name,

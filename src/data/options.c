@@ -26,27 +26,33 @@ static char set_choices[256], transfer_choices[256];
 
 static const rt_param common_rows[] = {
     RT_PARAM_CHOICE_ROW("set", "digits", set_choices, "the data set"),
-    RT_PARAM_INT_ROW("validation", 1000, 0, COUNT_MAX, "examples",
-                     "taken from the training examples, by class in proportion; every choice is made on these"),
+    RT_PARAM_INT_ROW(
+        "validation", 1000, 0, COUNT_MAX, "examples",
+        "taken from the training examples, by class in proportion; every choice is made on these"),
     RT_PARAM_INT_ROW("batch", 100, 1, 1 << 20, "examples", "examples in a training batch"),
-    RT_PARAM_INT_ROW("seed", 1, 0, 9007199254740992.0, "",
-                     "fixes the validation examples, subsets and label noise; independent of the trial's seed"),
+    RT_PARAM_INT_ROW(
+        "seed", 1, 0, 9007199254740992.0, "",
+        "fixes the validation examples, subsets and label noise; independent of the trial's seed"),
     RT_PARAM_INT_ROW("train.size", 0, 0, COUNT_MAX, "examples",
                      "training examples that are used, by class in proportion; 0 for all"),
     RT_PARAM_REAL_ROW("train.fraction", 1.0, 0.0, 1.0, "", "the same as a fraction of the training examples"),
     RT_PARAM_INTS_ROW("train.classes", "[]", 0, 65535, "", "classes that are used in training; [] for all"),
     RT_PARAM_REAL_ROW("label_noise", 0.0, 0.0, 1.0, "",
                       "fraction of training labels changed into another class at random"),
-    RT_PARAM_CHOICE_ROW("transfer.from", "train", "train|unseen|all",
-                        "where students' examples come from: what the teacher trained on, what it did not, or both"),
+    RT_PARAM_CHOICE_ROW(
+        "transfer.from", "train", "train|unseen|all",
+        "where students' examples come from: what the teacher trained on, what it did not, or both"),
     RT_PARAM_INT_ROW("transfer.size", 0, 0, COUNT_MAX, "examples", "examples a student sees; 0 for all"),
     RT_PARAM_REAL_ROW("transfer.fraction", 1.0, 0.0, 1.0, "", "the same as a fraction"),
     RT_PARAM_INTS_ROW("transfer.classes", "[]", 0, 65535, "", "classes a student sees; [] for all"),
     RT_PARAM_INTS_ROW("transfer.omit_classes", "[]", 0, 65535, "", "classes a student never sees"),
-    RT_PARAM_CHOICE_ROW("transfer.set", "same", transfer_choices,
-                        "a set of its own for students: the training examples of another set of the same shape"),
-    RT_PARAM_INT_ROW("transfer.digits.train", 10000, 1, 10000000, "images", "transfer.set \"digits\": how many"),
-    RT_PARAM_INT_ROW("transfer.digits.seed", 2, 0, 9007199254740992.0, "", "transfer.set \"digits\": its seed"),
+    RT_PARAM_CHOICE_ROW(
+        "transfer.set", "same", transfer_choices,
+        "a set of its own for students: the training examples of another set of the same shape"),
+    RT_PARAM_INT_ROW("transfer.digits.train", 10000, 1, 10000000, "images",
+                     "transfer.set \"digits\": how many"),
+    RT_PARAM_INT_ROW("transfer.digits.seed", 2, 0, 9007199254740992.0, "",
+                     "transfer.set \"digits\": its seed"),
     RT_PARAM_TEXT_ROW("transfer.csv", "", "transfer.set \"csv\": path of the file"),
     RT_PARAM_TEXT_ROW("transfer.images", "", "transfer.set \"idx\": path of the image file"),
     RT_PARAM_TEXT_ROW("transfer.labels", "", "transfer.set \"idx\": path of the label file"),
@@ -63,7 +69,8 @@ static void put_together(void) {
     size_t at = 0;
     for (int i = 0; i < KINDS; i++) {
         kind_names[i] = rti_all_dataset_kinds[i]->name;
-        at += (size_t)snprintf(set_choices + at, sizeof set_choices - at, "%s%s", i ? "|" : "", kind_names[i]);
+        at += (size_t)snprintf(set_choices + at, sizeof set_choices - at, "%s%s", i ? "|" : "",
+                               kind_names[i]);
         RT_ASSERT(at < sizeof set_choices, "too many data sets for the list of choices");
     }
     RT_ASSERT(at + 5 < sizeof transfer_choices, "too many data sets for the list of choices");
@@ -72,8 +79,10 @@ static void put_together(void) {
     all_count = COMMON;
     for (int i = 0; i < KINDS; i++) {
         const rti_dataset_kind *kind = rti_all_dataset_kinds[i];
-        RT_ASSERT(all_count + kind->row_count <= RT_PARAMS_MAX, "%s: too many option rows in [data]", kind->name);
-        if (kind->row_count) memcpy(all_rows + all_count, kind->rows, (size_t)kind->row_count * sizeof *kind->rows);
+        RT_ASSERT(all_count + kind->row_count <= RT_PARAMS_MAX, "%s: too many option rows in [data]",
+                  kind->name);
+        if (kind->row_count)
+            memcpy(all_rows + all_count, kind->rows, (size_t)kind->row_count * sizeof *kind->rows);
         all_count += kind->row_count;
     }
 }

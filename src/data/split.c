@@ -33,9 +33,11 @@ rt_status rti_choose(const int32_t *labels, int classes, const int32_t *list, in
     if (!tables || !members) {
         rt_free(tables);
         rt_free(members);
-        return rt_fail(error, RT_MEMORY, "no memory to choose %lld of %lld examples", (long long)want, (long long)count);
+        return rt_fail(error, RT_MEMORY, "no memory to choose %lld of %lld examples", (long long)want,
+                       (long long)count);
     }
-    int64_t *have = tables, *quota = tables + classes, *remainder = tables + 2 * classes, *at = tables + 3 * classes;
+    int64_t *have = tables, *quota = tables + classes, *remainder = tables + 2 * classes,
+            *at = tables + 3 * classes;
     for (int64_t i = 0; i < count; i++) have[labels[list[i]]]++;
     quotas(have, classes, count, want, quota, remainder);
     for (int k = 1; k < classes; k++) at[k] = at[k - 1] + have[k - 1];
@@ -56,7 +58,8 @@ rt_status rti_noise(int32_t *labels, int classes, int64_t count, double fraction
     int64_t change = (int64_t)floor(fraction * (double)count + 0.5);
     if (change == 0 || classes < 2) return RT_OK;
     int32_t *order = rt_alloc((size_t)count * sizeof *order);
-    if (!order) return rt_fail(error, RT_MEMORY, "no memory for label noise on %lld examples", (long long)count);
+    if (!order)
+        return rt_fail(error, RT_MEMORY, "no memory for label noise on %lld examples", (long long)count);
     for (int64_t i = 0; i < count; i++) order[i] = (int32_t)i;
     rt_rng rng = rt_rng_stream(seed, purpose, 0, 0);
     rt_rng_shuffle(&rng, order, count);

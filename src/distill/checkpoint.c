@@ -10,6 +10,7 @@
  * method, options, data, seed, batch, teacher and the shapes of the weights; bytes that do not agree
  * with it, or that are damaged, are refused before anything is changed. Numbers are in the byte order
  * of the machine: a checkpoint is not for exchange. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/hash.h"
@@ -49,11 +50,11 @@ static size_t weights_bytes(const rt_distiller *d) {
 static header header_of(const rt_distiller *d, size_t method_bytes) {
     header h;
     memset(&h, 0, sizeof h); /* padding as well: equal trainings give equal bytes */
-    strcpy(h.magic, MAGIC);
+    snprintf(h.magic, sizeof h.magic, "%s", MAGIC);
     h.version = VERSION;
     h.byte_order = BYTE_ORDER_MARK;
     h.epochs_done = d->epochs_done;
-    strcpy(h.identity, d->identity);
+    snprintf(h.identity, sizeof h.identity, "%s", d->identity);
     h.weights_bytes = weights_bytes(d);
     h.slots_bytes = rt_optimizer_state_bytes(d->optimizer);
     h.method_bytes = method_bytes;

@@ -106,7 +106,7 @@ static rt_status evaluate_batch(evaluation *e, const rt_batch *batch, rt_error *
     rt_tensor *v = e->teacher ? rt_teacher_logits(e->teacher, g, batch->x, 1) : NULL;
     const rt_real *zd = z ? rti_contiguous(g, z) : NULL, *vd = v ? rt_real_data(v) : NULL;
     double *scratch = rti_step_alloc(g, (size_t)(4 * K) * sizeof *scratch);
-    if (rt_graph_status(g) != RT_OK) {
+    if (!zd || !scratch || rt_graph_status(g) != RT_OK) {
         if (error) *error = *rt_graph_error(g);
         return rt_graph_status(g);
     }

@@ -134,7 +134,7 @@ const char *rt_preset_settings(const char *method, const char *name) {
 static rt_status settings_read(const rti_preset *preset, rt_params *out, rt_error *error) {
     char text[RT_PARAM_TEXT_MAX];
     RT_ASSERT(strlen(preset->settings) < sizeof text, "the settings of preset %s are too long", preset->name);
-    strcpy(text, preset->settings);
+    snprintf(text, sizeof text, "%s", preset->settings);
     for (char *rest = text, *word; (word = strtok_r(rest, " ", &rest));) {
         char *value = strchr(word, '=');
         RT_ASSERT(value, "preset %s: \"%s\" is no setting", preset->name, word);

@@ -17,7 +17,9 @@ int rti_picture_axis(const rti_plan *plan) {
     return plan->temperature_axis >= 0 ? plan->temperature_axis : plan->alpha_axis;
 }
 
-int rti_picture_lines(const rti_plan *plan) { return rti_is_grid(plan) ? plan->spec.axes[plan->alpha_axis].count : 1; }
+int rti_picture_lines(const rti_plan *plan) {
+    return rti_is_grid(plan) ? plan->spec.axes[plan->alpha_axis].count : 1;
+}
 
 int rti_picture_cell(const rti_plan *plan, int facet, int x, int line) {
     int axis = rti_picture_axis(plan);
@@ -42,7 +44,8 @@ bool rti_range_of(const rti_summary *summary, int facet, rti_range *range) {
     for (int pass = 0; pass < 2; pass++) {
         double reach = pass ? fmax(1.0 * (range->high - range->low), 0.002) : 0.0;
         for (int c = 0; c < summary->plan->cell_count; c++)
-            if (summary->plan->cells[c].facet == facet) include(range, &summary->cells[c].students.test_last, reach);
+            if (summary->plan->cells[c].facet == facet)
+                include(range, &summary->cells[c].students.test_last, reach);
         include(range, &f->scratch.test_last, reach);
         if (!(range->low <= range->high)) return false;
     }
@@ -87,7 +90,8 @@ static void point(canvas *c, int x, const rti_estimate *error, char mark) {
     if (!error->count || x >= c->used) return;
     double accuracy = 1.0 - error->mean;
     if (isfinite(error->half)) {
-        int top = row_of(c, fmin(accuracy + error->half, c->high)), bottom = row_of(c, fmax(accuracy - error->half, c->low));
+        int top = row_of(c, fmin(accuracy + error->half, c->high)),
+            bottom = row_of(c, fmax(accuracy - error->half, c->low));
         for (int row = top; row >= 0 && row <= bottom; row++)
             if (strchr(" -=", c->at[row][x])) c->at[row][x] = '|';
     }

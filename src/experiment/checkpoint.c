@@ -22,9 +22,15 @@ typedef struct header {
 } header;
 
 rt_status rti_checkpoint_write(const rti_checkpoint *c, const char *path, const char *id, rt_error *error) {
-    header h = {.magic = MAGIC, .epochs = c->epochs, .best_epoch = c->best_epoch, .best_accuracy = c->best_accuracy,
-                .seconds = c->seconds, .peak_megabytes = c->peak_megabytes, .metrics_bytes = c->metrics.length,
-                .best_bytes = (uint64_t)c->best_count * sizeof(rt_real), .distiller_bytes = c->distiller_bytes};
+    header h = {.magic = MAGIC,
+                .epochs = c->epochs,
+                .best_epoch = c->best_epoch,
+                .best_accuracy = c->best_accuracy,
+                .seconds = c->seconds,
+                .peak_megabytes = c->peak_megabytes,
+                .metrics_bytes = c->metrics.length,
+                .best_bytes = (uint64_t)c->best_count * sizeof(rt_real),
+                .distiller_bytes = c->distiller_bytes};
     memcpy(h.id, id, strlen(id) < sizeof h.id ? strlen(id) : sizeof h.id - 1);
     rti_text all = RTI_TEXT_EMPTY;
     rti_text_append_bytes(&all, &h, sizeof h);

@@ -22,13 +22,13 @@ typedef struct rti_checkpoint {
     size_t distiller_bytes;
 } rti_checkpoint;
 
-rt_status rti_checkpoint_write(const rti_checkpoint *checkpoint, const char *path, const char *id, rt_error *error)
-    RT_MUST_CHECK;
+rt_status rti_checkpoint_write(const rti_checkpoint *checkpoint, const char *path, const char *id,
+                               rt_error *error) RT_MUST_CHECK;
 
 /* RT_NOT_FOUND: none there; RT_FORMAT: damaged, or of another trial or network; RT_MEMORY, RT_IO.
  * *checkpoint is empty then. best_count must be what the network has. */
-rt_status rti_checkpoint_read(rti_checkpoint *checkpoint, const char *path, const char *id, int64_t best_count,
-                              rt_error *error) RT_MUST_CHECK;
+rt_status rti_checkpoint_read(rti_checkpoint *checkpoint, const char *path, const char *id,
+                              int64_t best_count, rt_error *error) RT_MUST_CHECK;
 void rti_checkpoint_deinit(rti_checkpoint *checkpoint);
 
 #endif

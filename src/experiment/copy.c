@@ -31,7 +31,8 @@ void rti_spec_copy_text(const rti_spec *spec, rti_text *out) {
     char path[RTI_PATH_MAX];
     rti_text_printf(out, "# from %s\nname = \"%s\"\nseeds = [",
                     rti_label_plain(spec->path, path, sizeof path), spec->name);
-    for (int i = 0; i < spec->seed_count; i++) rti_text_printf(out, "%s%" PRIu64, i ? ", " : "", spec->seeds[i]);
+    for (int i = 0; i < spec->seed_count; i++)
+        rti_text_printf(out, "%s%" PRIu64, i ? ", " : "", spec->seeds[i]);
     rti_text_append(out, "]\n");
     add_section(out, spec, "data", false);
     add_section(out, spec, "teacher", spec->base.has_teacher);

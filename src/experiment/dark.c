@@ -49,7 +49,8 @@ static void soften(const rt_real *v, int classes, double T, double p[]) {
 /* Calls `see` with the teacher's probabilities at T for each example of `part`, in order. */
 typedef void see_function(void *context, int64_t example, const double p[], int classes);
 
-static rt_status ask(panel *p, const rt_part *part, double T, see_function *see, void *context, rt_error *error) {
+static rt_status ask(panel *p, const rt_part *part, double T, see_function *see, void *context,
+                     rt_error *error) {
     int classes = part->examples->classes;
     double *probability = rt_alloc((size_t)classes * sizeof *probability);
     if (!probability) return rt_fail(error, RT_MEMORY, "not enough memory for the teacher's answers");
@@ -103,7 +104,8 @@ static void note_answer(void *context, int64_t example, const double p[], int cl
 /* Most doubtful first; equal: in the order of the test set. */
 static int by_doubt(const void *x, const void *y) {
     const answer *a = x, *b = y;
-    if (a->second_probability != b->second_probability) return a->second_probability < b->second_probability ? 1 : -1;
+    if (a->second_probability != b->second_probability)
+        return a->second_probability < b->second_probability ? 1 : -1;
     return (a->example > b->example) - (a->example < b->example);
 }
 
@@ -150,7 +152,8 @@ static void add_probabilities(rti_text *text, const answer chosen[], int count, 
     rti_text_append(text, "example,class,true,second,picture,T1,T2,T4,T8,T20\n");
     for (int e = 0; e < count; e++)
         for (int k = 0; k < examples->classes; k++) {
-            rti_text_printf(text, "%d,%d,%d,%d,%d", e, k, chosen[e].top, chosen[e].second, is_picture(examples));
+            rti_text_printf(text, "%d,%d,%d,%d,%d", e, k, chosen[e].top, chosen[e].second,
+                            is_picture(examples));
             for (int t = 0; t < TEMPERATURES; t++)
                 rti_csv_add_number(text, p[(e * examples->classes + k) * TEMPERATURES + t], false);
             rti_text_append(text, "\n");
@@ -167,22 +170,24 @@ static void add_pictures(rti_text *text, const rt_part *part, const answer chose
         const uint8_t *pixels = x->bytes + (int64_t)part->index[chosen[e].example] * x->features;
         for (int64_t i = 0; i < plane; i++) {
             int red = x->shape[0] == 3 ? pixels[i] : 255 - pixels[i];
-            int green = x->shape[0] == 3 ? pixels[plane + i] : red, blue = x->shape[0] == 3 ? pixels[2 * plane + i] : red;
-            rti_text_printf(text, "%d,%lld,%lld,%d,%d,%d\n", e, (long long)(i % width), (long long)(i / width), red,
-                            green, blue);
+            int green = x->shape[0] == 3 ? pixels[plane + i] : red,
+                blue = x->shape[0] == 3 ? pixels[2 * plane + i] : red;
+            rti_text_printf(text, "%d,%lld,%lld,%d,%d,%d\n", e, (long long)(i % width),
+                            (long long)(i / width), red, green, blue);
         }
     }
 }
 
-static rt_status write_files(const rti_plan *plan, panel *p, const rt_part *part, const answer chosen[], int count,
-                             rt_error *error) {
+static rt_status write_files(const rti_plan *plan, panel *p, const rt_part *part, const answer chosen[],
+                             int count, rt_error *error) {
     int32_t index[EXAMPLES], labels[EXAMPLES];
     for (int e = 0; e < count; e++) {
         index[e] = part->index[chosen[e].example];
         labels[e] = part->labels[chosen[e].example];
     }
     rt_part few = {part->examples, count, index, labels};
-    softened s = {rt_alloc((size_t)EXAMPLES * (size_t)part->examples->classes * TEMPERATURES * sizeof(double)), 0};
+    softened s = {
+        rt_alloc((size_t)EXAMPLES * (size_t)part->examples->classes * TEMPERATURES * sizeof(double)), 0};
     if (!s.p) return rt_fail(error, RT_MEMORY, "not enough memory for the teacher's answers");
     rt_status status = RT_OK;
     for (s.at = 0; s.at < TEMPERATURES && status == RT_OK; s.at++)
@@ -202,7 +207,8 @@ static rt_status write_files(const rti_plan *plan, panel *p, const rt_part *part
     return status;
 }
 
-static rt_status choose_and_write(const rti_plan *plan, panel *p, const rt_part *part, bool *made, rt_error *error) {
+static rt_status choose_and_write(const rti_plan *plan, panel *p, const rt_part *part, bool *made,
+                                  rt_error *error) {
     answers all = {part, rt_alloc((size_t)part->count * sizeof(answer)), 0};
     if (!all.list) return rt_fail(error, RT_MEMORY, "not enough memory for the teacher's answers");
     rt_status status = ask(p, part, 1.0, note_answer, &all, error);

@@ -49,7 +49,8 @@
 typedef struct rti_settings {
     bool has_teacher;     /* the spec has a [teacher] */
     rt_params data;       /* rt_data_rows */
-    rt_params teacher;    /* training rows, "model", rows of that model, "optimizer.*", "count", "combine", "seed" */
+    rt_params
+        teacher; /* training rows, "model", rows of that model, "optimizer.*", "count", "combine", "seed" */
     rt_params student;    /* training rows, "model", rows of that model, "optimizer.*" */
     rt_params distill;    /* "method", "preset", rows of that method */
 } rti_settings;

@@ -49,7 +49,8 @@ rt_status rti_facts_make(rti_facts *facts, const rti_summary *summary, rt_error 
     *facts = (rti_facts){count, rt_alloc_zero((size_t)count, sizeof *facts->facets)};
     rt_status status = RT_OK;
     if (!facts->facets) status = rt_fail(error, RT_MEMORY, "not enough memory for the report");
-    for (int f = 0; f < count && status == RT_OK; f++) status = facet_facts(&facts->facets[f], summary, f, error);
+    for (int f = 0; f < count && status == RT_OK; f++)
+        status = facet_facts(&facts->facets[f], summary, f, error);
     if (status != RT_OK) rti_facts_deinit(facts);
     return status;
 }

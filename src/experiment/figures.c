@@ -51,7 +51,8 @@ static void heatmap(rti_text *text, const rti_summary *summary, int facet) {
     for (int c = 0; c < plan->cell_count; c++) {
         if (plan->cells[c].facet != facet) continue;
         const rti_cell_summary *cell = &summary->cells[c];
-        int column = plan->cells[c].value[plan->alpha_axis], row = plan->cells[c].value[plan->temperature_axis];
+        int column = plan->cells[c].value[plan->alpha_axis],
+            row = plan->cells[c].value[plan->temperature_axis];
         rti_text_printf(text, "%d,%d", column, row);
         rti_csv_add_number(text, plan->spec.axes[plan->alpha_axis].values[column].number, false);
         rti_csv_add_number(text, plan->spec.axes[plan->temperature_axis].values[row].number, false);
@@ -100,7 +101,8 @@ static void curves(rti_text *text, const rti_summary *summary, int facet) {
     const rti_trial *student = &plan->trials[plan->cells[best ? f->best_cell : f->first_cell].trials[0]];
     int teachers = student->teacher_count, epochs = longest(summary, scratch, seeds);
     if (best && longest(summary, best, seeds) > epochs) epochs = longest(summary, best, seeds);
-    if (longest(summary, student->teachers, teachers) > epochs) epochs = longest(summary, student->teachers, teachers);
+    if (longest(summary, student->teachers, teachers) > epochs)
+        epochs = longest(summary, student->teachers, teachers);
     rti_text_append(text, "epoch,teacher,teacher_low,teacher_high,scratch,scratch_low,scratch_high,"
                           "student,student_low,student_high\n");
     for (int epoch = 0; epoch < epochs; epoch++) {
@@ -119,15 +121,16 @@ static rt_status write_one(const rti_summary *summary, int facet, const char *st
     char name[RTI_LABEL_MAX];
     rti_text text = RTI_TEXT_EMPTY;
     make(&text, summary, facet);
-    rt_status status =
-        rti_report_file(summary->plan, rti_label_file(summary->plan, stem, facet, ".csv", name, sizeof name), &text, error);
+    rt_status status = rti_report_file(
+        summary->plan, rti_label_file(summary->plan, stem, facet, ".csv", name, sizeof name), &text, error);
     rti_text_deinit(&text);
     return status;
 }
 
 rt_status rti_figures_write(const rti_summary *summary, rt_error *error) {
     for (int f = 0; f < summary->plan->facet_count; f++) {
-        if (rti_picture_axis(summary->plan) >= 0) RT_TRY(write_one(summary, f, "temperature", temperature, error));
+        if (rti_picture_axis(summary->plan) >= 0)
+            RT_TRY(write_one(summary, f, "temperature", temperature, error));
         if (rti_is_grid(summary->plan)) RT_TRY(write_one(summary, f, "heatmap", heatmap, error));
         RT_TRY(write_one(summary, f, "curves", curves, error));
     }

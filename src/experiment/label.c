@@ -10,7 +10,10 @@
 /* Bytes of the UTF-8 character at s, 0 when it is not one. */
 static int utf8_length(const unsigned char *s) {
     if (s[0] < 0x80) return 1;
-    int length = s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : 0;
+    int length = s[0] >= 0xf0 && s[0] < 0xf5   ? 4
+                 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                                               : 0;
     for (int i = 1; i < length; i++)
         if ((s[i] & 0xc0) != 0x80) return 0;
     if (s[0] == 0xe0 && s[1] < 0xa0) return 0;
@@ -68,7 +71,8 @@ const char *rti_label_value(const rt_value *value, char *out, size_t size) {
     default: {
         size_t length = (size_t)snprintf(text, sizeof text, "[");
         for (int i = 0; i < value->count && length < sizeof text - 40; i++)
-            length += (size_t)snprintf(text + length, sizeof text - length, "%s%.10g", i ? ", " : "", value->items[i]);
+            length += (size_t)snprintf(text + length, sizeof text - length, "%s%.10g", i ? ", " : "",
+                                       value->items[i]);
         snprintf(text + length, sizeof text - length, "]");
     }
     }
@@ -104,7 +108,8 @@ const char *rti_label_cell(const rti_plan *plan, int cell, rti_label_part part, 
         if (out[0]) append(out, size, ", ");
         append(out, size, rti_label_axis(plan, a, axis, sizeof axis));
         append(out, size, " ");
-        append(out, size, rti_label_value(&plan->spec.axes[a].values[plan->cells[cell].value[a]], value, sizeof value));
+        append(out, size,
+               rti_label_value(&plan->spec.axes[a].values[plan->cells[cell].value[a]], value, sizeof value));
     }
     char all[RTI_LABEL_MAX * 2]; /* cutting may have split a character */
     snprintf(all, sizeof all, "%s", out);

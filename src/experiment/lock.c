@@ -93,7 +93,8 @@ void rti_lock_look(const char *directory, rti_lock_owner *owner) {
     memset(owner, 0, sizeof *owner);
     char path[RTI_PATH_MAX];
     claim c;
-    if (rti_path_join(path, sizeof path, directory, "lock", NULL) == RT_OK && read_claim(path, &c)) judge(&c, owner);
+    if (rti_path_join(path, sizeof path, directory, "lock", NULL) == RT_OK && read_claim(path, &c))
+        judge(&c, owner);
 }
 
 /* ---- claiming ---- */
@@ -164,7 +165,8 @@ rt_status rti_lock_take(rti_lock *lock, const char *directory, rt_error *error) 
             lock->inode = (uint64_t)about.st_ino;
             return RT_OK;
         }
-        if (errno != EEXIST) return rt_fail(error, RT_IO, "%s: cannot be created: %s", lock->path, strerror(errno));
+        if (errno != EEXIST)
+            return rt_fail(error, RT_IO, "%s: cannot be created: %s", lock->path, strerror(errno));
         claim c;
         rti_lock_owner owner;
         if (!read_claim(lock->path, &c)) continue; /* released meanwhile */

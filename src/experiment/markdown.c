@@ -46,7 +46,8 @@ static void group_sentence(rti_text *out, const char *name, const rti_group *gro
         int64_t errors = (int64_t)group->test_errors.mean;
         if (errors > 0) {
             rti_wilson(errors, (int64_t)llround(examples), &low, &high);
-            rti_text_printf(out, "; the size of the test set alone leaves %.2f to %.2f %% open (Wilson, 95 %%)",
+            rti_text_printf(out,
+                            "; the size of the test set alone leaves %.2f to %.2f %% open (Wilson, 95 %%)",
                             100.0 * low, 100.0 * high);
         }
     }
@@ -59,35 +60,42 @@ static void chosen_sentence(rti_text *out, const rti_summary *summary, int facet
     if (f->best_cell < 0) {
         rti_text_append(out, summary->validation_examples
                                  ? "* no distilled student is finished, so none is chosen\n"
-                                 : "* no validation set, so no cell is chosen: a choice made on test data would flatter itself\n");
+                                 : "* no validation set, so no cell is chosen: a choice made on test data "
+                                   "would flatter itself\n");
         return;
     }
     const rti_cell_summary *cell = &summary->cells[f->best_cell];
     rti_label_cell(summary->plan, f->best_cell, RTI_LABEL_ALL, label, sizeof label);
     escaped(out, "* chosen on validation: **", label[0] ? label : "the student", "**: ");
-    rti_text_printf(out, "test error %s %% at the last epoch, %s %% at the epochs that are best on validation; %s points "
-                         "against scratch, paired %s, %s adjusted for %d comparisons: **%s**\n",
-                    rti_percent(&cell->students.test_last, a), rti_percent(&cell->students.test_best, b),
-                    rti_points(&cell->paired.difference, c), rti_p_text(cell->paired.p, p),
-                    rti_p_text(cell->p_holm, holm), f->tests, rti_verdict_name(cell->paired.verdict));
+    rti_text_printf(
+        out,
+        "test error %s %% at the last epoch, %s %% at the epochs that are best on validation; %s points "
+        "against scratch, paired %s, %s adjusted for %d comparisons: **%s**\n",
+        rti_percent(&cell->students.test_last, a), rti_percent(&cell->students.test_best, b),
+        rti_points(&cell->paired.difference, c), rti_p_text(cell->paired.p, p),
+        rti_p_text(cell->p_holm, holm), f->tests, rti_verdict_name(cell->paired.verdict));
     if (f->scratch_is_better)
-        rti_text_append(out, "* on validation scratch was not worse than the chosen student: distillation did not help here\n");
+        rti_text_append(out, "* on validation scratch was not worse than the chosen student: distillation "
+                             "did not help here\n");
 }
 
 static void result(rti_text *out, const rti_summary *summary) {
     const rti_plan *plan = summary->plan;
     char duration[32];
     rti_text_printf(out, "%d of %d trials finished, %d failed, %d seed%s, %s of training.\n\n", summary->done,
-                    plan->trial_count, summary->failed, plan->spec.seed_count, plan->spec.seed_count == 1 ? "" : "s",
-                    rti_duration_text(summary->seconds, duration));
-    rti_text_append(out, "Test error in %, last epoch, mean and 95 % interval over seeds. BEATS: below the student of the "
-                         "same architecture, initial weights, data order and budget that saw the labels alone "
-                         "(\"scratch\"), paired t-test over seeds, p < 0.05; WORSE: above it; neither: open. A star: "
-                         "chosen on validation.\n\n");
+                    plan->trial_count, summary->failed, plan->spec.seed_count,
+                    plan->spec.seed_count == 1 ? "" : "s", rti_duration_text(summary->seconds, duration));
+    rti_text_append(
+        out,
+        "Test error in %, last epoch, mean and 95 % interval over seeds. BEATS: below the student of the "
+        "same architecture, initial weights, data order and budget that saw the labels alone "
+        "(\"scratch\"), paired t-test over seeds, p < 0.05; WORSE: above it; neither: open. A star: "
+        "chosen on validation.\n\n");
     for (int f = 0; f < plan->facet_count; f++) {
         const rti_facet_summary *facet = &summary->facets[f];
         facet_heading(out, summary, f);
-        if (facet->teacher.trials) group_sentence(out, facet->teacher.trials > 1 ? "teachers" : "teacher", &facet->teacher);
+        if (facet->teacher.trials)
+            group_sentence(out, facet->teacher.trials > 1 ? "teachers" : "teacher", &facet->teacher);
         group_sentence(out, "scratch", &facet->scratch);
         chosen_sentence(out, summary, f);
         rti_text_append(out, "\n");
@@ -114,8 +122,8 @@ static void pictures_of(rti_text *out, const rti_summary *summary, int facet, co
     char name[RTI_LABEL_MAX];
     for (int i = 0; i < RTI_PICTURES; i++) {
         if (!pictures->drawn[facet * RTI_PICTURES + i]) continue;
-        rti_label_file(summary->plan, rti_picture_stem((rti_picture)i), i == RTI_PICTURE_DARK ? -1 : facet, ".svg", name,
-                       sizeof name);
+        rti_label_file(summary->plan, rti_picture_stem((rti_picture)i), i == RTI_PICTURE_DARK ? -1 : facet,
+                       ".svg", name, sizeof name);
         rti_text_printf(out, "![%s](%s)\n\n%s.\n\n", captions[i], name, captions[i]);
     }
     if (pictures->drawn[facet * RTI_PICTURES + RTI_PICTURE_TEMPERATURE]) return;
@@ -159,9 +167,11 @@ static const char *cell_name(const rti_plan *plan, int cell, rti_label_part part
 static void quality(rti_text *out, const rti_summary *summary) {
     const rti_plan *plan = summary->plan;
     char name[RTI_LABEL_MAX];
-    rti_text_append(out, "| | test error, last epoch, % | test error, best epoch on validation, % | validation error, % | "
-                         "agreement with the teacher, % | KL to the teacher, nats | NLL, nats | ECE, % | trials |\n"
-                         "|---|:---|:---|:---|:---|:---|:---|:---|:---|\n");
+    rti_text_append(
+        out,
+        "| | test error, last epoch, % | test error, best epoch on validation, % | validation error, % | "
+        "agreement with the teacher, % | KL to the teacher, nats | NLL, nats | ECE, % | trials |\n"
+        "|---|:---|:---|:---|:---|:---|:---|:---|:---|\n");
     for (int f = 0; f < plan->facet_count; f++) {
         const rti_facet_summary *facet = &summary->facets[f];
         char suffix[RTI_LABEL_MAX], whole[RTI_LABEL_MAX + 16];
@@ -176,8 +186,11 @@ static void quality(rti_text *out, const rti_summary *summary) {
             if (plan->cells[c].facet == f && !summary->cells[c].is_scratch)
                 quality_row(out, cell_name(plan, c, RTI_LABEL_ALL, name), &summary->cells[c].students);
     }
-    rti_text_append(out, "\nAgreement, KL, NLL and ECE are of the last epoch on the test set. NLL is the mean of -log p(y); ECE "
-                         "is the expected calibration error in 15 equal bins; KL is KL(teacher || student) at T = 1.\n\n");
+    rti_text_append(
+        out,
+        "\nAgreement, KL, NLL and ECE are of the last epoch on the test set. NLL is the mean of -log p(y); "
+        "ECE "
+        "is the expected calibration error in 15 equal bins; KL is KL(teacher || student) at T = 1.\n\n");
 }
 
 static void verdicts(rti_text *out, const rti_summary *summary) {
@@ -201,16 +214,18 @@ static void verdicts(rti_text *out, const rti_summary *summary) {
     }
     rti_text_append(out, "\n");
     if (tests)
-        rti_text_printf(out, "%d comparisons at p < 0.05 find about %.1f differences where there are none. %d say BEATS, %d "
-                             "of them also when p is adjusted for all comparisons of the table (Holm).\n\n",
-                        tests, 0.05 * tests, beats, certain);
+        rti_text_printf(
+            out,
+            "%d comparisons at p < 0.05 find about %.1f differences where there are none. %d say BEATS, %d "
+            "of them also when p is adjusted for all comparisons of the table (Holm).\n\n",
+            tests, 0.05 * tests, beats, certain);
 }
 
 static void cost_row(rti_text *out, const char *name, const rti_group *g) {
     escaped(out, "| ", name, "");
     if (g->done)
-        rti_text_printf(out, " | %lld | %lld | %lld", (long long)g->cost.parameters, (long long)g->cost.multiply_adds,
-                        (long long)g->cost.bytes);
+        rti_text_printf(out, " | %lld | %lld | %lld", (long long)g->cost.parameters,
+                        (long long)g->cost.multiply_adds, (long long)g->cost.bytes);
     else rti_text_append(out, " | | | ");
     estimate(out, &g->latency_us, 1.0, "%.1f");
     estimate(out, &g->peak_megabytes, 1.0, "%.0f");
@@ -220,8 +235,10 @@ static void cost_row(rti_text *out, const char *name, const rti_group *g) {
 
 static void cost(rti_text *out, const rti_summary *summary) {
     const rti_plan *plan = summary->plan;
-    rti_text_append(out, "| | parameters | multiply-adds per example | bytes | latency of one example, µs | peak memory, MB | "
-                         "training, s |\n|---|:---|:---|:---|:---|:---|:---|\n");
+    rti_text_append(
+        out,
+        "| | parameters | multiply-adds per example | bytes | latency of one example, µs | peak memory, MB | "
+        "training, s |\n|---|:---|:---|:---|:---|:---|:---|\n");
     for (int f = 0; f < plan->facet_count; f++) {
         const rti_facet_summary *facet = &summary->facets[f];
         char label[RTI_LABEL_MAX], name[RTI_LABEL_MAX + 48];
@@ -233,7 +250,8 @@ static void cost(rti_text *out, const rti_summary *summary) {
         snprintf(name, sizeof name, "scratch student%s%s", label[0] ? ", " : "", label);
         cost_row(out, name, &facet->scratch);
         if (facet->best_cell < 0) continue;
-        snprintf(name, sizeof name, "distilled student, %s", cell_name(plan, facet->best_cell, RTI_LABEL_ALL, label));
+        snprintf(name, sizeof name, "distilled student, %s",
+                 cell_name(plan, facet->best_cell, RTI_LABEL_ALL, label));
         cost_row(out, name, &summary->cells[facet->best_cell].students);
     }
     rti_text_append(out, "\nTimes and memory are of the machine and the hour they were measured on.\n\n");
@@ -273,19 +291,24 @@ static void warnings(rti_text *out, const rti_summary *summary) {
     const rti_plan *plan = summary->plan;
     bool any = false;
     rti_text lines = RTI_TEXT_EMPTY;
-    if (plan->spec.seed_count == 1) rti_text_append(&lines, "* One seed: no intervals, no verdicts. Set seeds = [1, 2, 3] or more.\n");
+    if (plan->spec.seed_count == 1)
+        rti_text_append(&lines, "* One seed: no intervals, no verdicts. Set seeds = [1, 2, 3] or more.\n");
     else if (plan->spec.seed_count < 5)
-        rti_text_printf(&lines, "* %d seeds: intervals are wide (t with %d degree%s of freedom is %.2f) and small differences "
-                                "stay inconclusive.\n", plan->spec.seed_count, plan->spec.seed_count - 1,
-                        plan->spec.seed_count == 2 ? "" : "s", rti_student_quantile(0.975, plan->spec.seed_count - 1));
+        rti_text_printf(
+            &lines,
+            "* %d seeds: intervals are wide (t with %d degree%s of freedom is %.2f) and small differences "
+            "stay inconclusive.\n",
+            plan->spec.seed_count, plan->spec.seed_count - 1, plan->spec.seed_count == 2 ? "" : "s",
+            rti_student_quantile(0.975, plan->spec.seed_count - 1));
     if (!summary->validation_examples && summary->done)
         rti_text_append(&lines, "* No validation set: no epoch and no cell could be chosen.\n");
     if (summary->unfinished)
-        rti_text_printf(&lines, "* %d trial%s not finished: run the same command again to go on.\n", summary->unfinished,
-                        summary->unfinished == 1 ? " is" : "s are");
+        rti_text_printf(&lines, "* %d trial%s not finished: run the same command again to go on.\n",
+                        summary->unfinished, summary->unfinished == 1 ? " is" : "s are");
     for (int c = 0; c < plan->cell_count; c++) any = any || summary->cells[c].paired.no_spread;
     if (any)
-        rti_text_append(&lines, "* In some cells the difference to scratch is the same in every seed; a t-test would be certain of "
+        rti_text_append(&lines, "* In some cells the difference to scratch is the same in every seed; a "
+                                "t-test would be certain of "
                                 "anything then, so the exact sign test takes its place.\n");
     rti_text failures = RTI_TEXT_EMPTY;
     rti_terminal_failures(&failures, summary, 50, "");
@@ -318,15 +341,19 @@ static void reproduce(rti_text *out, const rti_summary *summary) {
     code_block(out, rti_text_string(&spec));
     if (spec.failed) out->failed = true;
     rti_text_deinit(&spec);
-    rti_text_append(out,
-        "The same spec and seeds give the same bits. results.csv has one row per trial, summary.csv one per cell "
-        "(errors are parts of 1 there), curves.csv the learning curves.\n\n"
-        "## How the numbers are made\n\n"
-        "Means are over seeds; intervals are mean ± t(0.975, n-1) s / √n. Student and scratch of one seed share initial "
-        "weights and data order, so the test is paired: t = mean(d) / (s(d) / √n) with d = error of the student - error "
-        "of scratch. Epochs and cells are chosen on the validation split, never on test data; \"last epoch\" needs no "
-        "choice and is what tables and verdicts use. The adjusted p (Holm 1979) allows for the number of cells that were "
-        "looked at.\n");
+    rti_text_append(out, "The same spec and seeds give the same bits. results.csv has one row per trial, "
+                         "summary.csv one per cell "
+                         "(errors are parts of 1 there), curves.csv the learning curves.\n\n"
+                         "## How the numbers are made\n\n"
+                         "Means are over seeds; intervals are mean ± t(0.975, n-1) s / √n. Student and "
+                         "scratch of one seed share initial "
+                         "weights and data order, so the test is paired: t = mean(d) / (s(d) / √n) with d = "
+                         "error of the student - error "
+                         "of scratch. Epochs and cells are chosen on the validation split, never on test "
+                         "data; \"last epoch\" needs no "
+                         "choice and is what tables and verdicts use. The adjusted p (Holm 1979) allows for "
+                         "the number of cells that were "
+                         "looked at.\n");
 }
 
 rt_status rti_markdown_write(const rti_summary *summary, const rti_facts *facts, const rti_pictures *pictures,

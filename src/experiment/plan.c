@@ -31,7 +31,8 @@ const rt_params *rti_trial_network(const rti_trial *trial) {
 
 const rt_part *rti_trial_part(const rti_plan *plan, int trial) {
     const rti_trial *t = &plan->trials[trial];
-    return rt_dataset_part(plan->datasets[t->dataset], t->role == RTI_TEACHER ? RT_PART_TRAIN : RT_PART_TRANSFER);
+    return rt_dataset_part(plan->datasets[t->dataset],
+                           t->role == RTI_TEACHER ? RT_PART_TRAIN : RT_PART_TRANSFER);
 }
 
 /* ---- what is kept while a plan is made ---- */
@@ -63,7 +64,8 @@ static rt_status no_memory(rt_error *error) { return rt_fail(error, RT_MEMORY, "
 
 static void hash_part(rti_hash *hash, const rt_part *part) {
     const rt_examples *e = part->examples;
-    double numbers[] = {(double)part->count, (double)e->ndim, (double)e->classes, e->scale, e->shift, e->background};
+    double numbers[] = {(double)part->count, (double)e->ndim, (double)e->classes, e->scale, e->shift,
+                        e->background};
     rti_hash_add(hash, numbers, sizeof numbers);
     rti_hash_add(hash, e->shape, sizeof e->shape[0] * (size_t)e->ndim);
     rti_hash_add(hash, part->labels, sizeof part->labels[0] * (size_t)part->count);
@@ -204,7 +206,8 @@ static rt_status add_trial(builder *b, rti_trial *trial, int *number, rt_error *
     for (*number = 0; *number < plan->trial_count; ++*number)
         if (!memcmp(plan->trials[*number].id, trial->id, sizeof trial->id)) return RT_OK;
     if (plan->trial_count == RTI_TRIALS_MAX)
-        return rt_fail(error, RT_SPEC, "%s: more than %d trials; sweep over less", plan->spec.path, RTI_TRIALS_MAX);
+        return rt_fail(error, RT_SPEC, "%s: more than %d trials; sweep over less", plan->spec.path,
+                       RTI_TRIALS_MAX);
     if (plan->trial_count == b->trial_capacity) {
         int capacity = b->trial_capacity ? 2 * b->trial_capacity : 64;
         rti_trial *grown = rt_realloc(plan->trials, (size_t)capacity * sizeof *grown);
@@ -217,7 +220,8 @@ static rt_status add_trial(builder *b, rti_trial *trial, int *number, rt_error *
     return RT_OK;
 }
 
-static rt_status keep_settings(rti_plan *plan, const rti_settings *settings, rti_settings **kept, rt_error *error) {
+static rt_status keep_settings(rti_plan *plan, const rti_settings *settings, rti_settings **kept,
+                               rt_error *error) {
     size_t n = (size_t)plan->settings_count + 1;
     rti_settings **all = rt_realloc(plan->settings, n * sizeof *all);
     if (!all) return no_memory(error);
@@ -232,7 +236,8 @@ static rt_status keep_settings(rti_plan *plan, const rti_settings *settings, rti
 
 static void drop_settings(rti_plan *plan) { rt_free(plan->settings[--plan->settings_count]); }
 
-static rt_status add_teachers(builder *b, rti_settings *settings, int dataset, rti_trial *student, rt_error *error) {
+static rt_status add_teachers(builder *b, rti_settings *settings, int dataset, rti_trial *student,
+                              rt_error *error) {
     student->teacher_count = 0;
     if (!settings->has_teacher) return RT_OK;
     int count = (int)rt_params_int(&settings->teacher, "count");
@@ -285,7 +290,8 @@ static int facet_of(const rti_plan *plan, const rti_cell *cell, int count) {
     for (int c = 0; c < count; c++) {
         bool same = true;
         for (int a = 0; a < plan->spec.axis_count; a++)
-            if (a != plan->temperature_axis && a != plan->alpha_axis && plan->cells[c].value[a] != cell->value[a])
+            if (a != plan->temperature_axis && a != plan->alpha_axis &&
+                plan->cells[c].value[a] != cell->value[a])
                 same = false;
         if (same) return plan->cells[c].facet;
     }
@@ -345,9 +351,11 @@ static rt_status sort_trials(rti_plan *plan, rt_error *error) {
                 sorted[place++] = plan->trials[t];
             }
     for (int t = 0; t < plan->trial_count; t++)
-        for (int i = 0; i < sorted[t].teacher_count; i++) sorted[t].teachers[i] = moved[sorted[t].teachers[i]];
+        for (int i = 0; i < sorted[t].teacher_count; i++)
+            sorted[t].teachers[i] = moved[sorted[t].teachers[i]];
     for (int c = 0; c < plan->cell_count; c++)
-        for (int s = 0; s < 2 * plan->spec.seed_count; s++) plan->cells[c].trials[s] = moved[plan->cells[c].trials[s]];
+        for (int s = 0; s < 2 * plan->spec.seed_count; s++)
+            plan->cells[c].trials[s] = moved[plan->cells[c].trials[s]];
     rt_free(plan->trials);
     rt_free(moved);
     plan->trials = sorted;
@@ -361,7 +369,8 @@ rt_status rti_plan_make(rti_plan *plan, rti_spec *spec, const char *runs, const 
     memset(spec, 0, sizeof *spec);
     builder *b = rt_alloc_zero(1, sizeof *b);
     rt_error inner = {0};
-    rt_status status = b ? rti_path_join(plan->directory, sizeof plan->directory, runs, plan->spec.name, &inner)
+    rt_status status = b ? rti_path_join(plan->directory, sizeof plan->directory, runs, plan->spec.name,
+                                         &inner)
                          : no_memory(&inner);
     if (status == RT_OK) {
         b->plan = plan;

@@ -33,7 +33,8 @@ static void set_number(rti_text *text, const char *name, double value) {
 static void set_path(rti_text *text, const rti_plan *plan, const char *name, const char *stem, int facet,
                      const char *ending) {
     char file[RTI_LABEL_MAX], path[RTI_PATH_MAX + RTI_LABEL_MAX];
-    snprintf(path, sizeof path, "%s/%s", plan->directory, rti_label_file(plan, stem, facet, ending, file, sizeof file));
+    snprintf(path, sizeof path, "%s/%s", plan->directory,
+             rti_label_file(plan, stem, facet, ending, file, sizeof file));
     set_text(text, name, path);
 }
 
@@ -43,7 +44,8 @@ static void set_tics(rti_text *text, const rti_plan *plan, int axis, const char 
     char label[32];
     rti_text_printf(text, "set %s (", which);
     for (int i = 0; i < a->count; i++)
-        rti_text_printf(text, "%s'%s' %.10g", i ? ", " : "", rti_label_value(&a->values[i], label, sizeof label),
+        rti_text_printf(text, "%s'%s' %.10g", i ? ", " : "",
+                        rti_label_value(&a->values[i], label, sizeof label),
                         at_values ? a->values[i].number : (double)i);
     rti_text_append(text, ")\n");
 }
@@ -60,7 +62,8 @@ static void set_title(rti_text *text, const rti_summary *summary, int facet) {
 static double accuracy_of(const rti_estimate *e) { return e->count ? 100.0 * (1.0 - e->mean) : NAN; }
 
 /* False when every line is scratch itself. */
-static bool temperature_settings(rti_text *text, const rti_summary *summary, int facet, const rti_range *range) {
+static bool temperature_settings(rti_text *text, const rti_summary *summary, int facet,
+                                 const rti_range *range) {
     const rti_plan *plan = summary->plan;
     const rti_facet_summary *f = &summary->facets[facet];
     int axis = rti_picture_axis(plan), lines = rti_picture_lines(plan);
@@ -91,7 +94,8 @@ static bool temperature_settings(rti_text *text, const rti_summary *summary, int
         bool any = false;
         for (int x = 0; x < a->count; x++) {
             int cell = rti_picture_cell(plan, facet, x, line);
-            any = any || (cell >= 0 && !summary->cells[cell].is_scratch && summary->cells[cell].students.done);
+            any = any ||
+                  (cell >= 0 && !summary->cells[cell].is_scratch && summary->cells[cell].students.done);
         }
         if (rti_is_grid(plan))
             snprintf(label, sizeof label, "alpha %s",
@@ -154,7 +158,8 @@ static bool curves_settings(rti_text *text, const rti_summary *summary, int face
 
 static bool has_scripts(const char *directory) {
     char path[RTI_PATH_MAX];
-    return rti_path_join(path, sizeof path, directory, "temperature.gp", NULL) == RT_OK && rti_file_exists(path);
+    return rti_path_join(path, sizeof path, directory, "temperature.gp", NULL) == RT_OK &&
+           rti_file_exists(path);
 }
 
 /* "<directory of path>/<rest>" when the scripts are there. */
@@ -175,7 +180,8 @@ static bool find_scripts(const char *program, char out[RTI_PATH_MAX]) {
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     self[length > 0 ? length : 0] = 0;
     if (beside(self, "../plots", out) || beside(self, "../share/retort/plots", out)) return true;
-    if (program && (beside(program, "../plots", out) || beside(program, "../share/retort/plots", out))) return true;
+    if (program && (beside(program, "../plots", out) || beside(program, "../share/retort/plots", out)))
+        return true;
     snprintf(out, RTI_PATH_MAX, "%s/share/retort/plots", RETORT_PREFIX);
     return has_scripts(out);
 }
@@ -191,7 +197,8 @@ const char *rti_picture_stem(rti_picture picture) {
 
 /* gnuplot draws under another name, so that nobody sees half a picture. */
 static bool put_in_place(const rti_plan *plan, const char *stem, int facet, const char *ending, bool good) {
-    char file[RTI_LABEL_MAX], path[RTI_PATH_MAX + RTI_LABEL_MAX + 16], drawn[RTI_PATH_MAX + RTI_LABEL_MAX + 16];
+    char file[RTI_LABEL_MAX], path[RTI_PATH_MAX + RTI_LABEL_MAX + 16],
+        drawn[RTI_PATH_MAX + RTI_LABEL_MAX + 16];
     rti_label_file(plan, stem, facet, "", file, sizeof file);
     snprintf(drawn, sizeof drawn, "%s/%s.new%s", plan->directory, file, ending);
     snprintf(path, sizeof path, "%s/%s%s", plan->directory, file, ending);
@@ -201,8 +208,8 @@ static bool put_in_place(const rti_plan *plan, const char *stem, int facet, cons
 }
 
 /* Writes the settings and starts gnuplot; a picture that cannot be drawn is trouble, not an error. */
-static rt_status draw(const rti_plan *plan, const char *scripts, const char *stem, int facet, rti_text *settings,
-                      rti_pictures *pictures, bool *drawn, rt_error *error) {
+static rt_status draw(const rti_plan *plan, const char *scripts, const char *stem, int facet,
+                      rti_text *settings, rti_pictures *pictures, bool *drawn, rt_error *error) {
     char name[RTI_LABEL_MAX], head[RTI_PATH_MAX + RTI_LABEL_MAX], script[RTI_PATH_MAX + 64];
     set_path(settings, plan, "output", stem, facet, "");
     rti_label_file(plan, stem, facet, ".set", name, sizeof name);
@@ -221,8 +228,8 @@ static rt_status draw(const rti_plan *plan, const char *scripts, const char *ste
     return RT_OK;
 }
 
-static rt_status draw_facet(const rti_summary *summary, const char *scripts, int facet, rti_pictures *pictures,
-                            rt_error *error) {
+static rt_status draw_facet(const rti_summary *summary, const char *scripts, int facet,
+                            rti_pictures *pictures, rt_error *error) {
     const rti_plan *plan = summary->plan;
     rt_status status = RT_OK;
     for (int i = RTI_PICTURE_TEMPERATURE; i <= RTI_PICTURE_CURVES && status == RT_OK; i++) {
@@ -231,9 +238,11 @@ static rt_status draw_facet(const rti_summary *summary, const char *scripts, int
         bool possible = false;
         set_title(&settings, summary, facet);
         set_path(&settings, plan, "data", rti_picture_stem((rti_picture)i), facet, ".csv");
-        if (i == RTI_PICTURE_TEMPERATURE && rti_picture_axis(plan) >= 0 && rti_range_of(summary, facet, &range))
+        if (i == RTI_PICTURE_TEMPERATURE && rti_picture_axis(plan) >= 0 &&
+            rti_range_of(summary, facet, &range))
             possible = temperature_settings(&settings, summary, facet, &range);
-        if (i == RTI_PICTURE_HEATMAP && rti_is_grid(plan)) possible = heatmap_settings(&settings, summary, facet);
+        if (i == RTI_PICTURE_HEATMAP && rti_is_grid(plan))
+            possible = heatmap_settings(&settings, summary, facet);
         if (i == RTI_PICTURE_CURVES) possible = curves_settings(&settings, summary, facet);
         if (possible)
             status = draw(plan, scripts, rti_picture_stem((rti_picture)i), facet, &settings, pictures,
@@ -243,7 +252,8 @@ static rt_status draw_facet(const rti_summary *summary, const char *scripts, int
     return status;
 }
 
-static rt_status draw_dark(const rti_summary *summary, const char *scripts, rti_pictures *pictures, rt_error *error) {
+static rt_status draw_dark(const rti_summary *summary, const char *scripts, rti_pictures *pictures,
+                           rt_error *error) {
     rti_text settings = RTI_TEXT_EMPTY;
     char name[80], path[RTI_PATH_MAX + 32];
     set_text(&settings, "experiment", rti_label_plain(summary->plan->spec.name, name, sizeof name));
@@ -251,18 +261,19 @@ static rt_status draw_dark(const rti_summary *summary, const char *scripts, rti_
     set_text(&settings, "data", path);
     snprintf(path, sizeof path, "%s/dark-images.csv", summary->plan->directory);
     set_text(&settings, "images", path);
-    rt_status status = draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_DARK), -1, &settings, pictures,
-                            &pictures->drawn[RTI_PICTURE_DARK], error);
+    rt_status status = draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_DARK), -1, &settings,
+                            pictures, &pictures->drawn[RTI_PICTURE_DARK], error);
     rti_text_deinit(&settings);
     return status;
 }
 
-static rt_status draw_all(rti_pictures *pictures, const rti_summary *summary, const char *program, bool has_dark,
-                          rt_error *error) {
+static rt_status draw_all(rti_pictures *pictures, const rti_summary *summary, const char *program,
+                          bool has_dark, rt_error *error) {
     char scripts[RTI_PATH_MAX];
     if (!rti_program_exists("gnuplot")) {
         trouble(pictures, "No pictures: gnuplot is not installed. ",
-                "Install it (apt-get install gnuplot-nox, dnf install gnuplot, brew install gnuplot), then: retort report");
+                "Install it (apt-get install gnuplot-nox, dnf install gnuplot, brew install gnuplot), then: "
+                "retort report");
         return RT_OK;
     }
     if (!find_scripts(program, scripts)) {
@@ -270,13 +281,15 @@ static rt_status draw_all(rti_pictures *pictures, const rti_summary *summary, co
                 "Set RETORT_PLOTS to the folder plots of the retort sources, then: retort report");
         return RT_OK;
     }
-    for (int f = 0; f < summary->plan->facet_count; f++) RT_TRY(draw_facet(summary, scripts, f, pictures, error));
+    for (int f = 0; f < summary->plan->facet_count; f++)
+        RT_TRY(draw_facet(summary, scripts, f, pictures, error));
     return has_dark ? draw_dark(summary, scripts, pictures, error) : RT_OK;
 }
 
 rt_status rti_plot_all(rti_pictures *pictures, const rti_summary *summary, const char *program, bool wanted,
                        bool has_dark, rt_error *error) {
-    *pictures = (rti_pictures){.drawn = rt_alloc_zero((size_t)summary->plan->facet_count * RTI_PICTURES, sizeof(bool))};
+    *pictures = (rti_pictures){
+        .drawn = rt_alloc_zero((size_t)summary->plan->facet_count * RTI_PICTURES, sizeof(bool))};
     if (!pictures->drawn) return rt_fail(error, RT_MEMORY, "not enough memory for the list of pictures");
     rt_status status = wanted ? draw_all(pictures, summary, program, has_dark, error) : RT_OK;
     if (status != RT_OK) rti_pictures_deinit(pictures);

@@ -23,7 +23,8 @@ void rti_record_deinit(rti_record *record) {
 
 static void spoilt(rti_record *record, const char *path, const char *what) {
     record->state = RTI_FAILED;
-    snprintf(record->failure, sizeof record->failure, "%.380s: %s; remove the file and run again", path, what);
+    snprintf(record->failure, sizeof record->failure, "%.380s: %s; remove the file and run again", path,
+             what);
 }
 
 /* Reads and parses; RT_NOT_FOUND when there is no such file. */
@@ -73,7 +74,8 @@ static bool read_result(const rti_json *root, const char *id, rti_record *record
     record->cost = (rt_model_cost){(int64_t)parameters, (int64_t)products, (int64_t)bytes};
     return read_quality(root, "validation_last", &record->validation_last) &&
            read_quality(root, "validation_best", &record->validation_best) &&
-           read_quality(root, "test_last", &record->test_last) && read_quality(root, "test_best", &record->test_best);
+           read_quality(root, "test_last", &record->test_last) &&
+           read_quality(root, "test_best", &record->test_best);
 }
 
 static double cell_number(const rti_csv *csv, int64_t row, int column) {
@@ -97,7 +99,8 @@ static rt_status read_rows(const char *path, rti_record *record, rt_error *error
         if (record->state == RTI_DONE) spoilt(record, path, "cannot be understood");
         return RT_OK;
     }
-    static const char *const names[] = {"epoch", "loss", "train_accuracy", "validation_accuracy", "validation_nll", "lr"};
+    static const char *const names[] = {"epoch",          "loss", "train_accuracy", "validation_accuracy",
+                                        "validation_nll", "lr"};
     int column[6];
     for (int i = 0; i < 6; i++) column[i] = rti_csv_column(&csv, names[i]);
     int64_t count = csv.rows > 1 ? csv.rows - 1 : 0;
@@ -105,7 +108,8 @@ static rt_status read_rows(const char *path, rti_record *record, rt_error *error
     for (int64_t i = 0; record->rows && i < count; i++) {
         double v[6];
         for (int j = 0; j < 6; j++) v[j] = cell_number(&csv, i + 1, column[j]);
-        record->rows[i] = (rti_epoch_row){whole(v[0], 1e9) ? (int64_t)v[0] : i + 1, v[1], v[2], v[3], v[4], v[5]};
+        record->rows[i] = (rti_epoch_row){
+            whole(v[0], 1e9) ? (int64_t)v[0] : i + 1, v[1], v[2], v[3], v[4], v[5]};
     }
     record->epoch_count = record->rows ? (int)count : 0;
     rti_csv_deinit(&csv);

@@ -13,8 +13,8 @@ static void name_files(rti_text *said, const rti_summary *summary, const rti_pic
     for (int f = 0; f < summary->plan->facet_count; f++)
         for (int i = 0; i < RTI_PICTURES; i++) {
             if (!pictures->drawn[f * RTI_PICTURES + i]) continue;
-            rti_label_file(summary->plan, rti_picture_stem((rti_picture)i), i == RTI_PICTURE_DARK ? -1 : f, ".svg", name,
-                           sizeof name);
+            rti_label_file(summary->plan, rti_picture_stem((rti_picture)i), i == RTI_PICTURE_DARK ? -1 : f,
+                           ".svg", name, sizeof name);
             int columns = rti_text_columns(name) + 3;
             if (used + columns > 4 * RTI_TABLE_WIDTH) missed++;
             else {
@@ -27,8 +27,8 @@ static void name_files(rti_text *said, const rti_summary *summary, const rti_pic
     rti_text_append(said, "\n");
 }
 
-rt_status rti_report_files(const rti_summary *summary, const rti_facts *facts, const rti_report_options *options,
-                           rti_text *said, rt_error *error) {
+rt_status rti_report_files(const rti_summary *summary, const rti_facts *facts,
+                           const rti_report_options *options, rti_text *said, rt_error *error) {
     bool has_dark = false;
     rti_pictures pictures;
     RT_TRY(rti_directory_make(summary->plan->directory, error));
@@ -56,7 +56,8 @@ rt_status rti_report_files(const rti_summary *summary, const rti_facts *facts, c
     return status;
 }
 
-rt_status rti_report_write(const rti_plan *plan, const rti_report_options *options, rti_text *said, rt_error *error) {
+rt_status rti_report_write(const rti_plan *plan, const rti_report_options *options, rti_text *said,
+                           rt_error *error) {
     rti_summary summary;
     rti_facts facts;
     RT_TRY(rti_spec_copy(plan, error));

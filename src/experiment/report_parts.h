@@ -13,7 +13,8 @@
 
 const char *rti_label_plain(const char *text, char *out, size_t size);
 const char *rti_label_value(const rt_value *value, char *out, size_t size);      /* 4, true, kd, [30, 30] */
-const char *rti_label_axis(const rti_plan *plan, int axis, char *out, size_t size); /* "T", "alpha", "hidden" */
+const char *rti_label_axis(const rti_plan *plan, int axis, char *out,
+                           size_t size); /* "T", "alpha", "hidden" */
 
 typedef enum rti_label_part { RTI_LABEL_GRID = 1, RTI_LABEL_FACET = 2, RTI_LABEL_ALL = 3 } rti_label_part;
 /* "T 4, alpha 0.9", of the swept temperature and alpha (GRID), the other axes (FACET) or all. */
@@ -34,7 +35,7 @@ typedef struct rti_facet_facts {
     char *data, *data_hash;   /* "digits: 8000 train, ..." */
     char *teacher, *student;  /* "784-1200-1200-10 relu, dropout ..."; teacher NULL when there is none */
     char *method;             /* "kd: ..." */
-    char *contract;           /* of the chosen cell, else of the first distilled one; may have several lines */
+    char *contract; /* of the chosen cell, else of the first distilled one; may have several lines */
     int contract_cell;
 } rti_facet_facts;
 
@@ -112,12 +113,18 @@ rt_status rti_figures_write(const rti_summary *summary, rt_error *error) RT_MUST
 rt_status rti_dark_write(const rti_summary *summary, bool *made, rt_error *error) RT_MUST_CHECK;
 
 /* Writes out's text to plan->directory/name. RT_MEMORY when the text ran out of it. */
-rt_status rti_report_file(const rti_plan *plan, const char *name, const rti_text *text, rt_error *error) RT_MUST_CHECK;
+rt_status rti_report_file(const rti_plan *plan, const char *name, const rti_text *text,
+                          rt_error *error) RT_MUST_CHECK;
 void rti_csv_add_number(rti_text *text, double value, bool first); /* empty when not finite */
 
 /* ---- plot.c ---- */
 
-typedef enum rti_picture { RTI_PICTURE_TEMPERATURE, RTI_PICTURE_HEATMAP, RTI_PICTURE_CURVES, RTI_PICTURE_DARK } rti_picture;
+typedef enum rti_picture {
+    RTI_PICTURE_TEMPERATURE,
+    RTI_PICTURE_HEATMAP,
+    RTI_PICTURE_CURVES,
+    RTI_PICTURE_DARK
+} rti_picture;
 #define RTI_PICTURES 4
 
 typedef struct rti_pictures {
@@ -141,7 +148,7 @@ rt_status rti_markdown_write(const rti_summary *summary, const rti_facts *facts,
 /* ---- report.c ---- */
 
 /* All files of a report whose numbers are known already; see rti_report_write. */
-rt_status rti_report_files(const rti_summary *summary, const rti_facts *facts, const rti_report_options *options,
-                           rti_text *said, rt_error *error) RT_MUST_CHECK;
+rt_status rti_report_files(const rti_summary *summary, const rti_facts *facts,
+                           const rti_report_options *options, rti_text *said, rt_error *error) RT_MUST_CHECK;
 
 #endif

@@ -45,7 +45,8 @@ static const rt_param *training_rows(int *count) {
     const rt_param all[] = {
         RT_PARAM_CHOICE_ROW("model", "mlp", model_choices(), "kind of network"),
         RT_PARAM_INT_ROW("epochs", 10, 1, 100000, "epochs", "passes over the training set"),
-        RT_PARAM_INT_ROW("jitter", 0, 0, 16, "pixels", "shift each image by up to so much in x and y, anew each epoch"),
+        RT_PARAM_INT_ROW("jitter", 0, 0, 16, "pixels",
+                         "shift each image by up to so much in x and y, anew each epoch"),
     };
     memcpy(rows, all, sizeof rows);
     *count = 3;
@@ -187,17 +188,17 @@ static const char *model_with(const char *name) {
     return NULL;
 }
 
-static rt_status unknown_key(const rti_spec *spec, const rti_settings *s, const rt_params *table, const char *key,
-                             const char *name, int line, rt_error *error) {
+static rt_status unknown_key(const rti_spec *spec, const rti_settings *s, const rt_params *table,
+                             const char *key, const char *name, int line, rt_error *error) {
     char where[RTI_WHERE_MAX];
     rti_spec_where(spec, key, line, where);
     const char *other;
     if (table == &s->distill && (other = method_with(name)))
-        return rt_fail(error, RT_SPEC, "%s: %s belongs to the method %s; the method here is %s", where, key, other,
-                       rt_params_text(&s->distill, "method"));
+        return rt_fail(error, RT_SPEC, "%s: %s belongs to the method %s; the method here is %s", where, key,
+                       other, rt_params_text(&s->distill, "method"));
     if ((table == &s->student || table == &s->teacher) && (other = model_with(name)))
-        return rt_fail(error, RT_SPEC, "%s: %s belongs to the model %s; the model here is %s", where, key, other,
-                       rt_params_text(table, "model"));
+        return rt_fail(error, RT_SPEC, "%s: %s belongs to the model %s; the model here is %s", where, key,
+                       other, rt_params_text(table, "model"));
     const char *words[RT_PARAMS_MAX + 1];
     int count = 0;
     for (int i = 0; i < table->count; i++) words[count++] = table->rows[i]->name;
@@ -206,9 +207,10 @@ static rt_status unknown_key(const rti_spec *spec, const rti_settings *s, const 
     const char *near = rt_nearest_word(name, words, count);
     int section = (int)(name - key);
     if (near)
-        return rt_fail(error, RT_SPEC, "%s: unknown key %s; did you mean %.*s%s?", where, key, section, key, near);
-    return rt_fail(error, RT_SPEC, "%s: unknown key %s; `retort help spec` lists what [%.*s] may hold", where, key,
-                   section - 1, key);
+        return rt_fail(error, RT_SPEC, "%s: unknown key %s; did you mean %.*s%s?", where, key, section, key,
+                       near);
+    return rt_fail(error, RT_SPEC, "%s: unknown key %s; `retort help spec` lists what [%.*s] may hold", where,
+                   key, section - 1, key);
 }
 
 /* ---- options of optimisers ---- */
@@ -240,7 +242,8 @@ static rt_status check_optimizer_option(const rti_spec *spec, rti_settings *s, c
 /* ---- setting ---- */
 
 /* Does a swept method or model know this key, so that it may stand here without meaning? */
-static bool known_elsewhere(const rti_spec *spec, const rti_settings *s, const rt_params *table, const char *name) {
+static bool known_elsewhere(const rti_spec *spec, const rti_settings *s, const rt_params *table,
+                            const char *name) {
     const char *chooser = table == &s->distill ? "distill.method"
                           : table == &s->student ? "student.model"
                           : table == &s->teacher ? "teacher.model" : NULL;
@@ -249,7 +252,8 @@ static bool known_elsewhere(const rti_spec *spec, const rti_settings *s, const r
     for (int i = 0; i < spec->axes[axis].count; i++) {
         int count;
         const char *word = spec->axes[axis].values[i].text;
-        const rt_param *rows = table == &s->distill ? rt_method_rows(word, &count) : rt_model_rows(word, &count);
+        const rt_param *rows = table == &s->distill ? rt_method_rows(word, &count)
+                                                    : rt_model_rows(word, &count);
         for (int j = 0; rows && j < count; j++)
             if (!strcmp(rows[j].name, name)) return true;
     }
@@ -267,8 +271,8 @@ static rt_value fitted(const rt_param *row, const rt_value *written) {
     return v;
 }
 
-static rt_status set_key(const rti_spec *spec, rti_settings *s, const char *key, const rt_value *value, int line,
-                         rt_error *error) {
+static rt_status set_key(const rti_spec *spec, rti_settings *s, const char *key, const rt_value *value,
+                         int line, rt_error *error) {
     const char *name = key;
     rt_params *table = section_table(s, key, &name);
     RT_ASSERT(table, "no section holds %s", key);
@@ -282,8 +286,8 @@ static rt_status set_key(const rti_spec *spec, rti_settings *s, const char *key,
     rt_error inner = {0};
     if (rt_params_set(table, wanted, &v, &inner) == RT_OK) return RT_OK;
     char where[RTI_WHERE_MAX];
-    return rt_fail(error, RT_SPEC, "%s: [%.*s] %s", rti_spec_where(spec, key, line, where), (int)(name - key) - 1,
-                   key, inner.message);
+    return rt_fail(error, RT_SPEC, "%s: [%.*s] %s", rti_spec_where(spec, key, line, where),
+                   (int)(name - key) - 1, key, inner.message);
 }
 
 /* The word that chooses a table: from the axis, else as written, else NULL. */
@@ -302,8 +306,8 @@ static const rt_value *chooser_value(const rti_spec *spec, const int value[], co
 }
 
 /* The table is made with the default word first, so that a wrong word is refused by its own row. */
-static rt_status choose(const rti_spec *spec, const int value[], rti_settings *s, const char *key, char word[64],
-                        rt_error *error) {
+static rt_status choose(const rti_spec *spec, const int value[], rti_settings *s, const char *key,
+                        char word[64], rt_error *error) {
     int line = 0;
     const char *name = key;
     const rt_params *table = section_table(s, key, &name);
@@ -340,7 +344,8 @@ static rt_status make_tables(const rti_spec *spec, const int value[], rti_settin
     rt_error inner = {0};
     if (rt_preset_apply(word, preset->text, &s->distill, &inner) == RT_OK) return RT_OK;
     char where[RTI_WHERE_MAX];
-    return rt_fail(error, RT_SPEC, "%s: %s", rti_spec_where(spec, "distill.preset", line, where), inner.message);
+    return rt_fail(error, RT_SPEC, "%s: %s", rti_spec_where(spec, "distill.preset", line, where),
+                   inner.message);
 }
 
 /* In a sweep over optimisers a cell may hold options of another one: as if nobody had given them. */
@@ -358,16 +363,19 @@ rt_status rti_spec_resolve(const rti_spec *spec, const int value[], rti_settings
         RT_TRY(set_key(spec, s, e->key, &e->value, e->line, error));
     }
     for (int a = 0; a < spec->axis_count; a++)
-        RT_TRY(set_key(spec, s, spec->axes[a].key, &spec->axes[a].values[value[a]], spec->entries->axis_line[a], error));
+        RT_TRY(set_key(spec, s, spec->axes[a].key, &spec->axes[a].values[value[a]],
+                       spec->entries->axis_line[a], error));
     for (int i = 0; i < spec->entries->count; i++)
-        RT_TRY(check_optimizer_option(spec, s, spec->entries->items[i].key, spec->entries->items[i].line, error));
+        RT_TRY(check_optimizer_option(spec, s, spec->entries->items[i].key, spec->entries->items[i].line,
+                                      error));
     for (int a = 0; a < spec->axis_count; a++)
         RT_TRY(check_optimizer_option(spec, s, spec->axes[a].key, spec->entries->axis_line[a], error));
     forget_unused(&s->student);
     forget_unused(&s->teacher);
     const char *method = rt_params_text(&s->distill, "method");
     if (rt_method_needs_teacher(method) && !s->has_teacher)
-        return rt_fail(error, RT_SPEC, "%s: the method %s needs a teacher; add a [teacher] section", spec->path, method);
+        return rt_fail(error, RT_SPEC, "%s: the method %s needs a teacher; add a [teacher] section",
+                       spec->path, method);
     return RT_OK;
 }
 

@@ -51,7 +51,8 @@ static void trial_values(const rti_plan *plan, int *have) {
     for (int c = 0; c < plan->cell_count; c++)
         for (int s = 0; s < plan->spec.seed_count; s++)
             for (int a = 0; a < axes; a++) {
-                int value = plan->cells[c].value[a], student = plan->cells[c].trials[s], scratch = plan->cells[c].scratch[s];
+                int value = plan->cells[c].value[a], student = plan->cells[c].trials[s],
+                    scratch = plan->cells[c].scratch[s];
                 if (student >= 0) join_value(&have[student * axes + a], value);
                 if (scratch >= 0 && scratch != student) join_value(&have[scratch * axes + a], value);
                 for (int k = 0; student >= 0 && k < plan->trials[student].teacher_count; k++)
@@ -90,16 +91,18 @@ static void results(rti_text *text, const rti_summary *summary, const int *have)
     const rti_plan *plan = summary->plan;
     rti_text_append(text, "id,role,seed,state");
     add_axis_names(text, plan);
-    rti_text_append(text, ",epochs,best_epoch,test_examples,test_errors,test_error_last,test_error_best,"
-                          "validation_error_last,validation_error_best,test_nll,test_brier,test_ece,agreement,"
-                          "teacher_kl,parameters,multiply_adds,bytes,latency_us,peak_megabytes,seconds,failure\n");
+    rti_text_append(text,
+                    ",epochs,best_epoch,test_examples,test_errors,test_error_last,test_error_best,"
+                    "validation_error_last,validation_error_best,test_nll,test_brier,test_ece,agreement,"
+                    "teacher_kl,parameters,multiply_adds,bytes,latency_us,peak_megabytes,seconds,failure\n");
     for (int t = 0; t < plan->trial_count; t++) {
         const rti_record *r = &summary->records[t];
         rti_csv_append(text, plan->trials[t].id, true);
         rti_csv_append(text, rti_role_name(plan->trials[t].role), false);
         rti_text_printf(text, ",%llu", (unsigned long long)plan->trials[t].seed);
         rti_csv_append(text, rti_state_name(r->state), false);
-        for (int a = 0; a < plan->spec.axis_count; a++) add_axis_value(text, plan, a, have[t * plan->spec.axis_count + a]);
+        for (int a = 0; a < plan->spec.axis_count; a++)
+            add_axis_value(text, plan, a, have[t * plan->spec.axis_count + a]);
         if (r->state == RTI_DONE) add_record(text, r);
         else rti_text_append(text, ",,,,,,,,,,,,,,,,,,,");
         rti_csv_append(text, r->state == RTI_FAILED ? r->failure : "", false);
@@ -173,11 +176,13 @@ static void cells(rti_text *text, const rti_summary *summary) {
     rti_text_append(text, ",trials,done,failed");
     for (int i = 0; i < GROUP_COLUMNS; i++)
         rti_text_printf(text, ",%s,%s_sd,%s_half", columns[i].name, columns[i].name, columns[i].name);
-    rti_text_append(text, ",parameters,multiply_adds,bytes,pairs,difference,difference_half,t,p,p_holm,verdict,"
-                          "is_scratch,chosen\n");
+    rti_text_append(text,
+                    ",parameters,multiply_adds,bytes,pairs,difference,difference_half,t,p,p_holm,verdict,"
+                    "is_scratch,chosen\n");
     for (int f = 0; f < plan->facet_count; f++) {
         const rti_facet_summary *facet = &summary->facets[f];
-        if (facet->teacher.trials) add_reference(text, plan, f, facet->first_cell, "teacher", &facet->teacher);
+        if (facet->teacher.trials)
+            add_reference(text, plan, f, facet->first_cell, "teacher", &facet->teacher);
         add_reference(text, plan, f, facet->first_cell, "scratch", &facet->scratch);
         for (int c = 0; c < plan->cell_count; c++)
             if (plan->cells[c].facet == f) add_cell(text, summary, c);

@@ -24,7 +24,12 @@ typedef struct rti_run_view {
     double elapsed_s, remaining_s; /* remaining: NaN while nothing is known */
 } rti_run_view;
 
-typedef enum rti_event_kind { RTI_EVENT_TICK, RTI_EVENT_STARTED, RTI_EVENT_ENDED, RTI_EVENT_LOG } rti_event_kind;
+typedef enum rti_event_kind {
+    RTI_EVENT_TICK,
+    RTI_EVENT_STARTED,
+    RTI_EVENT_ENDED,
+    RTI_EVENT_LOG
+} rti_event_kind;
 
 typedef struct rti_run_event {
     rti_event_kind kind;
@@ -54,8 +59,8 @@ typedef struct rti_run_outcome {
 /* Trains what is not finished. RT_OK also when trials failed (see the view) or when it was stopped;
  * RT_IO when results cannot be written (a full disk): finished trials are intact, the others go on
  * from their checkpoints next time. RT_MEMORY, RT_PROGRAM (no process can be started). */
-rt_status rti_run(const rti_plan *plan, const rti_run_options *options, rti_run_outcome *outcome, rt_error *error)
-    RT_MUST_CHECK;
+rt_status rti_run(const rti_plan *plan, const rti_run_options *options, rti_run_outcome *outcome,
+                  rt_error *error) RT_MUST_CHECK;
 
 /* True when `trial` belongs to shard `shard` of `shards` (1 ... shards; 0: everything): students by
  * their number, and the teachers that they wait for. */

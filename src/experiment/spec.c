@@ -36,14 +36,16 @@ static rt_status bad(const rti_spec *spec, const char *key, int line, rt_error *
     return rt_fail(error, RT_SPEC, "%s: %s: %s", rti_spec_where(spec, key, line, where), key, message);
 }
 
-static rt_status list_value(const rti_spec *spec, const char *key, const rti_toml_value *t, int line, rt_value *out,
-                            rt_error *error) {
+static rt_status list_value(const rti_spec *spec, const char *key, const rti_toml_value *t, int line,
+                            rt_value *out, rt_error *error) {
     out->type = RT_PARAM_INTS;
-    if (t->count > RT_PARAM_ITEMS_MAX) return bad(spec, key, line, error, "a list may hold at most 16 numbers");
+    if (t->count > RT_PARAM_ITEMS_MAX)
+        return bad(spec, key, line, error, "a list may hold at most 16 numbers");
     for (int i = 0; i < t->count; i++) {
         const rti_toml_value *item = &t->items[i];
         if (item->type == RTI_TOML_FLOAT) out->type = RT_PARAM_REALS;
-        else if (item->type != RTI_TOML_INTEGER) return bad(spec, key, line, error, "a list may hold numbers only");
+        else if (item->type != RTI_TOML_INTEGER)
+            return bad(spec, key, line, error, "a list may hold numbers only");
         out->items[i] = item->number;
     }
     out->count = t->count;
@@ -51,13 +53,14 @@ static rt_status list_value(const rti_spec *spec, const char *key, const rti_tom
 }
 
 /* A value in the type it was written in. */
-static rt_status plain_value(const rti_spec *spec, const char *key, const rti_toml_value *t, int line, rt_value *out,
-                             rt_error *error) {
+static rt_status plain_value(const rti_spec *spec, const char *key, const rti_toml_value *t, int line,
+                             rt_value *out, rt_error *error) {
     memset(out, 0, sizeof *out);
     switch (t->type) {
     case RTI_TOML_STRING:
         out->type = RT_PARAM_TEXT;
-        if (strlen(t->string) >= RT_PARAM_TEXT_MAX) return bad(spec, key, line, error, "the text is too long (255 bytes)");
+        if (strlen(t->string) >= RT_PARAM_TEXT_MAX)
+            return bad(spec, key, line, error, "the text is too long (255 bytes)");
         snprintf(out->text, sizeof out->text, "%s", t->string);
         return RT_OK;
     case RTI_TOML_INTEGER:
@@ -96,10 +99,11 @@ static rt_status take_name(rti_spec *spec, const rti_toml_value *t, int line, rt
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     if (t->type != RTI_TOML_STRING) return bad(spec, "name", line, error, "expected a text in quotes");
     size_t length = strlen(t->string);
-    if (!length || length >= sizeof spec->name || strspn(t->string, allowed) != length || t->string[0] == '.' ||
-        t->string[0] == '-')
-        return bad(spec, "name", line, error,
-                   "it names a directory: 1 to 63 letters, digits, '.', '_' and '-', not starting with '.' or '-'");
+    if (!length || length >= sizeof spec->name || strspn(t->string, allowed) != length ||
+        t->string[0] == '.' || t->string[0] == '-')
+        return bad(
+            spec, "name", line, error,
+            "it names a directory: 1 to 63 letters, digits, '.', '_' and '-', not starting with '.' or '-'");
     memcpy(spec->name, t->string, length + 1);
     return RT_OK;
 }
@@ -120,10 +124,12 @@ static rt_status take_seeds(rti_spec *spec, const rti_toml_value *t, int line, r
     return RT_OK;
 }
 
-static rt_status take_axis(rti_spec *spec, const char *key, const rti_toml_value *t, int line, rt_error *error) {
+static rt_status take_axis(rti_spec *spec, const char *key, const rti_toml_value *t, int line,
+                           rt_error *error) {
     if (t->type != RTI_TOML_ARRAY || t->count == 0)
         return bad(spec, key, line, error, "expected a list of values to sweep over, for example [1, 2, 4]");
-    if (t->count > RTI_AXIS_VALUES_MAX) return bad(spec, key, line, error, "an axis may have at most 64 values");
+    if (t->count > RTI_AXIS_VALUES_MAX)
+        return bad(spec, key, line, error, "an axis may have at most 64 values");
     int a = rti_spec_axis(spec, key);
     if (a < 0) a = spec->axis_count;
     if (a == RTI_AXES_MAX) return bad(spec, key, line, error, "at most 6 keys can be swept at once");
@@ -152,16 +158,18 @@ static void drop_axis(rti_spec *spec, int axis) {
 
 /* ---- sections ---- */
 
-static rt_status unknown_section(const rti_spec *spec, const char *key, size_t length, int line, rt_error *error) {
+static rt_status unknown_section(const rti_spec *spec, const char *key, size_t length, int line,
+                                 rt_error *error) {
     static const char *const words[] = {"name", "seeds", "data", "teacher", "student", "distill", "sweep"};
     char where[RTI_WHERE_MAX], word[RTI_KEY_MAX];
     snprintf(word, sizeof word, "%.*s", (int)length, key);
     rti_spec_where(spec, key, line, where);
     const char *near = rt_nearest_word(word, words, 7);
     if (near) return rt_fail(error, RT_SPEC, "%s: unknown key %s; did you mean %s?", where, word, near);
-    return rt_fail(error, RT_SPEC,
-                   "%s: unknown key %s; a spec holds name, seeds, [data], [teacher], [student], [distill], [sweep]",
-                   where, word);
+    return rt_fail(
+        error, RT_SPEC,
+        "%s: unknown key %s; a spec holds name, seeds, [data], [teacher], [student], [distill], [sweep]",
+        where, word);
 }
 
 static bool is_section(const char *key, size_t length) {
@@ -170,7 +178,8 @@ static bool is_section(const char *key, size_t length) {
     return false;
 }
 
-static rt_status keep_entry(rti_spec *spec, const char *key, const rti_toml_value *t, int line, rt_error *error) {
+static rt_status keep_entry(rti_spec *spec, const char *key, const rti_toml_value *t, int line,
+                            rt_error *error) {
     rti_spec_entries *all = spec->entries;
     rti_spec_entry entry = {.line = line};
     snprintf(entry.key, sizeof entry.key, "%s", key);
@@ -194,7 +203,8 @@ static rt_status keep_entry(rti_spec *spec, const char *key, const rti_toml_valu
 static rt_status take(rti_spec *spec, const char *key, const rti_toml_value *t, int line, rt_error *error) {
     if (strlen(key) >= RTI_KEY_MAX) {
         char where[RTI_WHERE_MAX];
-        return rt_fail(error, RT_SPEC, "%s: unknown key %.40s...", rti_spec_where(spec, "", line, where), key);
+        return rt_fail(error, RT_SPEC, "%s: unknown key %.40s...", rti_spec_where(spec, "", line, where),
+                       key);
     }
     if (!strcmp(key, "name")) return take_name(spec, t, line, error);
     if (!strcmp(key, "seeds")) return take_seeds(spec, t, line, error);
@@ -209,7 +219,8 @@ static rt_status take(rti_spec *spec, const char *key, const rti_toml_value *t, 
     const char *swept = key + 6, *inner = strchr(swept, '.');
     if (!inner || !is_section(swept, (size_t)(inner - swept)) || !strncmp(swept, "sweep.", 6))
         return bad(spec, key, line, error,
-                   "a sweep names a key of [data], [teacher], [student] or [distill], for example \"distill.alpha\"");
+                   "a sweep names a key of [data], [teacher], [student] or [distill], for example "
+                   "\"distill.alpha\"");
     if (!strncmp(swept, "teacher.", 8)) spec->base.has_teacher = true;
     return take_axis(spec, swept, t, line, error);
 }
@@ -222,7 +233,8 @@ static rt_status take_override(rti_spec *spec, const char *override, rt_error *e
     size_t length = equals ? (size_t)(equals - override) : 0;
     while (length && override[length - 1] == ' ') length--;
     if (!length || length >= sizeof key)
-        return rt_fail(error, RT_SPEC, "--set %.80s: expected key=value, for example --set student.epochs=5", override);
+        return rt_fail(error, RT_SPEC, "--set %.80s: expected key=value, for example --set student.epochs=5",
+                       override);
     memcpy(key, override, length);
     key[length] = 0;
 
@@ -232,7 +244,8 @@ static rt_status take_override(rti_spec *spec, const char *override, rt_error *e
     rti_text_printf(&text, "v = %s\n", equals + 1);
     rt_status status = rti_toml_parse(&toml, rti_text_string(&text), text.length, "value", &inner);
     static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
-    if (status != RT_OK && status != RT_MEMORY && equals[1] && strspn(equals + 1, word) == strlen(equals + 1)) {
+    if (status != RT_OK && status != RT_MEMORY && equals[1] &&
+        strspn(equals + 1, word) == strlen(equals + 1)) {
         rti_text_clear(&text); /* a bare word: sgd */
         rti_text_printf(&text, "v = \"%s\"\n", equals + 1);
         status = rti_toml_parse(&toml, rti_text_string(&text), text.length, "value", &inner);
@@ -270,7 +283,8 @@ static rt_status check_required(const rti_spec *spec, rt_error *error) {
         return rt_fail(error, RT_SPEC, "%s: name is missing: it names the directory below runs/", spec->path);
     RT_TRY(require(spec, "data.set", "which data set?", error));
     RT_TRY(require(spec, "student.epochs", "for how long is the student trained?", error));
-    if (spec->base.has_teacher) RT_TRY(require(spec, "teacher.epochs", "for how long is the teacher trained?", error));
+    if (spec->base.has_teacher)
+        RT_TRY(require(spec, "teacher.epochs", "for how long is the teacher trained?", error));
     return RT_OK;
 }
 
@@ -319,8 +333,8 @@ static rt_status check_spelling_of_tables(const rti_spec *spec, const rti_toml *
     return RT_OK;
 }
 
-static rt_status read_all(rti_spec *spec, const rti_toml *toml, const char *const overrides[], int override_count,
-                          rt_error *error) {
+static rt_status read_all(rti_spec *spec, const rti_toml *toml, const char *const overrides[],
+                          int override_count, rt_error *error) {
     RT_TRY(check_spelling_of_tables(spec, toml, error));
     for (int i = 0; i < toml->table_count; i++)
         if (!strncmp(toml->tables[i], "teacher", 7)) spec->base.has_teacher = true;
@@ -334,7 +348,8 @@ static rt_status read_all(rti_spec *spec, const rti_toml *toml, const char *cons
 rt_status rti_spec_parse(rti_spec *spec, const char *text, size_t length, const char *name,
                          const char *const overrides[], int override_count, rt_error *error) {
     memset(spec, 0, sizeof *spec);
-    if (strlen(name) >= sizeof spec->path) return rt_fail(error, RT_VALUE, "%.60s...: the path is too long", name);
+    if (strlen(name) >= sizeof spec->path)
+        return rt_fail(error, RT_VALUE, "%.60s...: the path is too long", name);
     memcpy(spec->path, name, strlen(name) + 1);
     for (int i = 0; i < 3; i++) spec->seeds[i] = (uint64_t)i + 1;
     spec->seed_count = 3;
@@ -355,7 +370,8 @@ rt_status rti_spec_read(rti_spec *spec, const char *path, const char *const over
     memset(spec, 0, sizeof *spec);
     rti_bytes bytes;
     RT_TRY(rti_file_read(path, (size_t)1 << 20, &bytes, error));
-    rt_status status = rti_spec_parse(spec, (const char *)bytes.data, bytes.count, path, overrides, override_count, error);
+    rt_status status = rti_spec_parse(spec, (const char *)bytes.data, bytes.count, path, overrides,
+                                      override_count, error);
     rt_free(bytes.data);
     return status;
 }

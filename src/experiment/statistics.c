@@ -142,7 +142,8 @@ rti_paired rti_paired_test(const double student[], const double scratch[], int c
     } else {
         for (int i = 0; i < count; i++) {
             double difference = student[i] - scratch[i];
-            if (isfinite(student[i]) && isfinite(scratch[i])) squares += (difference - mean) * (difference - mean);
+            if (isfinite(student[i]) && isfinite(scratch[i]))
+                squares += (difference - mean) * (difference - mean);
         }
         result.difference.sd = sqrt(squares / (n - 1));
         double error = result.difference.sd / sqrt(n);

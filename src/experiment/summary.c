@@ -7,7 +7,9 @@
 
 /* ---- one number of one record; NaN when it has none ------------------------------------------- */
 
-static double error_of(const rt_quality *q) { return q->examples > 0 ? (double)q->errors / (double)q->examples : NAN; }
+static double error_of(const rt_quality *q) {
+    return q->examples > 0 ? (double)q->errors / (double)q->examples : NAN;
+}
 static double of_teacher(const rt_quality *q, double value) { return q->has_teacher ? value : NAN; }
 
 static double test_last(const rti_record *r) { return error_of(&r->test_last); }
@@ -17,7 +19,9 @@ static double validation_best(const rti_record *r) { return error_of(&r->validat
 static double validation_nll(const rti_record *r) {
     return r->validation_last.examples > 0 ? r->validation_last.nll : NAN;
 }
-static double test_errors(const rti_record *r) { return r->test_last.examples > 0 ? (double)r->test_last.errors : NAN; }
+static double test_errors(const rti_record *r) {
+    return r->test_last.examples > 0 ? (double)r->test_last.errors : NAN;
+}
 static double agreement(const rti_record *r) { return of_teacher(&r->test_last, r->test_last.agreement); }
 static double teacher_kl(const rti_record *r) { return of_teacher(&r->test_last, r->test_last.teacher_kl); }
 static double nll(const rti_record *r) { return r->test_last.nll; }
@@ -37,7 +41,8 @@ typedef struct workspace {
 } workspace;
 
 /* values[i] = what `number` says of trial i of the list, NaN when that trial is not done. */
-static void gather(const workspace *w, const int trials[], int count, record_number *number, double values[]) {
+static void gather(const workspace *w, const int trials[], int count, record_number *number,
+                   double values[]) {
     for (int i = 0; i < count; i++) {
         const rti_record *r = trials[i] < 0 ? NULL : &w->records[trials[i]];
         values[i] = r && r->state == RTI_DONE ? number(r) : NAN;
@@ -108,8 +113,10 @@ static int teachers_of(const rti_plan *plan, int facet, int list[], bool seen[])
 /* Better on validation: more finished seeds first (a cell with one lucky seed must not win), then
  * the lower mean error, then the lower mean NLL; equal: the earlier cell stays. */
 static bool is_chosen_over(const rti_group *a, const rti_group *b) {
-    if (a->validation_last.count != b->validation_last.count) return a->validation_last.count > b->validation_last.count;
-    if (a->validation_last.mean != b->validation_last.mean) return a->validation_last.mean < b->validation_last.mean;
+    if (a->validation_last.count != b->validation_last.count)
+        return a->validation_last.count > b->validation_last.count;
+    if (a->validation_last.mean != b->validation_last.mean)
+        return a->validation_last.mean < b->validation_last.mean;
     return a->validation_nll.mean < b->validation_nll.mean;
 }
 
@@ -124,7 +131,8 @@ static rt_status summarise_facet(rti_summary *summary, int facet, const workspac
         if (f->cell_count++ == 0) f->first_cell = c;
         if (!isnan(cell->p_holm)) f->tests++;
         if (cell->is_scratch || !cell->students.validation_last.count) continue;
-        if (f->best_cell < 0 || is_chosen_over(&cell->students, &summary->cells[f->best_cell].students)) f->best_cell = c;
+        if (f->best_cell < 0 || is_chosen_over(&cell->students, &summary->cells[f->best_cell].students))
+            f->best_cell = c;
     }
     RT_ASSERT(f->cell_count > 0, "facet %d has no cells", facet);
     f->scratch = group_of(w, plan->cells[f->first_cell].scratch, plan->spec.seed_count);
@@ -170,7 +178,8 @@ static rt_status fill(rti_summary *summary, workspace *w, int list[], bool seen[
 
 rt_status rti_summary_make(rti_summary *summary, const rti_plan *plan, rti_record *records, rt_error *error) {
     *summary = (rti_summary){.plan = plan, .records = records};
-    size_t trials = (size_t)plan->trial_count, cells = (size_t)plan->cell_count, seeds = (size_t)plan->spec.seed_count;
+    size_t trials = (size_t)plan->trial_count, cells = (size_t)plan->cell_count,
+           seeds = (size_t)plan->spec.seed_count;
     size_t longest = trials > cells ? trials : cells;
     if (seeds > longest) longest = seeds;
     summary->cells = rt_alloc_zero(cells, sizeof *summary->cells);
@@ -194,7 +203,8 @@ rt_status rti_summary_make(rti_summary *summary, const rti_plan *plan, rti_recor
 rt_status rti_summary_read(rti_summary *summary, const rti_plan *plan, rt_error *error) {
     *summary = (rti_summary){0};
     rti_record *records = rt_alloc_zero((size_t)plan->trial_count, sizeof *records);
-    if (!records) return rt_fail(error, RT_MEMORY, "not enough memory for the records of %d trials", plan->trial_count);
+    if (!records)
+        return rt_fail(error, RT_MEMORY, "not enough memory for the records of %d trials", plan->trial_count);
     for (int t = 0; t < plan->trial_count; t++) {
         rt_status status = rti_record_read(plan, t, &records[t], error);
         if (status == RT_OK) continue;
@@ -206,7 +216,8 @@ rt_status rti_summary_read(rti_summary *summary, const rti_plan *plan, rt_error 
 }
 
 void rti_summary_deinit(rti_summary *summary) {
-    for (int t = 0; summary->records && t < summary->plan->trial_count; t++) rti_record_deinit(&summary->records[t]);
+    for (int t = 0; summary->records && t < summary->plan->trial_count; t++)
+        rti_record_deinit(&summary->records[t]);
     rt_free(summary->records);
     rt_free(summary->cells);
     rt_free(summary->facets);

@@ -32,8 +32,8 @@ typedef enum rti_trial_end {
 rti_trial_end rti_trial_run(const rti_plan *plan, int trial, const rti_trial_hooks *hooks, rt_error *error);
 
 /* Writes failed.json for a trial that could not do so itself. */
-rt_status rti_trial_write_failure(const rti_plan *plan, int trial, const rt_error *why, int64_t epoch, int64_t step,
-                                  const char *term, rt_error *error) RT_MUST_CHECK;
+rt_status rti_trial_write_failure(const rti_plan *plan, int trial, const rt_error *why, int64_t epoch,
+                                  int64_t step, const char *term, rt_error *error) RT_MUST_CHECK;
 
 /* The state alone, without reading what the files say. */
 rti_state rti_trial_state(const rti_plan *plan, int trial);

@@ -120,13 +120,13 @@ static _Noreturn void child(const rti_plan *plan, int trial, int threads, double
     message.end = claim_and_run(plan, trial, checkpoint_s, &message.error);
     fcntl(child_pipe, F_SETFL, 0); /* the last message must arrive */
     send_message(&message);
-    _exit(0);
+    _exit(0); /* lint: _exit */
 }
 
 /* ---- in the parent ---- */
 
-rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, int trial, int threads, double checkpoint_s,
-                           rt_error *error) {
+rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, int trial, int threads,
+                           double checkpoint_s, rt_error *error) {
     int ends[2];
     memset(worker, 0, sizeof *worker);
     if (pipe(ends) != 0) return rt_fail(error, RT_PROGRAM, "no pipe for a worker: %s", strerror(errno));
@@ -163,7 +163,8 @@ rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, int trial, 
     return RT_OK;
 }
 
-bool rti_worker_listen(rti_worker *worker, void (*log)(void *context, int trial, const char *line), void *context) {
+bool rti_worker_listen(rti_worker *worker, void (*log)(void *context, int trial, const char *line),
+                       void *context) {
     rti_message message;
     for (;;) {
         ssize_t got = read(worker->pipe, &message, sizeof message);
@@ -196,7 +197,8 @@ rti_trial_end rti_worker_reap(rti_worker *worker, const rti_plan *plan, bool kil
                 strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? "; perhaps memory ran out" : "");
     else rt_fail(why, RT_PROGRAM, "its process ended with exit status %d", WEXITSTATUS(status));
     rt_error inner = {0};
-    if (rti_trial_write_failure(plan, worker->trial, why, epoch, 0, "", &inner) == RT_OK) return RTI_END_FAILED;
+    if (rti_trial_write_failure(plan, worker->trial, why, epoch, 0, "", &inner) == RT_OK)
+        return RTI_END_FAILED;
     *why = inner;
     return RTI_END_UNSAVED;
 }

@@ -27,11 +27,12 @@ typedef struct rti_worker {
 } rti_worker;
 
 /* Starts a process that claims and runs the trial. RT_PROGRAM when there can be no more processes. */
-rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, int trial, int threads, double checkpoint_s,
-                           rt_error *error) RT_MUST_CHECK;
+rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, int trial, int threads,
+                           double checkpoint_s, rt_error *error) RT_MUST_CHECK;
 
 /* Reads what has come; calls `log` for each line. True when the process has closed its end. */
-bool rti_worker_listen(rti_worker *worker, void (*log)(void *context, int trial, const char *line), void *context);
+bool rti_worker_listen(rti_worker *worker, void (*log)(void *context, int trial, const char *line),
+                       void *context);
 
 /* Waits for the process, says how the trial ended and why, and frees the place. A process that died
  * has its failure written for it, unless `killed`: then we did it, and the trial was only stopped. */

@@ -9,7 +9,8 @@
 #define BLOCK 65535 /* bytes of a stored block (RFC 1951, 3.2.4) */
 
 static void append_u32(rti_text *out, uint32_t v) {
-    unsigned char b[4] = {(unsigned char)(v >> 24), (unsigned char)(v >> 16), (unsigned char)(v >> 8), (unsigned char)v};
+    unsigned char b[4] = {(unsigned char)(v >> 24), (unsigned char)(v >> 16), (unsigned char)(v >> 8),
+                          (unsigned char)v};
     rti_text_append_bytes(out, b, 4);
 }
 
@@ -37,8 +38,8 @@ static void append_stored(rti_text *out, const unsigned char *bytes, size_t coun
     rti_text_append_bytes(out, "\x78\x01", 2);
     for (size_t at = 0; at < count; at += BLOCK) {
         size_t n = count - at < BLOCK ? count - at : BLOCK;
-        unsigned char head[5] = {at + n == count, (unsigned char)n, (unsigned char)(n >> 8), (unsigned char)~n,
-                                 (unsigned char)(~n >> 8)};
+        unsigned char head[5] = {at + n == count, (unsigned char)n, (unsigned char)(n >> 8),
+                                 (unsigned char)~n, (unsigned char)(~n >> 8)};
         rti_text_append_bytes(out, head, 5);
         rti_text_append_bytes(out, bytes + at, n);
     }
@@ -51,7 +52,8 @@ static void append_stored(rti_text *out, const unsigned char *bytes, size_t coun
 
 rt_status rti_png_write(const char *path, const uint8_t *pixels, int width, int height, int channels,
                         rt_error *error) {
-    RT_ASSERT(width > 0 && height > 0 && (channels == 1 || channels == 3), "%dx%dx%d", width, height, channels);
+    RT_ASSERT(width > 0 && height > 0 && (channels == 1 || channels == 3), "%dx%dx%d", width, height,
+              channels);
     rti_text rows = RTI_TEXT_EMPTY, data = RTI_TEXT_EMPTY, png = RTI_TEXT_EMPTY, head = RTI_TEXT_EMPTY;
     size_t row_bytes = (size_t)width * (size_t)channels;
     for (int y = 0; y < height; y++) {

@@ -109,8 +109,9 @@ static rt_status evaluate(check *k, rt_tensor **y, const rt_real **values) {
     *y = k->c->function(k->g, k->in, k->c->context);
     const rt_error *failure = rt_graph_error(k->g);
     if (*y && failure->status == RT_OK && (*y)->dtype == RT_DTYPE_REAL) *values = rti_contiguous(k->g, *y);
-    if (failure->status != RT_OK)
-        return rt_fail(k->error, failure->status, "gradcheck %s: %s", k->c->name, failure->message);
+    rt_status status = failure->status;
+    if (status != RT_OK)
+        return rt_fail(k->error, status, "gradcheck %s: %s", k->c->name, failure->message);
     if (!*y || (*y)->dtype != RT_DTYPE_REAL)
         return rt_fail(k->error, RT_VALUE, "gradcheck %s: the function returned no real tensor", k->c->name);
     int64_t count = rt_tensor_count(*y);

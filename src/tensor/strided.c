@@ -13,7 +13,7 @@ void rti_row_major(int ndim, const int64_t shape[], int64_t stride[]) {
 
 void rti_broadcast_strides(const rt_tensor *x, bool contiguous, int ndim, const int64_t shape[],
                            int64_t stride[]) {
-    int64_t own[RT_MAX_DIMS];
+    int64_t own[RT_MAX_DIMS] = {0};
     if (contiguous) rti_row_major(x->ndim, x->shape, own);
     else memcpy(own, x->stride, sizeof own);
     int missing = ndim - x->ndim;

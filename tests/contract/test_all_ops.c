@@ -14,7 +14,8 @@ Test(all_ops, are_described) {
     for (int i = 0; i < count; i++) {
         const rti_op *op = rti_all_ops[i];
         cr_assert_str_eq(op->name, names[i], "registered as %s and named %s", names[i], op->name);
-        if (i) cr_assert_lt(strcmp(names[i - 1], names[i]), 0, "%s is listed twice or out of order", names[i]);
+        if (i)
+            cr_assert_lt(strcmp(names[i - 1], names[i]), 0, "%s is listed twice or out of order", names[i]);
         cr_assert(op->formula && op->formula[0], "%s has no formula", op->name);
         cr_assert(op->source, "%s has no source, not even an empty one", op->name);
         cr_assert(op->shape && op->forward, "%s cannot be run", op->name);

@@ -142,7 +142,8 @@ static void *count_failures(void *slot) {
 Test(alloc, the_countdown_is_exact_between_threads) {
     rt_alloc_fail_after(1501);
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++) cr_assert_eq(pthread_create(&threads[i], NULL, count_failures, &failures[i]), 0);
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, count_failures, &failures[i]), 0);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     rt_alloc_fail_after(0);
     cr_assert_eq(failures[0] + failures[1] + failures[2] + failures[3], 4000 - 1500);

@@ -71,7 +71,8 @@ Test(file, refuses_what_it_should_not_read, .timeout = 10) {
     cr_assert_eq(ftruncate(fd, (off_t)1 << 42), 0);
     close(fd);
     size_t calls = rt_alloc_stats_get().calls;
-    expect(rti_file_read(test_path("huge"), 1 << 20, &got, &error), RT_IO, &error, "4398046511104 bytes long");
+    expect(rti_file_read(test_path("huge"), 1 << 20, &got, &error), RT_IO, &error,
+           "4398046511104 bytes long");
     cr_assert_eq(rt_alloc_stats_get().calls, calls);
 }
 
@@ -89,7 +90,8 @@ Test(file, writes_whole_files_or_none) {
 
     expect(rti_file_write(test_path("none/out"), "x", 1, &error), RT_IO, &error, "none/out");
     expect(rti_file_write(test_path(""), "x", 1, &error), RT_IO, &error, "a directory");
-    expect(rti_file_write("/dev/null", "x", 1, &error), RT_IO, &error, "a device"); /* root could replace it */
+    expect(rti_file_write("/dev/null", "x", 1, &error), RT_IO, &error,
+           "a device"); /* root could replace it */
     struct stat about;
     cr_assert(stat("/dev/null", &about) == 0 && S_ISCHR(about.st_mode));
     char longest[5000];
@@ -123,7 +125,8 @@ Test(file, directories_like_mkdir_p) {
     struct stat about;
     cr_assert(stat(test_path("a/b/c"), &about) == 0 && S_ISDIR(about.st_mode));
     put(test_path("a/file"), "x", 1);
-    expect(rti_directory_make(test_path("a/file"), &error), RT_IO, &error, "a file of that name is in the way");
+    expect(rti_directory_make(test_path("a/file"), &error), RT_IO, &error,
+           "a file of that name is in the way");
     cr_assert_eq(rti_directory_make(test_path("a/file/b"), &error), RT_IO);
     expect(rti_directory_make("", &error), RT_VALUE, &error, "without a name");
     cr_assert(rti_file_exists(test_path("a/file")) && rti_file_exists(test_path("a")));
@@ -158,8 +161,10 @@ Test(file, programs_run_without_a_shell) {
     rt_free(got.data);
 
     /* More than the first buffer holds, and exactly the limit. */
-    const char *const many[] = {"sh", "-c", "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890; "
-                                            "echo 0123456789012345678901234567890; i=$((i+1)); done", NULL};
+    const char *const many[] = {"sh", "-c",
+                                "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890; "
+                                "echo 0123456789012345678901234567890; i=$((i+1)); done",
+                                NULL};
     cr_assert_eq(rti_program_run(many, 192000, &got, &error), RT_OK);
     cr_assert_eq(got.count, 192000);
     cr_assert(memcmp(got.data + 191968, "0123456789012345678901234567890\n", 33) == 0);
@@ -215,7 +220,8 @@ Test(file, gzip_is_unpacked) {
     expect(rti_file_read_gzip(test_path("-b c"), 10, &got, &error), RT_IO, &error, "more than the 10 bytes");
     expect(rti_file_read_gzip(test_path("none"), 10, &got, &error), RT_NOT_FOUND, &error, "nor");
     cr_assert_eq(truncate(test_path("-b c.gz"), 20), 0);
-    expect(rti_file_read_gzip(test_path("-b c"), 100, &got, &error), RT_PROGRAM, &error, "cannot be unpacked");
+    expect(rti_file_read_gzip(test_path("-b c"), 100, &got, &error), RT_PROGRAM, &error,
+           "cannot be unpacked");
     put(test_path("junk.gz"), "no gzip at all", 14);
     expect(rti_file_read_gzip(test_path("junk"), 100, &got, &error), RT_PROGRAM, &error, "junk.gz");
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);

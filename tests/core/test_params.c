@@ -50,8 +50,10 @@ Test(params, defaults_are_those_of_the_table) {
 Test(params, set_from_text) {
     static rt_params p;
     rt_params_init(&p, rows, ROWS);
-    static const char *const sets[][2] = {{"temperature", " 2.5 "}, {"epochs", "3"}, {"bias", "false"},
-        {"optimizer.name", "\"adam\""}, {"path", "'a b\\c'"}, {"hidden", "[30,30 , 7,]"}, {"factors", "[1, 0.1]"}};
+    static const char *const sets[][2] = {{"temperature", " 2.5 "}, {"epochs", "3"},
+                                          {"bias", "false"},        {"optimizer.name", "\"adam\""},
+                                          {"path", "'a b\\c'"},     {"hidden", "[30,30 , 7,]"},
+                                          {"factors", "[1, 0.1]"}};
     for (int i = 0; i < ROWS; i++) {
         rt_error error = {0};
         cr_assert_eq(rt_params_set_text(&p, sets[i][0], sets[i][1], &error), RT_OK, "%s", error.message);
@@ -177,11 +179,13 @@ Test(params, text_round_trip_with_every_byte) {
 
 Test(params, nearest_word_by_hand) {
     static const char *const words[] = {"temperature", "alpha", "lr", "momentum", "nesterov"};
-    static const char *const near[][2] = {{"temprature", "temperature"}, {"Alpha", "alpha"}, {"aplha", "alpha"},
-        {"l", "lr"}, {"mometnum", "momentum"}, {"temp", "temperature"}, {"nesterof", "nesterov"}};
+    static const char *const near[][2] = {
+        {"temprature", "temperature"}, {"Alpha", "alpha"},      {"aplha", "alpha"},      {"l", "lr"},
+        {"mometnum", "momentum"},      {"temp", "temperature"}, {"nesterof", "nesterov"}};
     for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
         const char *found = rt_nearest_word(near[i][0], words, 5);
-        cr_assert(found && strcmp(found, near[i][1]) == 0, "%s gives %s", near[i][0], found ? found : "nothing");
+        cr_assert(found && strcmp(found, near[i][1]) == 0, "%s gives %s", near[i][0],
+                  found ? found : "nothing");
     }
     static const char *const far[] = {"kd", "xyz", "", "learning_rate_of_everything"};
     for (size_t i = 0; i < sizeof far / sizeof far[0]; i++)

@@ -16,7 +16,7 @@ static char scratch_paths[16][128];
 static int scratch_path_count;
 
 static inline void scratch_begin(void) {
-    strcpy(scratch, "/tmp/retort-test-XXXXXX");
+    snprintf(scratch, sizeof scratch, "/tmp/retort-test-XXXXXX");
     cr_assert(mkdtemp(scratch), "a scratch directory");
 }
 
@@ -84,7 +84,8 @@ static inline void opens_or_says_memory(const rt_params *p) {
         set = rt_dataset_open(p, scratch, &error);
         rt_alloc_fail_after(0);
         if (set) break;
-        cr_assert_eq(error.status, RT_MEMORY, "allocation %d: %s: %s", n, rt_status_name(error.status), error.message);
+        cr_assert_eq(error.status, RT_MEMORY, "allocation %d: %s: %s", n, rt_status_name(error.status),
+                     error.message);
         cr_assert_eq(rt_alloc_stats_get().live_blocks, live, "allocation %d leaks", n);
     }
     cr_assert(set && n > 5, "%d allocations", n);

@@ -17,7 +17,8 @@ static rt_params *csv_options(const char *text) {
 
 Test(csv_set, values_labels_and_names) {
     scratch_begin();
-    rt_params *p = csv_options("a,kind,\"b, with comma\"\r\n1.5,\"red\"\"ish\",-2\r\n+3e1,blue,0.25\r\n\"7\",blue,1\r\n");
+    rt_params *p = csv_options(
+        "a,kind,\"b, with comma\"\r\n1.5,\"red\"\"ish\",-2\r\n+3e1,blue,0.25\r\n\"7\",blue,1\r\n");
     option(p, "csv.label", "kind");
     rt_dataset *set = opens(p);
     const rt_examples *e = rt_dataset_train_examples(set);
@@ -74,7 +75,8 @@ Test(csv_set, bad_files_name_line_and_column) {
     refuses(csv_options("x,y,k\n1,2,0\n?,2,1\n"), RT_FORMAT, "train.csv:3: column 1 (x) is missing");
     refuses(csv_options("x,y,k\n1,NA,0\n3,2,1\n"), RT_FORMAT, "train.csv:2: column 2 (y) is missing");
     refuses(csv_options("x,y,k\n1,nan,0\n3,2,1\n"), RT_FORMAT, "train.csv:2: column 2 (y) is missing");
-    refuses(csv_options("x,y,k\n1,2,0\n3,2,\n"), RT_FORMAT, "train.csv:3: the label, column 3 (k), is missing");
+    refuses(csv_options("x,y,k\n1,2,0\n3,2,\n"), RT_FORMAT,
+            "train.csv:3: the label, column 3 (k), is missing");
     refuses(csv_options("x,y,k\n1,2,0\n3,tall,1\n"), RT_FORMAT, "train.csv:3: column 2 (y) is \"tall\"");
     refuses(csv_options("x,y,k\n1,2,0\n3,2e,1\n"), RT_FORMAT, "column 2 (y) is \"2e\"");
     refuses(csv_options("x,y,k\n1,2,0\n3,1e39,1\n"), RT_FORMAT, "column 2 (y) is \"1e39\"");
@@ -116,7 +118,8 @@ static const char *many_rows(void) {
     static char text[8000];
     size_t at = 0;
     for (int i = 0; i < 200; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%d,%d,7,%s\n", i, i * i % 97 - 40, i % 4 ? "a" : "b");
+        at += (size_t)snprintf(text + at, sizeof text - at, "%d,%d,7,%s\n", i, i * i % 97 - 40,
+                               i % 4 ? "a" : "b");
     return text;
 }
 
@@ -165,7 +168,8 @@ Test(csv_set, standardised_on_the_train_part_alone) {
             square += pow(train->examples->values[train->index[i] * 3 + d] - mean, 2);
         double deviation = d == 2 ? 1 : sqrt(square / (double)train->count);
         for (int name = 0; name < 4; name++) {
-            const rt_part *a = rt_dataset_part(raw, (rt_part_name)name), *b = rt_dataset_part(set, (rt_part_name)name);
+            const rt_part *a = rt_dataset_part(raw, (rt_part_name)name),
+                          *b = rt_dataset_part(set, (rt_part_name)name);
             cr_assert_eq(a->count, b->count);
             for (int64_t i = 0; i < a->count; i++) {
                 double expected = (a->examples->values[a->index[i] * 3 + d] - mean) / deviation;

@@ -67,7 +67,8 @@ static void fetched(void) {
     cr_assert_eq(rti_fetch_run(&set, scratch, &error), RT_OK, "%s\n%s", error.message, said);
     cr_assert_eq(size_of("tiny/numbers"), PLAIN);
     shell("gzip -dc %s/good/numbers.gz | cmp - %s/tiny/numbers", scratch, scratch);
-    cr_assert(size_of("tiny/numbers.gz") < 0 && size_of("tiny/numbers.gz.part") < 0, "something is left over");
+    cr_assert(size_of("tiny/numbers.gz") < 0 && size_of("tiny/numbers.gz.part") < 0,
+              "something is left over");
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }
 

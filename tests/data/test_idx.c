@@ -155,7 +155,9 @@ Test(idx, any_byte_may_be_anything) {
             scratch_write("i", bytes, sizeof bytes);
             rt_error error = {0};
             rt_dataset *set = rt_dataset_open(p, scratch, &error);
-            if (set) cr_assert_eq(rt_dataset_train_examples(set)->count * rt_dataset_train_examples(set)->features, 12);
+            if (set)
+                cr_assert_eq(rt_dataset_train_examples(set)->count * rt_dataset_train_examples(set)->features,
+                             12);
             else cr_assert(error.message[0]);
             rt_dataset_free(set);
         }
@@ -176,8 +178,8 @@ Test(mnist, says_how_to_fetch_and_looks_in_two_places) {
     option(p, "set", "mnist");
     option(p, "validation", "0");
     refuses(p, RT_NOT_FOUND, "retort data fetch mnist");
-    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-                                        "t10k-labels-idx1-ubyte"};
+    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                        "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
     for (int i = 0; i < 4; i++)
         scratch_write(names[i], i % 2 ? labels : images, i % 2 ? sizeof labels : sizeof images);
     rt_dataset *set = opens(p);
@@ -223,7 +225,8 @@ Test(cifar10, batches_and_the_held_out_test) {
     scratch_write("test_batch_first1000.bin", "", 0);
     rt_dataset *set = opens(p);
     const rt_examples *train = rt_dataset_train_examples(set), *test = rt_dataset_test_examples(set);
-    cr_assert(train->count == 45000 && test->count == 5000 && train->shape[0] == 3 && train->features == 3072);
+    cr_assert(train->count == 45000 && test->count == 5000 && train->shape[0] == 3 &&
+              train->features == 3072);
     cr_assert(strstr(rt_dataset_summary(set), "not on the official test set"), "%s", rt_dataset_summary(set));
     cr_assert_eq(train->bytes[(int64_t)20007 * 3072], 3);
     cr_assert_eq(train->bytes[(int64_t)20007 * 3072 + 3071], 7);
@@ -232,7 +235,8 @@ Test(cifar10, batches_and_the_held_out_test) {
     rt_dataset_free(set);
     cifar_file("test_batch.bin", 6, (size_t)BATCH * RECORD);
     set = opens(p);
-    cr_assert(rt_dataset_train_examples(set)->count == 50000 && rt_dataset_test_examples(set)->count == 10000);
+    cr_assert(rt_dataset_train_examples(set)->count == 50000 &&
+              rt_dataset_test_examples(set)->count == 10000);
     cr_assert_str_eq(rt_dataset_summary(set), "cifar10: 50000 train, 0 validation, 10000 test");
     rt_dataset_free(set);
     cifar_file("data_batch_3.bin", 3, (size_t)BATCH * RECORD - 1);

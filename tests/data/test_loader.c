@@ -20,9 +20,18 @@ static void part_begin(void) {
     rt_rng rng = rt_rng_stream(1, "test", 0, 0);
     for (int i = 0; i < SET * D; i++) bytes[i] = (uint8_t)(1 + rt_rng_below(&rng, 255));
     for (int i = 0; i < SET; i++) example_labels[i] = i % 10;
-    for (int i = 0; i < COUNT; i++) part_index[i] = i < 7 ? i : i + 7, part_labels[i] = (part_index[i] + 1) % 10;
-    examples = (rt_examples){.count = SET, .ndim = 3, .shape = {C, H, W}, .features = D, .classes = 10, .bytes = bytes,
-                             .labels = example_labels, .scale = 1.0 / 255, .shift = 0.25, .background = 51};
+    for (int i = 0; i < COUNT; i++)
+        part_index[i] = i < 7 ? i : i + 7, part_labels[i] = (part_index[i] + 1) % 10;
+    examples = (rt_examples){.count = SET,
+                             .ndim = 3,
+                             .shape = {C, H, W},
+                             .features = D,
+                             .classes = 10,
+                             .bytes = bytes,
+                             .labels = example_labels,
+                             .scale = 1.0 / 255,
+                             .shift = 0.25,
+                             .background = 51};
     part = (rt_part){&examples, COUNT, part_index, part_labels};
 }
 
@@ -78,7 +87,8 @@ Test(loader, shuffled_covers_each_once_and_differs_by_epoch_and_seed) {
                 seen[position]++;
                 order[run][at++] = position;
                 cr_assert_eq(rt_i32_data(b.y)[n], part_labels[position]);
-                cr_assert_float_eq(rt_real_data(b.x)[n * D + 3], value(bytes[part_index[position] * D + 3]), CLOSE);
+                cr_assert_float_eq(rt_real_data(b.x)[n * D + 3], value(bytes[part_index[position] * D + 3]),
+                                   CLOSE);
             }
         for (int i = 0; i < COUNT; i++) cr_assert_eq(seen[i], 1);
         rt_loader_free(loader);
@@ -160,7 +170,8 @@ Test(loader, large_batches_on_threads) {
     option(p, "validation", "0");
     rt_dataset *set = opens(p);
     const rt_part *train = rt_dataset_part(set, RT_PART_TRAIN);
-    rt_loader *a = rt_loader_new(train, 600, 3, &(rt_augment){2}, NULL), *b = rt_loader_new(train, 600, 3, &(rt_augment){2}, NULL);
+    rt_loader *a = rt_loader_new(train, 600, 3, &(rt_augment){2}, NULL),
+              *b = rt_loader_new(train, 600, 3, &(rt_augment){2}, NULL);
     rt_batch x, y;
     cr_assert(a && b && rt_loader_next(a, &x));
     rt_threads_set(4);

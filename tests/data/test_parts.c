@@ -39,17 +39,21 @@ static bool same_part(const rt_part *a, const rt_part *b) {
 Test(parts, disjoint_complete_and_stratified) {
     scratch_begin();
     rt_dataset *set = opens(digits_options());
-    const rt_part *train = rt_dataset_part(set, RT_PART_TRAIN), *validation = rt_dataset_part(set, RT_PART_VALIDATION);
-    const rt_part *test = rt_dataset_part(set, RT_PART_TEST), *transfer = rt_dataset_part(set, RT_PART_TRANSFER);
+    const rt_part *train = rt_dataset_part(set, RT_PART_TRAIN),
+                  *validation = rt_dataset_part(set, RT_PART_VALIDATION);
+    const rt_part *test = rt_dataset_part(set, RT_PART_TEST),
+                  *transfer = rt_dataset_part(set, RT_PART_TRANSFER);
     cr_assert(train->count == 800 && validation->count == 200 && test->count == 50);
     for (int p = 0; p < 4; p++) ascending(rt_dataset_part(set, (rt_part_name)p));
     for (int64_t i = 0; i < 200; i++) cr_assert_not(holds(train, validation->index[i]));
     cr_assert(same_part(train, transfer));
     cr_assert_str_eq(rt_dataset_part_hash(set, RT_PART_TRAIN), rt_dataset_part_hash(set, RT_PART_TRANSFER));
-    cr_assert_str_neq(rt_dataset_part_hash(set, RT_PART_TRAIN), rt_dataset_part_hash(set, RT_PART_VALIDATION));
+    cr_assert_str_neq(rt_dataset_part_hash(set, RT_PART_TRAIN),
+                      rt_dataset_part_hash(set, RT_PART_VALIDATION));
     for (int k = 0; k < 10; k++) {
         double share = 0.2 * (of_class(train, k) + of_class(validation, k));
-        cr_assert_leq(fabs(of_class(validation, k) - share), 1, "class %d: %d of %g", k, of_class(validation, k), share);
+        cr_assert_leq(fabs(of_class(validation, k) - share), 1, "class %d: %d of %g", k,
+                      of_class(validation, k), share);
     }
     cr_assert_str_eq(rt_dataset_summary(set), "digits: 800 train, 200 validation, 50 test");
     rt_dataset_free(set);
@@ -84,11 +88,14 @@ Test(parts, omitted_classes_are_gone_from_the_transfer_part_only) {
     rt_dataset *all = opens(p);
     option(p, "transfer.omit_classes", "[3, 7]");
     rt_dataset *set = opens(p);
-    const rt_part *transfer = rt_dataset_part(set, RT_PART_TRANSFER), *full = rt_dataset_part(all, RT_PART_TRANSFER);
-    for (int k = 0; k < 10; k++) cr_assert_eq(of_class(transfer, k), k == 3 || k == 7 ? 0 : of_class(full, k));
+    const rt_part *transfer = rt_dataset_part(set, RT_PART_TRANSFER),
+                  *full = rt_dataset_part(all, RT_PART_TRANSFER);
+    for (int k = 0; k < 10; k++)
+        cr_assert_eq(of_class(transfer, k), k == 3 || k == 7 ? 0 : of_class(full, k));
     for (int name = 0; name < 4; name++)
         if (name != RT_PART_TRANSFER)
-            cr_assert(same_part(rt_dataset_part(set, (rt_part_name)name), rt_dataset_part(all, (rt_part_name)name)));
+            cr_assert(same_part(rt_dataset_part(set, (rt_part_name)name),
+                                rt_dataset_part(all, (rt_part_name)name)));
     rt_dataset_free(set);
     option(p, "transfer.omit_classes", "[]");
     option(p, "transfer.classes", "[7, 8]");
@@ -108,7 +115,8 @@ Test(parts, sizes_and_fractions_by_class_in_proportion) {
     option(p, "train.size", "400");
     option(p, "transfer.fraction", "0.25");
     rt_dataset *set = opens(p);
-    const rt_part *train = rt_dataset_part(set, RT_PART_TRAIN), *transfer = rt_dataset_part(set, RT_PART_TRANSFER);
+    const rt_part *train = rt_dataset_part(set, RT_PART_TRAIN),
+                  *transfer = rt_dataset_part(set, RT_PART_TRANSFER);
     cr_assert(train->count == 400 && transfer->count == 100);
     for (int64_t i = 0; i < 100; i++) cr_assert(holds(train, transfer->index[i]));
     for (int k = 0; k < 10; k++) {
@@ -141,7 +149,8 @@ Test(parts, label_noise_is_counted_and_spares_validation_and_test) {
     option(p, "label_noise", "0.3");
     option(p, "transfer.size", "100");
     rt_dataset *set = opens(p);
-    const rt_part *train = rt_dataset_part(set, RT_PART_TRAIN), *transfer = rt_dataset_part(set, RT_PART_TRANSFER);
+    const rt_part *train = rt_dataset_part(set, RT_PART_TRAIN),
+                  *transfer = rt_dataset_part(set, RT_PART_TRANSFER);
     int changed = 0;
     for (int64_t i = 0; i < train->count; i++) {
         cr_assert(train->labels[i] >= 0 && train->labels[i] < 10);
@@ -150,7 +159,8 @@ Test(parts, label_noise_is_counted_and_spares_validation_and_test) {
     cr_assert_eq(changed, 240);
     for (int name = RT_PART_VALIDATION; name <= RT_PART_TEST; name++) {
         const rt_part *part = rt_dataset_part(set, (rt_part_name)name);
-        for (int64_t i = 0; i < part->count; i++) cr_assert_eq(part->labels[i], part->examples->labels[part->index[i]]);
+        for (int64_t i = 0; i < part->count; i++)
+            cr_assert_eq(part->labels[i], part->examples->labels[part->index[i]]);
     }
     for (int64_t i = 0, j = 0; i < transfer->count; i++) { /* the student is told what the teacher was told */
         while (train->index[j] != transfer->index[i]) j++;
@@ -164,7 +174,8 @@ Test(parts, label_noise_is_counted_and_spares_validation_and_test) {
     for (int64_t i = 0; i < train->count; i++)
         by_distance[(train->labels[i] - train->examples->labels[train->index[i]] + 10) % 10]++;
     cr_assert_eq(by_distance[0], 0);
-    for (int d = 1; d < 10; d++) cr_assert(by_distance[d] > 50 && by_distance[d] < 130, "%d: %d", d, by_distance[d]);
+    for (int d = 1; d < 10; d++)
+        cr_assert(by_distance[d] > 50 && by_distance[d] < 130, "%d: %d", d, by_distance[d]);
     rt_dataset_free(set);
     scratch_end();
 }

@@ -12,8 +12,8 @@
 void test_plan(rti_plan *plan, const char *text, const char *const overrides[], int count, const char *runs) {
     static rti_spec spec;
     rt_error error = {0};
-    cr_assert_eq(rti_spec_parse(&spec, text, strlen(text), "tiny.toml", overrides, count, &error), RT_OK, "%s",
-                 error.message);
+    cr_assert_eq(rti_spec_parse(&spec, text, strlen(text), "tiny.toml", overrides, count, &error), RT_OK,
+                 "%s", error.message);
     cr_assert_eq(rti_plan_make(plan, &spec, runs, NULL, &error), RT_OK, "%s", error.message);
 }
 
@@ -22,7 +22,8 @@ static void directory_of(const rti_plan *plan, int trial, const char *runs, char
 }
 
 void test_compare_trial(const rti_plan *plan, int trial, const char *runs, const char *other_runs) {
-    static const char *const files[] = {"result.json", "metrics.csv", "weights.safetensors", "best.safetensors", "spec.toml"};
+    static const char *const files[] = {"result.json", "metrics.csv", "weights.safetensors",
+                                        "best.safetensors", "spec.toml"};
     char a[1200], b[1200], path[1300];
     directory_of(plan, trial, runs, a, sizeof a);
     directory_of(plan, trial, other_runs, b, sizeof b);
@@ -35,8 +36,8 @@ void test_compare_trial(const rti_plan *plan, int trial, const char *runs, const
         char *y = test_file(path, &lengths[1]);
         cr_assert(y, "%s is missing", path);
         cr_assert_gt(lengths[0], 0);
-        cr_assert(lengths[0] == lengths[1] && !memcmp(x, y, lengths[0]), "%s has other bytes than the same file in %s",
-                  path, a);
+        cr_assert(lengths[0] == lengths[1] && !memcmp(x, y, lengths[0]),
+                  "%s has other bytes than the same file in %s", path, a);
         free(x);
         free(y);
     }

@@ -15,7 +15,8 @@ enum { EPOCHS = 30, TEST = 2000, VALIDATION = 1000 };
 int synthetic_teacher_errors(void) { return 15; }
 
 int synthetic_errors(int facet, int t, int a, int seed) {
-    static const int by_temperature[] = {4, 9, 14, 12, 6}, by_alpha[] = {0, 2, 4, 3}, by_seed[] = {0, 3, -2, 5, 1};
+    static const int by_temperature[] = {4, 9, 14, 12, 6}, by_alpha[] = {0, 2, 4, 3},
+                     by_seed[] = {0, 3, -2, 5, 1};
     int scratch = (facet ? 44 : 86) + by_seed[seed % 5];
     if (a == 0) return scratch;
     return scratch - by_temperature[t] * by_alpha[a] / (facet ? 6 : 2) + (t + 2 * a + seed * (t + 1)) % 3 - 1;
@@ -39,7 +40,8 @@ static void fill(rti_record *r, int errors, int epochs, int64_t width, int trial
     r->epochs = epochs;
     r->best_epoch = epochs - 2;
     r->cost = (rt_model_cost){784 * width + width * width + 10 * width + 2 * width + 10,
-                              784 * width + width * width + 10 * width, 4 * (784 * width + width * width + 12 * width + 10)};
+                              784 * width + width * width + 10 * width,
+                              4 * (784 * width + width * width + 12 * width + 10)};
     r->seconds = 0.001 * (double)width * epochs;
     r->latency_us = 0.1 * (double)width;
     r->peak_megabytes = 20.0 + (double)width / 50.0;
@@ -79,7 +81,8 @@ static void make_axes(rti_plan *plan, const synthetic_options *o) {
     }
 }
 
-static int add_trial(rti_plan *plan, rti_record *records, rti_role role, uint64_t seed, int errors, int64_t width) {
+static int add_trial(rti_plan *plan, rti_record *records, rti_role role, uint64_t seed, int errors,
+                     int64_t width) {
     int n = plan->trial_count++;
     rti_trial *trial = &plan->trials[n];
     trial->role = role;
@@ -141,15 +144,19 @@ synthetic synthetic_make(const synthetic_options *o, const char *directory) {
                 }
             }
     }
-    synthetic result = {plan, records, {o->facets, rt_alloc_zero((size_t)o->facets, sizeof(rti_facet_facts))}};
+    synthetic result = {
+        plan, records, {o->facets, rt_alloc_zero((size_t)o->facets, sizeof(rti_facet_facts))}};
     cr_assert(result.facts.facets);
     for (int f = 0; f < o->facets; f++)
         result.facts.facets[f] = (rti_facet_facts){
-            rt_strdup("made up: 8000 train, 1000 validation, 2000 test"), rt_strdup("0123456789abcdef0123456789abcdef"),
-            rt_strdup("784-1200-1200-10 relu"), rt_strdup(f ? "784-800-800-10 relu" : "784-30-30-10 relu"),
+            rt_strdup("made up: 8000 train, 1000 validation, 2000 test"),
+            rt_strdup("0123456789abcdef0123456789abcdef"),
+            rt_strdup("784-1200-1200-10 relu"),
+            rt_strdup(f ? "784-800-800-10 relu" : "784-30-30-10 relu"),
             rt_strdup("kd: Hinton's distillation"),
-            rt_strdup("L = (1 - 0.9) CE(y, softmax(z_s)) + 0.9 * 16 * KL( softmax(z_t/4) || softmax(z_s/4) )\n"
-                      "summed over classes, mean over the batch"),
+            rt_strdup(
+                "L = (1 - 0.9) CE(y, softmax(z_s)) + 0.9 * 16 * KL( softmax(z_t/4) || softmax(z_s/4) )\n"
+                "summed over classes, mean over the batch"),
             f * ts * as + (ts > 2 ? 2 * as : 0) + (as > 2 ? 2 : 0)};
     return result;
 }

@@ -77,7 +77,8 @@ Test(lock, of_another_host_lives_by_its_heartbeat) {
     char dir[RTI_PATH_MAX];
     rti_lock lock;
     directory(dir);
-    static const char *const texts[] = {"{\"host\":\"far.away\",\"pid\":1,\"since\":0}", "", "{", "[1]", "\1\2\3"};
+    static const char *const texts[] = {"{\"host\":\"far.away\",\"pid\":1,\"since\":0}", "", "{", "[1]",
+                                        "\1\2\3"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         write_lock(dir, texts[i], 5);
         cr_assert_eq(rti_lock_take(&lock, dir, &error), RT_BUSY, "%s", texts[i]);
@@ -111,7 +112,8 @@ Test(lock, of_another_process_with_the_same_number_is_stale) {
     if (access("/proc/self/stat", R_OK) != 0) return; /* nothing to tell them apart by */
     directory(dir);
     gethostname(host, sizeof host);
-    snprintf(text, sizeof text, "{\"host\":\"%s\",\"pid\":%ld,\"process_start\":\"1\",\"since\":0}", host, (long)getpid());
+    snprintf(text, sizeof text, "{\"host\":\"%s\",\"pid\":%ld,\"process_start\":\"1\",\"since\":0}", host,
+             (long)getpid());
     write_lock(dir, text, 0);
     cr_assert_eq(rti_lock_take(&lock, dir, &error), RT_OK, "%s", error.message);
     rti_lock_release(&lock);
@@ -124,7 +126,8 @@ Test(lock, is_given_to_exactly_one_of_many) {
     for (int round = 0; round < 5; round++) {
         int go[2], taken = 0;
         pid_t pids[PROCESSES];
-        write_lock(dir, "{\"host\":\"far.away\",\"pid\":1,\"since\":0}", RTI_LOCK_STALE_S + 5); /* all see a stale one */
+        write_lock(dir, "{\"host\":\"far.away\",\"pid\":1,\"since\":0}",
+                   RTI_LOCK_STALE_S + 5); /* all see a stale one */
         cr_assert_eq(pipe(go), 0);
         for (int i = 0; i < PROCESSES; i++) {
             pids[i] = fork();

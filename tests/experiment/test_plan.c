@@ -15,8 +15,8 @@ static rt_error error;
 static void make(rti_plan *p, const char *text, const char *const overrides[], int count) {
     static rti_spec spec;
     memset(&error, 0, sizeof error);
-    cr_assert_eq(rti_spec_parse(&spec, text, strlen(text), "tiny.toml", overrides, count, &error), RT_OK, "%s",
-                 error.message);
+    cr_assert_eq(rti_spec_parse(&spec, text, strlen(text), "tiny.toml", overrides, count, &error), RT_OK,
+                 "%s", error.message);
     cr_assert_eq(rti_plan_make(p, &spec, "runs", NULL, &error), RT_OK, "%s", error.message);
 }
 
@@ -109,12 +109,12 @@ Test(plan, identity_changes_when_and_only_when_the_work_does) {
     make(&plan, TEST_SPEC, NULL, 0);
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         make(&other, TEST_SPEC, &changes[i].set, 1);
-        cr_assert_eq(strcmp(id_of(&plan, RTI_TEACHER), id_of(&other, RTI_TEACHER)) != 0, changes[i].teacher, "%s",
-                     changes[i].set);
-        cr_assert_eq(strcmp(id_of(&plan, RTI_SCRATCH), id_of(&other, RTI_SCRATCH)) != 0, changes[i].scratch, "%s",
-                     changes[i].set);
-        cr_assert_eq(strcmp(id_of(&plan, RTI_STUDENT), id_of(&other, RTI_STUDENT)) != 0, changes[i].student, "%s",
-                     changes[i].set);
+        cr_assert_eq(strcmp(id_of(&plan, RTI_TEACHER), id_of(&other, RTI_TEACHER)) != 0, changes[i].teacher,
+                     "%s", changes[i].set);
+        cr_assert_eq(strcmp(id_of(&plan, RTI_SCRATCH), id_of(&other, RTI_SCRATCH)) != 0, changes[i].scratch,
+                     "%s", changes[i].set);
+        cr_assert_eq(strcmp(id_of(&plan, RTI_STUDENT), id_of(&other, RTI_STUDENT)) != 0, changes[i].student,
+                     "%s", changes[i].set);
         rti_plan_deinit(&other);
     }
     /* The order of keys in the file means nothing. */

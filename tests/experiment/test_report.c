@@ -51,7 +51,8 @@ static rti_bytes file_of(const synthetic *s, const char *name) {
 
 static void expect_in_file(const synthetic *s, const char *name, const char *text) {
     rti_bytes bytes = file_of(s, name);
-    cr_assert(strstr((char *)bytes.data, text), "%s does not hold \"%s\":\n%.6000s", name, text, (char *)bytes.data);
+    cr_assert(strstr((char *)bytes.data, text), "%s does not hold \"%s\":\n%.6000s", name, text,
+              (char *)bytes.data);
     rt_free(bytes.data);
 }
 
@@ -102,13 +103,15 @@ Test(report, summary_has_the_means_of_the_records) {
                 squares_d += (d[i] - mean_d) * (d[i] - mean_d);
             }
             expect_near(cell->students.test_last.mean, mean, "mean");
-            expect_near(cell->students.test_last.half, 4.302652729696142 * sqrt(squares / 2.0) / sqrt(3.0), "half");
+            expect_near(cell->students.test_last.half, 4.302652729696142 * sqrt(squares / 2.0) / sqrt(3.0),
+                        "half");
             expect_near(cell->students.test_best.mean, mean - 1.0 / 2000.0, "best epoch");
             expect_near(cell->students.agreement.mean, 1.0 - 0.9 * mean, "agreement");
             cr_assert(cell->paired.pairs == 3);
             cr_assert(cell->is_scratch == (a == 0));
             cr_assert(fabs(cell->paired.difference.mean - mean_d) < 1e-12);
-            if (!cell->paired.no_spread) cr_assert(fabs(cell->paired.difference.sd - sqrt(squares_d / 2.0)) < 1e-9);
+            if (!cell->paired.no_spread)
+                cr_assert(fabs(cell->paired.difference.sd - sqrt(squares_d / 2.0)) < 1e-9);
             cr_assert(isnan(cell->p_holm) == (a == 0));
             if (a) cr_assert(cell->p_holm >= cell->paired.p);
         }
@@ -149,7 +152,8 @@ Test(report, choice_is_made_on_validation_never_on_test) {
     finish(&s, &summary);
 
     s = synthetic_make(&grid, "nowhere"); /* no validation set: nothing is chosen */
-    for (int t = 0; t < s.plan->trial_count; t++) s.records[t].validation_last = s.records[t].validation_best = (rt_quality){0};
+    for (int t = 0; t < s.plan->trial_count; t++)
+        s.records[t].validation_last = s.records[t].validation_best = (rt_quality){0};
     summary = summarise(&s);
     cr_assert(summary.facets[0].best_cell == -1);
     finish(&s, &summary);
@@ -161,7 +165,8 @@ Test(report, results_hold_every_record) {
     synthetic s = synthetic_make(&(synthetic_options){2, 2, 3, 2}, test_path("run"));
     int failed = s.plan->cells[3].trials[1];
     s.records[failed].state = RTI_FAILED;
-    snprintf(s.records[failed].failure, sizeof s.records[failed].failure, "epoch 3: \"kd\", the term,\nis not finite");
+    snprintf(s.records[failed].failure, sizeof s.records[failed].failure,
+             "epoch 3: \"kd\", the term,\nis not finite");
     rti_summary summary = summarise(&s);
     rti_text said = write_report(&s, &summary, false);
     rti_csv csv = csv_of(&s, "results.csv");
@@ -181,7 +186,8 @@ Test(report, results_hold_every_record) {
         cr_assert(number_at(&csv, t + 1, "test_errors") == (double)r->test_last.errors);
         cr_assert(number_at(&csv, t + 1, "test_error_last") == (double)r->test_last.errors / 2000.0);
         cr_assert(number_at(&csv, t + 1, "test_error_best") == (double)r->test_best.errors / 2000.0);
-        cr_assert(number_at(&csv, t + 1, "validation_error_last") == (double)r->validation_last.errors / 1000.0);
+        cr_assert(number_at(&csv, t + 1, "validation_error_last") ==
+                  (double)r->validation_last.errors / 1000.0);
         cr_assert(number_at(&csv, t + 1, "test_nll") == r->test_last.nll);
         cr_assert(number_at(&csv, t + 1, "parameters") == (double)r->cost.parameters);
         cr_assert(number_at(&csv, t + 1, "seconds") == r->seconds);
@@ -221,7 +227,8 @@ Test(report, summary_file_and_figures_hold_the_cells) {
     rti_csv_deinit(&csv);
     csv = csv_of(&s, "temperature.csv");
     cr_assert(csv.rows == 6 && csv.columns == 1 + 3 * 4);
-    expect_near(number_at(&csv, 3, "accuracy alpha 0.9"), 100.0 * (1.0 - summary.cells[10].students.test_last.mean), "T 4");
+    expect_near(number_at(&csv, 3, "accuracy alpha 0.9"),
+                100.0 * (1.0 - summary.cells[10].students.test_last.mean), "T 4");
     expect_near(number_at(&csv, 3, "high alpha 0.9") - number_at(&csv, 3, "accuracy alpha 0.9"),
                 100.0 * summary.cells[10].students.test_last.half, "bar");
     rti_csv_deinit(&csv);
@@ -231,9 +238,11 @@ Test(report, summary_file_and_figures_hold_the_cells) {
     csv = csv_of(&s, "curves.csv");
     cr_assert(csv.rows == 31);
     double sum = 0.0;
-    for (int i = 0; i < 3; i++) sum += 1.0 - s.records[s.plan->cells[10].trials[i]].rows[6].validation_accuracy;
+    for (int i = 0; i < 3; i++)
+        sum += 1.0 - s.records[s.plan->cells[10].trials[i]].rows[6].validation_accuracy;
     expect_near(number_at(&csv, 7, "student"), 100.0 * sum / 3.0, "epoch 7");
-    expect_near(number_at(&csv, 7, "teacher"), 100.0 * (1.0 - s.records[0].rows[6].validation_accuracy), "teacher");
+    expect_near(number_at(&csv, 7, "teacher"), 100.0 * (1.0 - s.records[0].rows[6].validation_accuracy),
+                "teacher");
     rti_csv_deinit(&csv);
     rti_text_deinit(&said);
     finish(&s, &summary);
@@ -257,18 +266,24 @@ Test(report, terminal_shows_the_table) {
     cr_assert(strstr(text, "scratch 4.32 +- 0.31 %"), "%s", text);
     /* by hand: T 1, alpha 0.5: 81, 85, 81 errors of 2000; scratch 86, 89, 84 */
     char expected[64];
-    snprintf(expected, sizeof expected, "%.2f +- ", (synthetic_errors(0, 0, 1, 0) + synthetic_errors(0, 0, 1, 1) +
-                                                     synthetic_errors(0, 0, 1, 2)) / 60.0);
+    snprintf(expected, sizeof expected, "%.2f +- ",
+             (synthetic_errors(0, 0, 1, 0) + synthetic_errors(0, 0, 1, 1) + synthetic_errors(0, 0, 1, 2)) /
+                 60.0);
     cr_assert(strstr(text, expected), "%s: %s", expected, text);
     cr_assert(strstr(text, "= scratch") && strstr(text, " BEATS") && strstr(text, "*2.87"), "%s", text);
-    cr_assert(strstr(text, "chosen on validation: T 4, alpha 0.9\n    test error 2.87 +- 0.31 %, at the best epochs 2.82"), "%s", text);
+    cr_assert(
+        strstr(
+            text,
+            "chosen on validation: T 4, alpha 0.9\n    test error 2.87 +- 0.31 %, at the best epochs 2.82"),
+        "%s", text);
     cr_assert(strstr(text, "loss at T 4, alpha 0.9:\n    L = "), "%s", text);
     rti_text_deinit(&out);
     finish(&s, &summary);
 }
 
 Test(report, other_sweeps_have_a_row_per_cell) {
-    static const synthetic_options shapes[] = {{1, 3, 0, 0}, {1, 1, 0, 0}, {2, 3, 0, 0}, {1, 2, 5, 0}, {1, 3, 0, 4}, {2, 3, 4, 0}};
+    static const synthetic_options shapes[] = {{1, 3, 0, 0}, {1, 1, 0, 0}, {2, 3, 0, 0},
+                                               {1, 2, 5, 0}, {1, 3, 0, 4}, {2, 3, 4, 0}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         synthetic s = synthetic_make(&shapes[i], test_path(""));
         rti_summary summary = summarise(&s);
@@ -308,13 +323,15 @@ Test(report, failed_and_missing_trials_are_counted_and_named) {
     synthetic s = synthetic_make(&grid, test_path("run"));
     int failed = s.plan->cells[10].trials[1], running = s.plan->cells[11].trials[0];
     s.records[failed].state = RTI_FAILED;
-    snprintf(s.records[failed].failure, sizeof s.records[failed].failure, "epoch 2, step 17: the term kd is NaN");
+    snprintf(s.records[failed].failure, sizeof s.records[failed].failure,
+             "epoch 2, step 17: the term kd is NaN");
     s.records[running].state = RTI_RUNNING;
     rti_summary summary = summarise(&s);
     cr_assert(summary.failed == 1 && summary.unfinished == 1 && summary.done == 47);
     rti_text said = write_report(&s, &summary, false);
     cr_assert(strstr(rti_text_string(&said), "47 of 49 trials finished"), "%s", rti_text_string(&said));
-    cr_assert(strstr(rti_text_string(&said), "seed 2: epoch 2, step 17: the term kd is NaN"), "%s", rti_text_string(&said));
+    cr_assert(strstr(rti_text_string(&said), "seed 2: epoch 2, step 17: the term kd is NaN"), "%s",
+              rti_text_string(&said));
     cr_assert(strstr(rti_text_string(&said), " 2/3"), "%s", rti_text_string(&said));
     expect_in_file(&s, "report.md", "47 of 49 trials finished, 1 failed");
     expect_in_file(&s, "report.md", "epoch 2, step 17: the term kd is NaN");
@@ -330,7 +347,8 @@ Test(report, nothing_finished_is_a_report_too) {
         for (int t = 0; t < s.plan->trial_count; t++) s.records[t].state = i ? RTI_FAILED : RTI_PENDING;
         rti_summary summary = summarise(&s);
         rti_text said = write_report(&s, &summary, true);
-        cr_assert(strstr(rti_text_string(&said), i ? "failed: teacher seed 1000" : "teacher not finished"), "%s", rti_text_string(&said));
+        cr_assert(strstr(rti_text_string(&said), i ? "failed: teacher seed 1000" : "teacher not finished"),
+                  "%s", rti_text_string(&said));
         cr_assert(!strstr(rti_text_string(&said), "nan") && !strstr(rti_text_string(&said), "inf"));
         rti_text_deinit(&said);
         finish(&s, &summary);
@@ -345,8 +363,9 @@ Test(report, labels_are_plain_text) {
     cr_assert_str_eq(rti_label_plain("\xc3\xa9\xff\xc0\x80", out, sizeof out), "\xc3\xa9???");
     cr_assert_str_eq(rti_label_plain("\xc2\x9b""31m", out, sizeof out), "?31m"); /* a C1 control: CSI */
     cr_assert_str_eq(rti_label_plain("abcdefghijklmnopqrstuvwxyz", out, sizeof out), "abcdefghijklm..");
-    cr_assert_str_eq(rti_label_plain("\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac", out, 12),
-                     "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac..");
+    cr_assert_str_eq(
+        rti_label_plain("\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac", out, 12),
+        "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac..");
     cr_assert(rti_text_columns("\xe2\x82\xac ab") == 4);
     rti_text text = RTI_TEXT_EMPTY;
     rti_markdown_escape(&text, "a|b\n<script>`x` [l](u) *b*");
@@ -355,7 +374,8 @@ Test(report, labels_are_plain_text) {
 }
 
 Test(report, hostile_values_stay_text) {
-    static const char hostile[] = "x'; system(\"touch pwned\") `touch pwned` $(touch pwned) \"\\n\x1b[2J| <b>\n# h";
+    static const char hostile[] =
+        "x'; system(\"touch pwned\") `touch pwned` $(touch pwned) \"\\n\x1b[2J| <b>\n# h";
     synthetic s = synthetic_make(&(synthetic_options){2, 2, 3, 3}, test_path("run"));
     char here[RTI_PATH_MAX];
     cr_assert(getcwd(here, sizeof here));
@@ -390,7 +410,8 @@ Test(report, hostile_values_stay_text) {
 Test(report, facets_have_files_of_their_own) {
     synthetic s = synthetic_make(&(synthetic_options){2, 2, 3, 3}, "nowhere");
     char a[RTI_LABEL_MAX], b[RTI_LABEL_MAX];
-    cr_assert_str_eq(rti_label_file(s.plan, "temperature", 1, ".svg", a, sizeof a), "temperature-800-800.svg");
+    cr_assert_str_eq(rti_label_file(s.plan, "temperature", 1, ".svg", a, sizeof a),
+                     "temperature-800-800.svg");
     cr_assert_str_eq(rti_label_file(s.plan, "temperature", -1, ".svg", a, sizeof a), "temperature.svg");
     rti_axis *axis = &s.plan->spec.axes[0];
     static const char *const pairs[][2] = {{"../x", "..//x"}, {"A", "a"}, {"", "///"}, {"a b", "a-b"}};
@@ -416,7 +437,8 @@ Test(report, without_gnuplot_a_chart_takes_the_place) {
     setenv("PATH", test_path("empty"), 1);
     rti_text said = write_report(&s, &summary, true);
     cr_assert(strstr(rti_text_string(&said), "gnuplot is not installed"), "%s", rti_text_string(&said));
-    cr_assert(strstr(rti_text_string(&said), "test accuracy in %, last epoch\n"), "%s", rti_text_string(&said));
+    cr_assert(strstr(rti_text_string(&said), "test accuracy in %, last epoch\n"), "%s",
+              rti_text_string(&said));
     expect_in_file(&s, "report.md", "gnuplot is not installed");
     expect_in_file(&s, "report.md", "C alpha 0.9");
     rti_bytes report = file_of(&s, "report.md");
@@ -439,7 +461,8 @@ Test(report, without_scripts_it_says_where_they_should_be) {
 
 static void expect_picture(const synthetic *s, const char *name, const char *begin) {
     rti_bytes bytes = file_of(s, name);
-    cr_assert(bytes.count > 5000 && memcmp(bytes.data, begin, strlen(begin)) == 0, "%s, %zu bytes", name, bytes.count);
+    cr_assert(bytes.count > 5000 && memcmp(bytes.data, begin, strlen(begin)) == 0, "%s, %zu bytes", name,
+              bytes.count);
     rt_free(bytes.data);
 }
 
@@ -464,7 +487,8 @@ Test(report, gnuplot_draws_every_picture_of_every_facet) {
 Test(report, gnuplot_draws_odd_sweeps) {
     if (!rti_program_exists("gnuplot")) cr_skip_test("gnuplot is not installed");
     setenv("RETORT_PLOTS", "plots", 1);
-    static const synthetic_options shapes[] = {{1, 1, 1, 2}, {1, 2, 5, 0}, {1, 1, 0, 4}, {1, 2, 1, 0}, {1, 2, 2, 1}, {2, 2, 0, 0}};
+    static const synthetic_options shapes[] = {{1, 1, 1, 2}, {1, 2, 5, 0}, {1, 1, 0, 4},
+                                               {1, 2, 1, 0}, {1, 2, 2, 1}, {2, 2, 0, 0}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         char name[16];
         snprintf(name, sizeof name, "run%zu", i);
@@ -472,9 +496,11 @@ Test(report, gnuplot_draws_odd_sweeps) {
         s.records[1].state = RTI_PENDING;
         rti_summary summary = summarise(&s);
         rti_text said = write_report(&s, &summary, true);
-        cr_assert(!strstr(rti_text_string(&said), "could not be drawn"), "shape %zu: %s", i, rti_text_string(&said));
+        cr_assert(!strstr(rti_text_string(&said), "could not be drawn"), "shape %zu: %s", i,
+                  rti_text_string(&said));
         if (shapes[i].facets == 1) expect_picture(&s, "curves.svg", "<?xml");
-        if (shapes[i].alphas != 1 && shapes[i].alphas + shapes[i].temperatures) expect_picture(&s, "temperature.svg", "<?xml");
+        if (shapes[i].alphas != 1 && shapes[i].alphas + shapes[i].temperatures)
+            expect_picture(&s, "temperature.svg", "<?xml");
         rti_text_deinit(&said);
         finish(&s, &summary);
     }
@@ -503,23 +529,26 @@ Test(report, every_failing_allocation_is_an_error_and_leaks_nothing) {
 }
 
 Test(report, copy_of_a_spec_reads_back_the_same) {
-    static const char text[] =
-        "name = \"copy\"\nseeds = [3, 1, 18446744]\n[data]\nset = \"digits\"\nbatch = 50\n[teacher]\nmodel = \"mlp\"\nepochs = 2\n"
-        "hidden = [40, 20]\noptimizer = { name = \"sgd\", lr = 0.1 }\n[student]\nmodel = \"mlp\"\nhidden = []\nepochs = 3\n"
-        "[distill]\nmethod = \"kd\"\n[sweep]\n\"distill.temperature\" = [1, 2.5, 20]\n\"student.hidden\" = [[30], [30, 30]]\n";
+    static const char text[] = "name = \"copy\"\nseeds = [3, 1, 18446744]\n[data]\nset = \"digits\"\nbatch = "
+                               "50\n[teacher]\nmodel = \"mlp\"\nepochs = 2\n"
+                               "hidden = [40, 20]\noptimizer = { name = \"sgd\", lr = 0.1 "
+                               "}\n[student]\nmodel = \"mlp\"\nhidden = []\nepochs = 3\n"
+                               "[distill]\nmethod = \"kd\"\n[sweep]\n\"distill.temperature\" = [1, 2.5, "
+                               "20]\n\"student.hidden\" = [[30], [30, 30]]\n";
     const char *const overrides[] = {"student.epochs=7", "teacher.optimizer.lr=0.25"};
     rti_spec *first = rt_alloc_zero(1, sizeof *first), *second = rt_alloc_zero(1, sizeof *second);
     rti_text a = RTI_TEXT_EMPTY, b = RTI_TEXT_EMPTY;
     rt_error error = {0};
     cr_assert(first && second);
-    cr_assert(rti_spec_parse(first, text, strlen(text), "first", overrides, 2, &error) == RT_OK, "%s", error.message);
+    cr_assert(rti_spec_parse(first, text, strlen(text), "first", overrides, 2, &error) == RT_OK, "%s",
+              error.message);
     rti_spec_copy_text(first, &a);
-    cr_assert(rti_spec_parse(second, rti_text_string(&a), a.length, "first", NULL, 0, &error) == RT_OK, "%s\n%s",
-              error.message, rti_text_string(&a));
+    cr_assert(rti_spec_parse(second, rti_text_string(&a), a.length, "first", NULL, 0, &error) == RT_OK,
+              "%s\n%s", error.message, rti_text_string(&a));
     rti_spec_copy_text(second, &b);
     cr_assert_str_eq(rti_text_string(&a), rti_text_string(&b));
-    cr_assert(strstr(rti_text_string(&a), "epochs = 7") && strstr(rti_text_string(&a), "optimizer.lr = 0.25"), "%s",
-              rti_text_string(&a));
+    cr_assert(strstr(rti_text_string(&a), "epochs = 7") && strstr(rti_text_string(&a), "optimizer.lr = 0.25"),
+              "%s", rti_text_string(&a));
     cr_assert(second->axis_count == 2 && second->axes[1].values[1].count == 2 && second->seed_count == 3);
     cr_assert(second->base.has_teacher);
     rti_text base = RTI_TEXT_EMPTY, again = RTI_TEXT_EMPTY;

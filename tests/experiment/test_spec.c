@@ -27,9 +27,14 @@ static const char *replaced(const char *text, const char *old, const char *new) 
 }
 
 Test(spec, wrong_ones_say_what_where_and_what_to_do) {
-    static const struct { const char *old, *new, *says[3]; } bad[] = {
-        {"epochs = 2\noptimizer", "epoch = 2\noptimizer", {"tiny.toml:13:", "student.epoch", "did you mean student.epochs?"}},
-        {"temperature = 4.0", "temprature = 4.0", {"tiny.toml:17:", "unknown key distill.temprature", "temperature?"}},
+    static const struct { const char *old, *new, *says[3];
+    } bad[] = {
+        {"epochs = 2\noptimizer",
+         "epoch = 2\noptimizer",
+         {"tiny.toml:13:", "student.epoch", "did you mean student.epochs?"}},
+        {"temperature = 4.0",
+         "temprature = 4.0",
+         {"tiny.toml:17:", "unknown key distill.temprature", "temperature?"}},
         {"[student]", "[studnet]", {"tiny.toml", "studnet", "did you mean [student]?"}},
         {"seeds = [1, 2]", "seed = [1, 2]", {"tiny.toml:2:", "unknown key seed", "seeds?"}},
         {"alpha = 0.9", "alpha = 1.5", {"tiny.toml:18:", "alpha is 1.5", "0 ... 1"}},
@@ -46,10 +51,14 @@ Test(spec, wrong_ones_say_what_where_and_what_to_do) {
         {"seeds = [1, 2]", "seeds = [1, -2]", {"tiny.toml:2:", "0 or more", ""}},
         {"seeds = [1, 2]", "seeds = [1.5]", {"tiny.toml:2:", "whole numbers", ""}},
         {"epochs = 2\n[student]", "[student]", {"tiny.toml", "teacher.epochs is missing", ""}},
-        {"method = \"kd\"", "method = \"none\"", {"tiny.toml:17:", "distill.temperature belongs to the method", "none"}},
+        {"method = \"kd\"",
+         "method = \"none\"",
+         {"tiny.toml:17:", "distill.temperature belongs to the method", "none"}},
         {"method = \"kd\"", "method = \"dk\"", {"tiny.toml:16:", "must be one of", "kd"}},
         {"method = \"kd\"", "method = \"kd\"\npreset = \"hintn\"", {"tiny.toml:17:", "hintn", "hinton"}},
-        {"lr = 0.1", "lr = 0.1, beta1 = 0.5", {"tiny.toml:14:", "student.optimizer.beta1 means nothing to the optimiser sgd", ""}},
+        {"lr = 0.1",
+         "lr = 0.1, beta1 = 0.5",
+         {"tiny.toml:14:", "student.optimizer.beta1 means nothing to the optimiser sgd", ""}},
         {"lr = 0.1", "lr = -1", {"tiny.toml:14:", "lr is -1", "0 ... 1000"}},
         {"hidden = [8]", "hidden = [8, 0]", {"tiny.toml:12:", "hidden", "1 ..."}},
         {"hidden = [8]", "hidden = 8", {"tiny.toml:12:", "hidden must be a list", ""}},
@@ -59,7 +68,9 @@ Test(spec, wrong_ones_say_what_where_and_what_to_do) {
         {"[0.0, 0.5]", "[0.5, 0.5]", {"tiny.toml:21:", "twice", ""}},
         {"[0.0, 0.5]", "[]", {"tiny.toml:21:", "list of values", ""}},
         {"[0.0, 0.5]", "0.5", {"tiny.toml:21:", "list of values", ""}},
-        {"\"distill.alpha\" = [0", "\"distill.alhpa\" = [0", {"tiny.toml:21:", "unknown key distill.alhpa", "distill.alpha?"}},
+        {"\"distill.alpha\" = [0",
+         "\"distill.alhpa\" = [0",
+         {"tiny.toml:21:", "unknown key distill.alhpa", "distill.alpha?"}},
         {"\"distill.alpha\" = [0", "\"alpha\" = [0", {"tiny.toml:21:", "a sweep names a key of", ""}},
         {"[sweep]", "[sweep", {"tiny.toml:19:", "", ""}},
         {"[teacher]\nhidden = [16]\nepochs = 2\n", "", {"tiny.toml", "kd needs a teacher", "[teacher]"}},
@@ -68,8 +79,8 @@ Test(spec, wrong_ones_say_what_where_and_what_to_do) {
         rt_status status = parse(replaced(TEST_SPEC, bad[i].old, bad[i].new), NULL, 0);
         cr_assert(status == RT_SPEC || status == RT_FORMAT, "case %zu: %s is accepted", i, bad[i].new);
         for (int j = 0; j < 3; j++)
-            cr_assert(strstr(error.message, bad[i].says[j]), "case %zu: \"%s\" does not say \"%s\"", i, error.message,
-                      bad[i].says[j]);
+            cr_assert(strstr(error.message, bad[i].says[j]), "case %zu: \"%s\" does not say \"%s\"", i,
+                      error.message, bad[i].says[j]);
     }
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }
@@ -97,8 +108,13 @@ Test(spec, values_are_those_that_were_written) {
 }
 
 Test(spec, command_line_means_the_same_as_the_file) {
-    const char *sets[] = {"student.epochs=7",      "student.hidden=[5, 6]", "distill.alpha=0.25", "name=other",
-                          "teacher.optimizer=adam", "seeds=[9]",             "student.optimizer={lr=0.3, momentum=0.5}",
+    const char *sets[] = {"student.epochs=7",
+                          "student.hidden=[5, 6]",
+                          "distill.alpha=0.25",
+                          "name=other",
+                          "teacher.optimizer=adam",
+                          "seeds=[9]",
+                          "student.optimizer={lr=0.3, momentum=0.5}",
                           "sweep.distill.temperature=[2, 3, 5]"};
     cr_assert_eq(parse(TEST_SPEC, sets, 8), RT_OK, "%s", error.message);
     cr_assert_str_eq(spec.name, "other");

@@ -71,7 +71,8 @@ Test(statistics, incomplete_beta_has_its_identities) {
         expect_near(rti_incomplete_beta(1, 1, x), x, 1e-14, "I_x(1,1) = x");
         expect_near(rti_incomplete_beta(3, 1, x), x * x * x, 1e-14, "I_x(a,1) = x^a");
         expect_near(rti_incomplete_beta(2, 2, x), x * x * (3.0 - 2.0 * x), 1e-14, "I_x(2,2)");
-        expect_near(rti_incomplete_beta(2.5, 0.7, x) + rti_incomplete_beta(0.7, 2.5, 1.0 - x), 1.0, 1e-13, "mirror");
+        expect_near(rti_incomplete_beta(2.5, 0.7, x) + rti_incomplete_beta(0.7, 2.5, 1.0 - x), 1.0, 1e-13,
+                    "mirror");
     }
     cr_assert(isnan(rti_incomplete_beta(0, 1, 0.5)));
     cr_assert(isnan(rti_incomplete_beta(1, 1, 1.5)));
@@ -117,7 +118,13 @@ Test(statistics, estimates_by_hand) {
 }
 
 Test(statistics, verdict_table) {
-    static const struct { double student[6], scratch[6]; int n; rti_verdict verdict; int pairs; bool no_spread; } c[] = {
+    static const struct {
+        double student[6], scratch[6];
+        int n;
+        rti_verdict verdict;
+        int pairs;
+        bool no_spread;
+    } c[] = {
         {{0.030, 0.031, 0.032}, {0.040, 0.0411, 0.0419}, 3, RTI_BEATS, 3, false},
         {{0.040, 0.0411, 0.0419}, {0.030, 0.031, 0.032}, 3, RTI_NO_BEATS, 3, false},
         {{0.030, 0.050, 0.040}, {0.040, 0.039, 0.041}, 3, RTI_INCONCLUSIVE, 3, false},
@@ -129,9 +136,24 @@ Test(statistics, verdict_table) {
         {{NAN, 0.030, 0.031, 0.032}, {0.9, 0.040, 0.0411, 0.0419}, 4, RTI_BEATS, 3, false},
         /* the same difference in every seed, though not the same bits: sign test */
         {{0.030, 0.040, 0.031}, {0.031, 0.041, 0.032}, 3, RTI_INCONCLUSIVE, 3, true},
-        {{0.030, 0.040, 0.031, 0.030, 0.035}, {0.031, 0.041, 0.032, 0.031, 0.036}, 5, RTI_INCONCLUSIVE, 5, true},
-        {{0.030, 0.040, 0.031, 0.030, 0.035, 0.02}, {0.031, 0.041, 0.032, 0.031, 0.036, 0.021}, 6, RTI_BEATS, 6, true},
-        {{0.031, 0.041, 0.032, 0.031, 0.036, 0.021}, {0.030, 0.040, 0.031, 0.030, 0.035, 0.02}, 6, RTI_NO_BEATS, 6, true},
+        {{0.030, 0.040, 0.031, 0.030, 0.035},
+         {0.031, 0.041, 0.032, 0.031, 0.036},
+         5,
+         RTI_INCONCLUSIVE,
+         5,
+         true},
+        {{0.030, 0.040, 0.031, 0.030, 0.035, 0.02},
+         {0.031, 0.041, 0.032, 0.031, 0.036, 0.021},
+         6,
+         RTI_BEATS,
+         6,
+         true},
+        {{0.031, 0.041, 0.032, 0.031, 0.036, 0.021},
+         {0.030, 0.040, 0.031, 0.030, 0.035, 0.02},
+         6,
+         RTI_NO_BEATS,
+         6,
+         true},
     };
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
         rti_paired r = rti_paired_test(c[i].student, c[i].scratch, c[i].n);

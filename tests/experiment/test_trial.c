@@ -39,8 +39,8 @@ static void run_whole(const rti_plan *p, int trial) {
 }
 
 Test(trial, stopped_anywhere_it_ends_with_the_same_bits) {
-    static const char *const sets[] = {"student.epochs=3", "student.optimizer.momentum=0.9", "student.dropout.hidden=0.2",
-                                       "student.jitter=1"};
+    static const char *const sets[] = {"student.epochs=3", "student.optimizer.momentum=0.9",
+                                       "student.dropout.hidden=0.2", "student.jitter=1"};
     char a[1024], b[1024];
     make(&plan, "a", sets, 4);
     make(&other, "b", sets, 4);
@@ -128,8 +128,11 @@ Test(trial, record_says_what_the_weights_do) {
         cr_assert_eq(rt_model_load(model, path, &error), RT_OK, "%s", error.message);
         rt_quality test, validation;
         const rt_dataset *set = plan.datasets[0];
-        cr_assert_eq(rt_evaluate(model, teacher, rt_dataset_part(set, RT_PART_TEST), &test, NULL, &error), RT_OK);
-        cr_assert_eq(rt_evaluate(model, NULL, rt_dataset_part(set, RT_PART_VALIDATION), &validation, NULL, &error), RT_OK);
+        cr_assert_eq(rt_evaluate(model, teacher, rt_dataset_part(set, RT_PART_TEST), &test, NULL, &error),
+                     RT_OK);
+        cr_assert_eq(
+            rt_evaluate(model, NULL, rt_dataset_part(set, RT_PART_VALIDATION), &validation, NULL, &error),
+            RT_OK);
         const rt_quality *said = best ? &record.test_best : &record.test_last;
         cr_assert_eq(said->errors, test.errors);
         cr_assert_eq(said->nll, test.nll);
@@ -139,7 +142,8 @@ Test(trial, record_says_what_the_weights_do) {
         cr_assert_eq(said->teacher_kl, test.teacher_kl);
         said = best ? &record.validation_best : &record.validation_last;
         cr_assert_eq(said->accuracy, validation.accuracy);
-        cr_assert_eq(record.rows[(best ? record.best_epoch : record.epochs) - 1].validation_accuracy, validation.accuracy);
+        cr_assert_eq(record.rows[(best ? record.best_epoch : record.epochs) - 1].validation_accuracy,
+                     validation.accuracy);
         rt_model_free(model);
     }
     for (int e = 0; e < record.best_epoch - 1; e++)
@@ -208,7 +212,8 @@ Test(trial, damaged_checkpoints_and_results_are_not_believed) {
         snprintf(path, sizeof path, "%s/result.json", directory);
         remove(path);
     }
-    static const char *const results[] = {"", "{", "{}", "[]", "{\"id\": \"x\"}", "{\"id\": 3, \"epochs\": -1}", "\377"};
+    static const char *const results[] = {
+        "", "{", "{}", "[]", "{\"id\": \"x\"}", "{\"id\": 3, \"epochs\": -1}", "\377"};
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
         rti_record record;
         test_write(path, results[i]);

@@ -73,7 +73,8 @@ Test(csv, bad_tables_name_the_place) {
         rti_csv csv;
         rt_error error;
         cr_assert_eq(rti_csv_parse(&csv, bad[i].text, strlen(bad[i].text), ',', "t.csv", &error), RT_FORMAT);
-        cr_assert(strstr(error.message, bad[i].part), "\"%s\" does not say \"%s\"", error.message, bad[i].part);
+        cr_assert(strstr(error.message, bad[i].part), "\"%s\" does not say \"%s\"", error.message,
+                  bad[i].part);
         cr_assert(csv.rows == 0 && csv.memory == NULL);
         cr_assert_eq(rti_csv_parse(&csv, bad[i].text, strlen(bad[i].text), ',', "t.csv", NULL), RT_FORMAT);
     }

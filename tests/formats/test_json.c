@@ -141,7 +141,8 @@ Test(json, bad_values_name_the_place) {
         rt_error error;
         rt_status status = rti_json_parse(&d, bad[i].text, strlen(bad[i].text), "t.json", &error);
         cr_assert_eq(status, RT_FORMAT, "\"%s\" is accepted", bad[i].text);
-        cr_assert(strstr(error.message, bad[i].part), "\"%s\" does not say \"%s\"", error.message, bad[i].part);
+        cr_assert(strstr(error.message, bad[i].part), "\"%s\" does not say \"%s\"", error.message,
+                  bad[i].part);
         cr_assert_null(d.memory);
         status = rti_json_parse(&d, bad[i].text, strlen(bad[i].text), "t.json", NULL);
         cr_assert_eq(status, RT_FORMAT);
@@ -185,8 +186,9 @@ Test(json, many_keys, .timeout = 20) {
 
 /* %.17g always reads back; nothing shorter than what we write may. */
 Test(json, numbers_are_the_shortest_that_read_back) {
-    static const double special[] = {0, 1, -1, 0.1, 1.0 / 3, 1e15, 1e16, 123456789012345678, 1e22, 1e23, 5e-324,
-                                     DBL_MIN, DBL_MAX, 0.1f, 100, 1e5, 2.5e-3, 9007199254740993, 3e-320};
+    static const double special[] = {
+        0,      1,       -1,      0.1,  1.0 / 3, 1e15, 1e16,   123456789012345678, 1e22,  1e23,
+        5e-324, DBL_MIN, DBL_MAX, 0.1f, 100,     1e5,  2.5e-3, 9007199254740993,   3e-320};
     rt_rng rng = rt_rng_stream(2, "numbers", 0, 0);
     for (int i = 0; i < 20000; i++) {
         double value;

@@ -56,7 +56,8 @@ static void round_trip(int width, int height, int channels) {
             for (bool last = false; !last;) {
                 size_t block = data[p + 1] | (size_t)data[p + 2] << 8;
                 last = data[p] & 1;
-                cr_assert((data[p] >> 1) == 0 && (block ^ (data[p + 3] | (size_t)data[p + 4] << 8)) == 0xffff);
+                cr_assert((data[p] >> 1) == 0 &&
+                          (block ^ (data[p + 3] | (size_t)data[p + 4] << 8)) == 0xffff);
                 memcpy(raw + raw_count, data + p + 5, block);
                 raw_count += block;
                 p += 5 + block;

@@ -36,7 +36,8 @@ Test(safetensors, a_good_file) {
     cr_assert_str_eq(file.entries[1].name, "empty");
     cr_assert_str_eq(file.entries[3].name, "one");
     const rti_st_entry *a = rti_st_find(&file, "a.weight"), *b = rti_st_find(&file, "b");
-    cr_assert(a->dtype == RTI_ST_F32 && a->ndim == 2 && a->shape[0] == 2 && a->shape[1] == 3 && a->count == 6);
+    cr_assert(a->dtype == RTI_ST_F32 && a->ndim == 2 && a->shape[0] == 2 && a->shape[1] == 3 &&
+              a->count == 6);
     cr_assert(a->bytes == 24 && a->data[0] == 0 && a->data[23] == 23);
     cr_assert(b->dtype == RTI_ST_U8 && b->bytes == 3 && b->data[0] == 24);
     const rti_st_entry *one = rti_st_find(&file, "one"), *empty = rti_st_find(&file, "empty");
@@ -90,10 +91,13 @@ Test(safetensors, bad_headers) {
         {T("\"dtype\":\"F32\",\"shape\":[1]"), 4, "\"data_offsets\" must be"},
         {T(F32("[1]", "0", "4") ",\"x\":1"), 4, "unknown key \"x\""},
         {T("\"dtype\":\"F4\",\"shape\":[1],\"data_offsets\":[0,1]"), 1, "do not fill"}, /* half a byte */
-        {"{\"a\":{" F32("[1]", "0", "4") "},\"b\":{" F32("[1]", "0", "4") "}}", 4, "overlaps it and ends at 4"},
-        {"{\"a\":{" F32("[2]", "0", "8") "},\"b\":{" F32("[2]", "4", "12") "}}", 12, "overlaps it and ends at 8"},
+        {"{\"a\":{" F32("[1]", "0", "4") "},\"b\":{" F32("[1]", "0", "4") "}}", 4,
+         "overlaps it and ends at 4"},
+        {"{\"a\":{" F32("[2]", "0", "8") "},\"b\":{" F32("[2]", "4", "12") "}}", 12,
+         "overlaps it and ends at 8"},
         {"{\"a\":{" F32("[1]", "0", "4") "},\"b\":{" F32("[1]", "8", "12") "}}", 12, "a hole from 4"},
-        {"{\"a\":{" F32("[1]", "0", "4") "},\"a\":{" F32("[1]", "4", "8") "}}", 8, "the key \"a\" is there twice"},
+        {"{\"a\":{" F32("[1]", "0", "4") "},\"a\":{" F32("[1]", "4", "8") "}}", 8,
+         "the key \"a\" is there twice"},
         {"{\"t\":5}", 0, "is not described by an object"},
         {"{\"__metadata__\":[]}", 0, "__metadata__ must be an object"},
         {"{\"__metadata__\":{\"a\":1}}", 0, "__metadata__ \"a\" must be a string"},
@@ -112,14 +116,16 @@ Test(safetensors, bad_headers) {
         rt_error error;
         rt_status status = rti_st_parse(&file, bytes, length, "t", &error);
         cr_assert_neq(status, RT_OK, "%s is accepted", bad[i].header);
-        cr_assert(strstr(error.message, bad[i].part), "\"%s\" does not say \"%s\"", error.message, bad[i].part);
+        cr_assert(strstr(error.message, bad[i].part), "\"%s\" does not say \"%s\"", error.message,
+                  bad[i].part);
         cr_assert_null(file.memory);
     }
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }
 
 Test(safetensors, bad_header_lengths) {
-    static const uint64_t lengths[] = {3, 100, (uint64_t)1 << 32, INT64_MAX, UINT64_MAX, UINT64_MAX - 7, UINT64_MAX - 8};
+    static const uint64_t lengths[] = {
+        3, 100, (uint64_t)1 << 32, INT64_MAX, UINT64_MAX, UINT64_MAX - 7, UINT64_MAX - 8};
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         unsigned char bytes[64];
         size_t length = assemble(bytes, "{}", lengths[i], 0);
@@ -160,8 +166,18 @@ static const int32_t labels[3] = {7, -8, 9};
 static const unsigned char bytes_of[5] = {1, 2, 3, 4, 255};
 static const rti_st_entry entries[] = {
     {.name = "u", .dtype = RTI_ST_U8, .ndim = 1, .shape = {5}, .data = bytes_of, .bytes = 5},
-    {.name = "z.w", .dtype = RTI_ST_F32, .ndim = 2, .shape = {2, 3}, .data = (const void *)weight, .bytes = 24},
-    {.name = "labels", .dtype = RTI_ST_I32, .ndim = 1, .shape = {3}, .data = (const void *)labels, .bytes = 12},
+    {.name = "z.w",
+     .dtype = RTI_ST_F32,
+     .ndim = 2,
+     .shape = {2, 3},
+     .data = (const void *)weight,
+     .bytes = 24},
+    {.name = "labels",
+     .dtype = RTI_ST_I32,
+     .ndim = 1,
+     .shape = {3},
+     .data = (const void *)labels,
+     .bytes = 12},
     {.name = "a.w", .dtype = RTI_ST_F32, .ndim = 0, .data = (const void *)weight, .bytes = 4},
     {.name = "wide", .dtype = RTI_ST_F64, .ndim = 1, .shape = {3}, .data = (const void *)wide, .bytes = 24},
     {.name = "steps", .dtype = RTI_ST_I64, .ndim = 1, .shape = {2}, .data = (const void *)steps, .bytes = 16},
@@ -193,7 +209,8 @@ Test(safetensors, what_is_written_reads_back) {
         for (int j = 0; j < ENTRIES; j++)
             if (strcmp(entries[j].name, order[i]) == 0) {
                 cr_assert_eq(to - from, entries[j].bytes);
-                if (to > from) cr_assert_arr_eq(raw.data + 8 + header_length + from, entries[j].data, to - from);
+                if (to > from)
+                    cr_assert_arr_eq(raw.data + 8 + header_length + from, entries[j].data, to - from);
             }
         at = to;
     }
@@ -205,7 +222,8 @@ Test(safetensors, what_is_written_reads_back) {
     cr_assert_eq(file.count, ENTRIES);
     for (int i = 0; i < ENTRIES; i++) {
         const rti_st_entry *e = rti_st_find(&file, entries[i].name);
-        cr_assert(e && e->dtype == entries[i].dtype && e->ndim == entries[i].ndim && e->bytes == entries[i].bytes);
+        cr_assert(e && e->dtype == entries[i].dtype && e->ndim == entries[i].ndim &&
+                  e->bytes == entries[i].bytes);
         for (int d = 0; d < e->ndim; d++) cr_assert_eq(e->shape[d], entries[i].shape[d]);
         if (e->bytes) cr_assert_arr_eq(e->data, entries[i].data, e->bytes);
     }
@@ -219,22 +237,29 @@ Test(safetensors, bad_tensors_are_not_written) {
         rti_st_entry entry;
         const char *part;
     } bad[] = {
-        {{.name = "__metadata__", .dtype = RTI_ST_U8, .ndim = 0, .data = bytes_of, .bytes = 1}, "cannot be the name"},
+        {{.name = "__metadata__", .dtype = RTI_ST_U8, .ndim = 0, .data = bytes_of, .bytes = 1},
+         "cannot be the name"},
         {{.name = "\xFF", .dtype = RTI_ST_U8, .ndim = 0, .data = bytes_of, .bytes = 1}, "cannot be the name"},
         {{.name = NULL, .dtype = RTI_ST_U8, .ndim = 0, .data = bytes_of, .bytes = 1}, "cannot be the name"},
         {{.name = "a", .dtype = RTI_ST_OTHER, .ndim = 0, .data = bytes_of, .bytes = 1}, "dtype"},
         {{.name = "a", .dtype = RTI_ST_U8, .ndim = 7, .data = bytes_of, .bytes = 1}, "7 dimensions"},
-        {{.name = "a", .dtype = RTI_ST_U8, .ndim = 1, .shape = {-1}, .data = bytes_of, .bytes = 1}, "impossible"},
-        {{.name = "a", .dtype = RTI_ST_U8, .ndim = 2, .shape = {INT64_MAX, 9}, .data = bytes_of}, "impossible"},
-        {{.name = "a", .dtype = RTI_ST_U8, .ndim = 1, .shape = {2}, .data = bytes_of, .bytes = 1}, "needs 2 bytes"},
-        {{.name = "a", .dtype = RTI_ST_U8, .ndim = 1, .shape = {1}, .data = NULL, .bytes = 1}, "needs 1 bytes"},
-        {{.name = "u", .dtype = RTI_ST_U8, .ndim = 0, .data = bytes_of, .bytes = 1}, "two tensors are called \"u\""},
+        {{.name = "a", .dtype = RTI_ST_U8, .ndim = 1, .shape = {-1}, .data = bytes_of, .bytes = 1},
+         "impossible"},
+        {{.name = "a", .dtype = RTI_ST_U8, .ndim = 2, .shape = {INT64_MAX, 9}, .data = bytes_of},
+         "impossible"},
+        {{.name = "a", .dtype = RTI_ST_U8, .ndim = 1, .shape = {2}, .data = bytes_of, .bytes = 1},
+         "needs 2 bytes"},
+        {{.name = "a", .dtype = RTI_ST_U8, .ndim = 1, .shape = {1}, .data = NULL, .bytes = 1},
+         "needs 1 bytes"},
+        {{.name = "u", .dtype = RTI_ST_U8, .ndim = 0, .data = bytes_of, .bytes = 1},
+         "two tensors are called \"u\""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         rti_st_entry pair[2] = {entries[0], bad[i].entry};
         rt_error error;
         cr_assert_eq(rti_st_write(test_path("bad"), pair, 2, NULL, &error), RT_VALUE);
-        cr_assert(strstr(error.message, bad[i].part), "\"%s\" does not say \"%s\"", error.message, bad[i].part);
+        cr_assert(strstr(error.message, bad[i].part), "\"%s\" does not say \"%s\"", error.message,
+                  bad[i].part);
         cr_assert_not(rti_file_exists(test_path("bad")));
     }
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);

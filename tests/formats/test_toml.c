@@ -76,7 +76,8 @@ Test(toml, values) {
            "a=f1;b=f-0.5;c=f5e+22;d=f1000000;e=f-0.02;f=f6.626e-34;g=f10.25;h=f0;");
     expect("a=true\nb=false", "a=true;b=false;");
     expect("a=\"x\"\nb='y'\nc=\"\"\nd=''", "a='x';b='y';c='';d='';");
-    expect("a = \"\\b\\t\\n\\f\\r\\\"\\\\\\u00e9\\U0001F600\"", "a='\b\t\n\f\r\"\\\xC3\xA9\xF0\x9F\x98\x80';");
+    expect("a = \"\\b\\t\\n\\f\\r\\\"\\\\\\u00e9\\U0001F600\"",
+           "a='\b\t\n\f\r\"\\\xC3\xA9\xF0\x9F\x98\x80';");
     expect("a = 'C:\\no\\escape \"x\"'", "a='C:\\no\\escape \"x\"';");
     expect("a = \"tab\there # no comment\" # a comment", "a='tab\there # no comment';");
     expect("a = []\nb=[1]\nc=[1,2,]\nd=[ \"x\", 1.5, true ]", "a=[];b=[1];c=[1 2];d=['x' f1.5 true];");
@@ -93,7 +94,8 @@ Test(toml, keys_and_tables) {
     expect("[a.b.c]\nx=1\n[a]\ny=2\n[a.b]\nz=3", "a.b.c.x=1;a.y=2;a.b.z=3;"); /* out of order is allowed */
     expect("o = { name = \"sgd\", lr = 0.1, s = { w.x = 5 } }\np = {}",
            "o.name='sgd';o.lr=f0.1;o.s.w.x=5;");
-    expect("[s]\no = { a.b = [1,\n2], a.c = 1 }\nk.l = 1\nk.m = 2", "s.o.a.b=[1 2];s.o.a.c=1;s.k.l=1;s.k.m=2;");
+    expect("[s]\no = { a.b = [1,\n2], a.c = 1 }\nk.l = 1\nk.m = 2",
+           "s.o.a.b=[1 2];s.o.a.c=1;s.k.l=1;s.k.m=2;");
     expect("[fruit]\napple.color = 1\n[fruit.apple.texture]\nsmooth = true",
            "fruit.apple.color=1;fruit.apple.texture.smooth=true;");
     expect("\"\xC3\xA9\" = 1\n\"a\\u0041\" = 2", "\xC3\xA9=1;aA=2;");
@@ -290,7 +292,8 @@ Test(toml, files) {
 Test(toml, survives_every_failing_allocation) {
     rti_text text = RTI_TEXT_EMPTY;
     for (int i = 0; i < 200; i++)
-        rti_text_printf(&text, "[s%d]\na = [1, [2, 3], 'a longer string to fill chunks']\no = {b.c = 1}\n", i);
+        rti_text_printf(&text, "[s%d]\na = [1, [2, 3], 'a longer string to fill chunks']\no = {b.c = 1}\n",
+                        i);
     size_t live = rt_alloc_stats_get().live_blocks;
     for (size_t n = 1;; n++) {
         rti_toml toml;

@@ -100,9 +100,11 @@ typedef struct input {
 
 /* One of: flip a bit, set a byte, cut, repeat a piece, remove a piece, insert a word of the format. */
 static void mutate(input *in, rt_rng *rng, const char *const *words, int word_count) {
-    static const unsigned char nasty[] = {0, 0xFF, 0x7F, '"', '\\', '{', '[', ']', '}', ',', '\n', '\r', '0', '-', '='};
+    static const unsigned char nasty[] = {0,   0xFF, 0x7F, '"',  '\\', '{', '[', ']',
+                                          '}', ',',  '\n', '\r', '0',  '-', '='};
     size_t at = in->length ? rt_rng_below(rng, (uint32_t)in->length) : 0;
-    size_t left = in->length - at, piece = left ? 1 + rt_rng_below(rng, (uint32_t)(left < 40 ? left : 40)) : 0;
+    size_t left = in->length - at,
+           piece = left ? 1 + rt_rng_below(rng, (uint32_t)(left < 40 ? left : 40)) : 0;
     const char *word = words[rt_rng_below(rng, (uint32_t)word_count)];
     switch (in->length ? rt_rng_below(rng, 6) : 5) {
     case 0: in->bytes[at] ^= (unsigned char)(1 << rt_rng_below(rng, 8)); break;
@@ -174,27 +176,40 @@ static input text_input(const char *text) {
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 Test(fuzz_formats, csv, .timeout = 60) {
-    static const char *const words[] = {"\"", "\"\"", ",", "\r\n", "\n\n", "1e9", "\xEF\xBB\xBF", "a,b,c\n", ",\"x\ny\","};
+    static const char *const words[] = {"\"",  "\"\"",         ",",       "\r\n",      "\n\n",
+                                        "1e9", "\xEF\xBB\xBF", "a,b,c\n", ",\"x\ny\","};
     input seeds[] = {text_input("a,b,c\n1,2,3\n\"x \"\"y\"\"\",,-1e-5\r\n\"two\nlines\",4,5\n"),
                      text_input("\xEF\xBB\xBF" "label\n1\n2\n3\n"), text_input("\"\"")};
     fuzz("csv", read_csv, seeds, COUNT(seeds), words, COUNT(words));
 }
 
 Test(fuzz_formats, json, .timeout = 60) {
-    static const char *const words[] = {"\\u0000", "\\ud800", "\\udc00", "1e308", "9223372036854775808", "null",
-                                        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "{\"a\":1}", "\"a\":", "-0.0e-0", "true"};
-    input seeds[] = {
-        text_input("{\"a\": [1, -2.5e3, true, false, null, \"x\\u00e9\\ud83d\\ude00\\n\"], \"b\": {\"c\": {}}, \"d\": []}"),
-        text_input("[0,1,2,[3,[4,[5,{\"k\":\"v\"}]]]]"), text_input("\"string\""), text_input("-1.5e-7")};
+    static const char *const words[] = {"\\u0000",
+                                        "\\ud800",
+                                        "\\udc00",
+                                        "1e308",
+                                        "9223372036854775808",
+                                        "null",
+                                        "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+                                        "{\"a\":1}",
+                                        "\"a\":",
+                                        "-0.0e-0",
+                                        "true"};
+    input seeds[] = {text_input("{\"a\": [1, -2.5e3, true, false, null, \"x\\u00e9\\ud83d\\ude00\\n\"], "
+                                "\"b\": {\"c\": {}}, \"d\": []}"),
+                     text_input("[0,1,2,[3,[4,[5,{\"k\":\"v\"}]]]]"), text_input("\"string\""),
+                     text_input("-1.5e-7")};
     fuzz("json", read_json, seeds, COUNT(seeds), words, COUNT(words));
 }
 
 Test(fuzz_formats, toml, .timeout = 60) {
-    static const char *const words[] = {"[a]\n", "[a.b]\n", "a.b = 1\n", "\"a.b\" = 2\n", "'", "\"", "\\u00e9",
-                                        "{a = 1}", "[[1], [2]]", "# c\n", "\r\n", "1_000", "0xFF", "= {", "a.a.a.a"};
+    static const char *const words[] = {"[a]\n", "[a.b]\n", "a.b = 1\n", "\"a.b\" = 2\n", "'",
+                                        "\"",    "\\u00e9", "{a = 1}",   "[[1], [2]]",    "# c\n",
+                                        "\r\n",  "1_000",   "0xFF",      "= {",           "a.a.a.a"};
     input seeds[] = {
-        text_input("name = \"x\\n\"\nseeds = [1, 2, # c\n 3]\n[student]\noptimizer = { name = 'sgd', lr = 1e-1 }\n"
-                   "a.b.c = 0x1F\n[sweep]\n\"d.t\" = [1, 2.5, [true]]\r\n"),
+        text_input(
+            "name = \"x\\n\"\nseeds = [1, 2, # c\n 3]\n[student]\noptimizer = { name = 'sgd', lr = 1e-1 }\n"
+            "a.b.c = 0x1F\n[sweep]\n\"d.t\" = [1, 2.5, [true]]\r\n"),
         text_input("a.b = 1\na.c = {d = {}, e.f = -0}\n[b]\n"), text_input("x = 'y'")};
     fuzz("toml", read_toml, seeds, COUNT(seeds), words, COUNT(words));
 }
@@ -222,12 +237,21 @@ static bool read_safetensors_repaired(const char *bytes, size_t length, rti_hash
 }
 
 Test(fuzz_formats, safetensors, .timeout = 60) {
-    static const char *const words[] = {"9223372036854775807", "4294967296", "-1", "0", "[0,0]", "\"F64\"", "1.0",
-                                        "\"U8\"", "[4,8]", ",\"z\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[4,4]}"};
+    static const char *const words[] = {"9223372036854775807",
+                                        "4294967296",
+                                        "-1",
+                                        "0",
+                                        "[0,0]",
+                                        "\"F64\"",
+                                        "1.0",
+                                        "\"U8\"",
+                                        "[4,8]",
+                                        ",\"z\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[4,4]}"};
     input seeds[] = {
-        safetensors_input("{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-                          "\"b\":{\"dtype\":\"U8\",\"shape\":[2,2],\"data_offsets\":[4,8]}}",
-                          8),
+        safetensors_input(
+            "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+            "\"b\":{\"dtype\":\"U8\",\"shape\":[2,2],\"data_offsets\":[4,8]}}",
+            8),
         safetensors_input("{\"a\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]}}   ", 8),
         safetensors_input("{\"__metadata__\":{\"a\":\"\"}}", 0)};
     fuzz("safetensors", read_safetensors_repaired, seeds, COUNT(seeds), words, COUNT(words));

@@ -106,7 +106,8 @@ xargs awk '
     }
     FNR == 1 { comment = 0; own = FILENAME ~ /^src\//; cli = FILENAME ~ /^src\/cli\//; tests = FILENAME ~ /^tests\// }
     {
-        if (length($0) > 110) finding("longer than 110 columns")
+        characters = $0; gsub(/[\200-\277]/, "", characters) # what continues a UTF-8 character
+        if (length(characters) > 110) finding("longer than 110 columns")
         if (index($0, "\t")) finding("a tab")
         if ($0 ~ /[ \r]$/) finding("blanks at the end of the line")
         if ($0 ~ /(^|[^A-Za-z])(TODO|FIXME|XXX|HACK)([^A-Za-z]|$)/) finding("an unfinished corner: finish it")

@@ -64,7 +64,9 @@ void test_program(test_run *run, const char *const arguments[]) {
     read_into(err, run->err, sizeof run->err);
 }
 
-pid_t test_program_start(const char *const arguments[]) { return start(arguments, "/dev/null", "/dev/null", true); }
+pid_t test_program_start(const char *const arguments[]) {
+    return start(arguments, "/dev/null", "/dev/null", true);
+}
 
 char *test_file(const char *path, size_t *length) {
     FILE *file = fopen(path, "rb");
