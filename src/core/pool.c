@@ -34,20 +34,19 @@ typedef struct range {
 } range;
 
 static struct {
-    _Alignas(64) atomic_ullong state;
-    _Alignas(64) atomic_int sleepers;
-    atomic_bool stop, busy;
+    range ranges[MOST];
+    pthread_t thread[MOST];
+    pthread_cond_t work, done;
+    pthread_mutex_t mutex;
     rti_task *function;
     void *context;
     int ranges_used;
-    range ranges[MOST];
-
     int threads, helpers;
+    atomic_int sleepers;
+    atomic_bool stop, busy;
     bool started; /* helpers were started for this number of threads, as many as could be */
     bool spins;   /* there is a processor for each thread */
-    pthread_t thread[MOST];
-    pthread_mutex_t mutex;
-    pthread_cond_t work, done;
+    atomic_ullong state;
 } pool = {.threads = 1, .mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
 

@@ -5,7 +5,9 @@
 
 #include "kernels/kernels.h"
 
-static rt_real root(rt_real x) { return sizeof x == sizeof(float) ? (rt_real)sqrtf((float)x) : (rt_real)sqrt((double)x); }
+static rt_real root(rt_real x) {
+    return sizeof x == sizeof(float) ? (rt_real)sqrtf((float)x) : (rt_real)sqrt((double)x);
+}
 
 void rti_rmsprop_update(int64_t n, const rti_rmsprop *c, rt_real *p, const rt_real *g, rt_real *v) {
     const rti_rmsprop k = *c;

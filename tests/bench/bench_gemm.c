@@ -48,17 +48,18 @@ static double now_s(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static float *floats(size_t n) {
+static float *floats(size_t n, uint64_t index) {
+    rt_rng stream = rt_rng_stream(1, "bench", 0, index);
     float *x = aligned_alloc(64, (n * sizeof *x + 63) / 64 * 64);
     if (!x) exit(1);
-    for (size_t i = 0; i < n; i++) x[i] = (float)rand() / (float)RAND_MAX - 0.5f;
+    for (size_t i = 0; i < n; i++) x[i] = (float)rt_rng_uniform(&stream) - 0.5f;
     return x;
 }
 
 static void measure(const char *name, const char *pass, work w) {
     const size_t size = (size_t)w.m * (size_t)w.n;
-    w.a = floats((size_t)w.m * (size_t)w.k), w.b = floats((size_t)w.n * (size_t)w.k);
-    w.c[0] = floats(size), w.c[1] = floats(size);
+    w.a = floats((size_t)w.m * (size_t)w.k, 0), w.b = floats((size_t)w.n * (size_t)w.k, 1);
+    w.c[0] = floats(size, 2), w.c[1] = floats(size, 3);
     const int competitors = peer ? 2 : 1;
     double flop = 2.0 * w.m * w.n * w.k, best[2] = {INFINITY, INFINITY};
     for (int who = 0; who < competitors; who++) run(&w, who);
@@ -81,7 +82,8 @@ static void measure(const char *name, const char *pass, work w) {
 
 int main(int count, char **arguments) {
     if (sizeof(rt_real) != sizeof(float)) return 2;
-    const int threads = count > 1 ? atoi(arguments[1]) : 1;
+    const int threads = count > 1 ? (int)strtol(arguments[1], NULL, 10) : 1;
+    if (threads < 1 || threads > 256) return 2;
     rt_threads_set(threads);
     if (count > 2 && rti_kernels_named(arguments[2])) rti_kernels_use(rti_kernels_named(arguments[2]));
 
