@@ -189,8 +189,7 @@ static void quality(rti_text *out, const rti_summary *summary) {
     rti_text_append(
         out,
         "\nAgreement, KL, NLL and ECE are of the last epoch on the test set. NLL is the mean of -log p(y); "
-        "ECE "
-        "is the expected calibration error in 15 equal bins; KL is KL(teacher || student) at T = 1.\n\n");
+        "ECE is the expected calibration error in 15 equal bins; KL is KL(teacher || student) at T = 1.\n\n");
 }
 
 static void verdicts(rti_text *out, const rti_summary *summary) {
@@ -237,8 +236,8 @@ static void cost(rti_text *out, const rti_summary *summary) {
     const rti_plan *plan = summary->plan;
     rti_text_append(
         out,
-        "| | parameters | multiply-adds per example | bytes | latency of one example, µs | peak memory, MB | "
-        "training, s |\n|---|:---|:---|:---|:---|:---|:---|\n");
+        "| | parameters | multiply-adds per example | bytes | latency of one example, µs | peak memory, MB "
+        "| training, s |\n|---|:---|:---|:---|:---|:---|:---|\n");
     for (int f = 0; f < plan->facet_count; f++) {
         const rti_facet_summary *facet = &summary->facets[f];
         char label[RTI_LABEL_MAX], name[RTI_LABEL_MAX + 48];
@@ -308,8 +307,8 @@ static void warnings(rti_text *out, const rti_summary *summary) {
     for (int c = 0; c < plan->cell_count; c++) any = any || summary->cells[c].paired.no_spread;
     if (any)
         rti_text_append(&lines, "* In some cells the difference to scratch is the same in every seed; a "
-                                "t-test would be certain of "
-                                "anything then, so the exact sign test takes its place.\n");
+                                "t-test would be certain of anything then, so the exact sign test takes its "
+                                "place.\n");
     rti_text failures = RTI_TEXT_EMPTY;
     rti_terminal_failures(&failures, summary, 50, "");
     if (!failures.failed && failures.length) {
@@ -341,19 +340,16 @@ static void reproduce(rti_text *out, const rti_summary *summary) {
     code_block(out, rti_text_string(&spec));
     if (spec.failed) out->failed = true;
     rti_text_deinit(&spec);
-    rti_text_append(out, "The same spec and seeds give the same bits. results.csv has one row per trial, "
-                         "summary.csv one per cell "
-                         "(errors are parts of 1 there), curves.csv the learning curves.\n\n"
-                         "## How the numbers are made\n\n"
-                         "Means are over seeds; intervals are mean ± t(0.975, n-1) s / √n. Student and "
-                         "scratch of one seed share initial "
-                         "weights and data order, so the test is paired: t = mean(d) / (s(d) / √n) with d = "
-                         "error of the student - error "
-                         "of scratch. Epochs and cells are chosen on the validation split, never on test "
-                         "data; \"last epoch\" needs no "
-                         "choice and is what tables and verdicts use. The adjusted p (Holm 1979) allows for "
-                         "the number of cells that were "
-                         "looked at.\n");
+    rti_text_append(
+        out,
+        "The same spec and seeds give the same bits. results.csv has one row per trial, summary.csv one per\n"
+        "cell (errors are parts of 1 there), curves.csv the learning curves.\n\n"
+        "## How the numbers are made\n\n"
+        "Means are over seeds; intervals are mean ± t(0.975, n-1) s / √n. Student and scratch of one seed\n"
+        "share initial weights and data order, so the test is paired: t = mean(d) / (s(d) / √n) with\n"
+        "d = error of the student - error of scratch. Epochs and cells are chosen on the validation split,\n"
+        "never on test data; \"last epoch\" needs no choice and is what tables and verdicts use. The\n"
+        "adjusted p (Holm 1979) allows for the number of cells that were looked at.\n");
 }
 
 rt_status rti_markdown_write(const rti_summary *summary, const rti_facts *facts, const rti_pictures *pictures,

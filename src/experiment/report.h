@@ -62,8 +62,8 @@ typedef struct rti_group {
     rti_estimate validation_last, validation_best; /* count 0 without a validation set */
     rti_estimate validation_nll;                   /* last epoch; breaks ties of the choice */
     rti_estimate test_errors;                      /* wrong examples, last epoch */
-    rti_estimate agreement, teacher_kl, nll, ece,
-        brier; /* test, last epoch; agreement and KL need a teacher */
+    rti_estimate nll, ece, brier;                  /* test, last epoch */
+    rti_estimate agreement, teacher_kl;            /* the same; they need a teacher */
     rti_estimate seconds, latency_us, peak_megabytes;
     rt_model_cost cost;
 } rti_group;
@@ -79,7 +79,7 @@ typedef struct rti_facet_summary {
     int first_cell, cell_count;   /* lowest number, and how many: rti_cell.facet tells which */
     rti_group teacher;            /* all its members; trials 0 when there is no teacher */
     rti_group scratch;
-    int best_cell; /* best distilled cell on validation, mean over seeds; -1: none can be chosen */
+    int best_cell;                /* best distilled cell on validation, mean over seeds; -1: none */
     bool scratch_is_better;       /* on validation scratch was not worse than best_cell */
     int tests;                    /* cells with a p */
 } rti_facet_summary;

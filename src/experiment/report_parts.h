@@ -13,8 +13,8 @@
 
 const char *rti_label_plain(const char *text, char *out, size_t size);
 const char *rti_label_value(const rt_value *value, char *out, size_t size);      /* 4, true, kd, [30, 30] */
-const char *rti_label_axis(const rti_plan *plan, int axis, char *out,
-                           size_t size); /* "T", "alpha", "hidden" */
+/* "T", "alpha", "hidden"; the whole key where the last part would be ambiguous. */
+const char *rti_label_axis(const rti_plan *plan, int axis, char *out, size_t size);
 
 typedef enum rti_label_part { RTI_LABEL_GRID = 1, RTI_LABEL_FACET = 2, RTI_LABEL_ALL = 3 } rti_label_part;
 /* "T 4, alpha 0.9", of the swept temperature and alpha (GRID), the other axes (FACET) or all. */
@@ -35,7 +35,7 @@ typedef struct rti_facet_facts {
     char *data, *data_hash;   /* "digits: 8000 train, ..." */
     char *teacher, *student;  /* "784-1200-1200-10 relu, dropout ..."; teacher NULL when there is none */
     char *method;             /* "kd: ..." */
-    char *contract; /* of the chosen cell, else of the first distilled one; may have several lines */
+    char *contract;           /* of contract_cell: the chosen cell, else the first distilled one */
     int contract_cell;
 } rti_facet_facts;
 

@@ -13,7 +13,8 @@ static const char *with_interval(const rti_estimate *e, const char *format, char
         return out;
     }
     int length = snprintf(out, 40, format, 100.0 * e->mean);
-    if (isfinite(e->half) && length > 0 && length < 40) snprintf(out + length, 48 - (size_t)length, " +- %.2f", 100.0 * e->half);
+    if (isfinite(e->half) && length > 0 && length < 40)
+        snprintf(out + length, 48 - (size_t)length, " +- %.2f", 100.0 * e->half);
     return out;
 }
 
@@ -38,7 +39,8 @@ const char *rti_duration_text(double seconds, char out[32]) {
 static const char *aligned(const rti_summary *summary, const rti_estimate *e, char out[48]) {
     double most = 0.0;
     for (int c = 0; c < summary->plan->cell_count; c++)
-        if (summary->cells[c].students.test_last.count) most = fmax(most, summary->cells[c].students.test_last.mean);
+        if (summary->cells[c].students.test_last.count)
+            most = fmax(most, summary->cells[c].students.test_last.mean);
     return with_interval(e, most >= 0.99995 ? "%6.2f" : most >= 0.099995 ? "%5.2f" : "%.2f", out);
 }
 
@@ -78,8 +80,9 @@ static bool grid_head(const rti_table *table, int row, int column, char out[RTI_
         snprintf(out, RTI_LABEL_MAX, " alpha %s",
                  rti_label_value(&plan->spec.axes[plan->alpha_axis].values[column - 1], value, sizeof value));
     else if (row > 0 && column == 0)
-        snprintf(out, RTI_LABEL_MAX, "T %3s",
-                 rti_label_value(&plan->spec.axes[plan->temperature_axis].values[row - 1], value, sizeof value));
+        snprintf(
+            out, RTI_LABEL_MAX, "T %3s",
+            rti_label_value(&plan->spec.axes[plan->temperature_axis].values[row - 1], value, sizeof value));
     return row == 0 || column == 0;
 }
 
@@ -91,9 +94,11 @@ static void errors_text(const rti_table *table, int row, int column, char out[RT
     char number[48], missing[32];
     const char *mark = mark_of(cell);
     if (!cell->students.done) snprintf(out, RTI_LABEL_MAX, " %5s", state_of(&cell->students));
-    else if (cell->is_scratch) snprintf(out, RTI_LABEL_MAX, " = scratch%s", missing_of(&cell->students, missing));
+    else if (cell->is_scratch)
+        snprintf(out, RTI_LABEL_MAX, " = scratch%s", missing_of(&cell->students, missing));
     else
-        snprintf(out, RTI_LABEL_MAX, "%s%s%s%s%s", c == table->summary->facets[table->facet].best_cell ? "*" : " ",
+        snprintf(out, RTI_LABEL_MAX, "%s%s%s%s%s",
+                 c == table->summary->facets[table->facet].best_cell ? "*" : " ",
                  aligned(table->summary, &cell->students.test_last, number), mark[0] ? " " : "", mark,
                  missing_of(&cell->students, missing));
 }
@@ -114,8 +119,12 @@ static rti_table grid(const rti_summary *summary, int facet,
                        1 + spec->axes[summary->plan->alpha_axis].count, text};
 }
 
-rti_table rti_table_errors(const rti_summary *summary, int facet) { return grid(summary, facet, errors_text); }
-rti_table rti_table_agreement(const rti_summary *summary, int facet) { return grid(summary, facet, agreement_text); }
+rti_table rti_table_errors(const rti_summary *summary, int facet) {
+    return grid(summary, facet, errors_text);
+}
+rti_table rti_table_agreement(const rti_summary *summary, int facet) {
+    return grid(summary, facet, agreement_text);
+}
 
 /* ---- one row per cell ------------------------------------------------------------------------- */
 
@@ -140,12 +149,17 @@ static void cells_text(const rti_table *table, int row, int column, char out[RTI
     case STUDENT:
         if (!cell->students.done) snprintf(out, RTI_LABEL_MAX, " %5s", state_of(&cell->students));
         else
-            snprintf(out, RTI_LABEL_MAX, "%s%s%s", row - 1 == facet->best_cell && facet->cell_count > 1 ? "*" : " ",
-                     aligned(table->summary, &cell->students.test_last, number), missing_of(&cell->students, missing));
+            snprintf(out, RTI_LABEL_MAX, "%s%s%s",
+                     row - 1 == facet->best_cell && facet->cell_count > 1 ? "*" : " ",
+                     aligned(table->summary, &cell->students.test_last, number),
+                     missing_of(&cell->students, missing));
         break;
     case VERDICT:
-        snprintf(out, RTI_LABEL_MAX, "%s", cell->is_scratch ? "= scratch" : !cell->paired.pairs ? "-" :
-                 cell->paired.identical && cell->paired.pairs > 1 ? "same" : rti_verdict_name(cell->paired.verdict));
+        snprintf(out, RTI_LABEL_MAX, "%s",
+                 cell->is_scratch                                   ? "= scratch"
+                 : !cell->paired.pairs                              ? "-"
+                 : cell->paired.identical && cell->paired.pairs > 1 ? "same"
+                                                                    : rti_verdict_name(cell->paired.verdict));
         break;
     case DIFFERENCE: rti_points(&cell->paired.difference, out); break;
     case AGREEMENT: rti_percent(&agreement, out); break;
@@ -176,7 +190,8 @@ static void pad(rti_text *out, int columns) {
 }
 
 /* One line of a block; blanks at its end are not written. */
-static void print_row(rti_text *out, const rti_table *table, int row, int first, int last, const int widths[], int indent) {
+static void print_row(rti_text *out, const rti_table *table, int row, int first, int last, const int widths[],
+                      int indent) {
     char text[RTI_LABEL_MAX];
     int blanks = indent;
     for (int column = 0; column < last; column = column ? column + 1 : first) {

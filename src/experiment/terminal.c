@@ -47,7 +47,8 @@ static void flow(rti_text *out, const char *pieces, int indent) {
 
 static void references(rti_text *pieces, const rti_facet_summary *facet) {
     if (facet->teacher.trials) {
-        rti_terminal_group(pieces, facet->teacher.trials > 1 ? "teachers" : "teacher", "networks", &facet->teacher);
+        rti_terminal_group(pieces, facet->teacher.trials > 1 ? "teachers" : "teacher", "networks",
+                           &facet->teacher);
         rti_text_append(pieces, "\n");
     }
     rti_terminal_group(pieces, "scratch", NULL, &facet->scratch);
@@ -81,7 +82,8 @@ void rti_terminal_failures(rti_text *out, const rti_summary *summary, int at_mos
         char label[RTI_LABEL_MAX], plain[RTI_LABEL_MAX], why[sizeof r->failure];
         rti_label_plain(rti_trial_label(summary->plan, t, label, sizeof label), plain, sizeof plain);
         rti_text_printf(out, "%sfailed: %s: %s\n", indent, plain,
-                        r->failure[0] ? rti_label_plain(r->failure, why, sizeof why) : "no reason was recorded");
+                        r->failure[0] ? rti_label_plain(r->failure, why, sizeof why)
+                                      : "no reason was recorded");
         shown++;
     }
     if (summary->failed > shown) rti_text_printf(out, "%sfailed: %d more\n", indent, summary->failed - shown);
@@ -95,15 +97,17 @@ static void chosen(rti_text *out, const rti_summary *summary, int facet, bool se
     char label[RTI_LABEL_MAX], number[48], best[48], points[48], p[32];
     rti_label_cell(plan, f->best_cell, several ? RTI_LABEL_ALL : RTI_LABEL_GRID, label, sizeof label);
     if (!label[0]) rti_label_cell(plan, f->best_cell, RTI_LABEL_ALL, label, sizeof label);
-    rti_text_printf(out, "  * chosen on validation: %s\n    test error %s %%, at the best epochs %s %%\n", label,
-                    rti_percent(&cell->students.test_last, number), rti_percent(&cell->students.test_best, best));
+    rti_text_printf(out, "  * chosen on validation: %s\n    test error %s %%, at the best epochs %s %%\n",
+                    label, rti_percent(&cell->students.test_last, number),
+                    rti_percent(&cell->students.test_best, best));
     rti_text_printf(out, "    against scratch %s points, ", rti_points(&cell->paired.difference, points));
     if (isnan(cell->paired.p)) rti_text_append(out, "one pair: no test\n");
     else
         rti_text_printf(out, "%s%s (%s adjusted for %d cells)\n", cell->paired.no_spread ? "sign test " : "",
                         rti_p_text(cell->paired.p, p), rti_p_text(cell->p_holm, best), f->tests);
     if (f->scratch_is_better)
-        rti_text_append(out, "    on validation scratch was not worse than it: distillation did not help here\n");
+        rti_text_append(out,
+                        "    on validation scratch was not worse than it: distillation did not help here\n");
 }
 
 static void legend(rti_text *out, const rti_summary *summary) {
@@ -112,11 +116,13 @@ static void legend(rti_text *out, const rti_summary *summary) {
     rti_text_printf(out, "  test error in %%, last epoch, %s\n",
                     plural ? "mean and 95 % interval over seeds" : "one seed: no intervals and no verdicts");
     if (plural)
-        rti_text_append(out, rti_is_grid(summary->plan)
-                                 ? "  BEATS: below scratch, WORSE: above it, in a paired t-test over seeds with p < 0.05; "
-                                   "neither: open\n"
-                                 : "  BEATS: below scratch in a paired t-test over seeds with p < 0.05; NO BEATS: above or "
-                                   "equal\n");
+        rti_text_append(
+            out,
+            rti_is_grid(summary->plan)
+                ? "  BEATS: below scratch, WORSE: above it, in a paired t-test over seeds with p < 0.05; "
+                  "neither: open\n"
+                : "  BEATS: below scratch in a paired t-test over seeds with p < 0.05; NO BEATS: above or "
+                  "equal\n");
     for (int c = 0; c < summary->plan->cell_count; c++) {
         const rti_group *g = &summary->cells[c].students;
         if (!g->done || g->done == g->trials) continue;
@@ -151,8 +157,9 @@ static void grids(rti_text *out, const rti_summary *summary) {
         if (plan->facet_count > 1) {
             char label[RTI_LABEL_MAX];
             rti_text pieces = RTI_TEXT_EMPTY;
-            rti_text_printf(&pieces, "%s\n", rti_label_cell(plan, summary->facets[f].first_cell, RTI_LABEL_FACET,
-                                                            label, sizeof label));
+            rti_text_printf(
+                &pieces, "%s\n",
+                rti_label_cell(plan, summary->facets[f].first_cell, RTI_LABEL_FACET, label, sizeof label));
             references(&pieces, &summary->facets[f]);
             rti_text_append(out, "\n");
             flow(out, rti_text_string(&pieces), 2);
@@ -171,8 +178,9 @@ static void grids(rti_text *out, const rti_summary *summary) {
         head_is_written = true;
         char label[RTI_LABEL_MAX];
         if (plan->facet_count > 1)
-            rti_text_printf(out, "  %s\n", rti_label_cell(plan, summary->facets[f].first_cell, RTI_LABEL_FACET, label,
-                                                          sizeof label));
+            rti_text_printf(
+                out, "  %s\n",
+                rti_label_cell(plan, summary->facets[f].first_cell, RTI_LABEL_FACET, label, sizeof label));
         rti_table table = rti_table_agreement(summary, f);
         rti_table_print(out, &table, 6);
     }
@@ -186,8 +194,10 @@ static void teachers(rti_text *out, const rti_summary *summary) {
         char label[RTI_LABEL_MAX];
         if (!facet->teacher.trials) continue;
         rti_text_append(out, "  ");
-        rti_terminal_group(out, facet->teacher.trials > 1 ? "teachers" : "teacher", "networks", &facet->teacher);
-        rti_text_printf(out, " of %s\n", rti_label_cell(plan, facet->first_cell, RTI_LABEL_FACET, label, sizeof label));
+        rti_terminal_group(out, facet->teacher.trials > 1 ? "teachers" : "teacher", "networks",
+                           &facet->teacher);
+        rti_text_printf(out, " of %s\n",
+                        rti_label_cell(plan, facet->first_cell, RTI_LABEL_FACET, label, sizeof label));
     }
 }
 
@@ -203,6 +213,7 @@ void rti_terminal_summary(rti_text *out, const rti_summary *summary, const rti_f
     }
     rti_text_append(out, "\n");
     legend(out, summary);
-    for (int f = 0; f < summary->plan->facet_count; f++) chosen(out, summary, f, summary->plan->facet_count > 1);
+    for (int f = 0; f < summary->plan->facet_count; f++)
+        chosen(out, summary, f, summary->plan->facet_count > 1);
     contracts(out, summary, facts);
 }

@@ -529,12 +529,14 @@ Test(report, every_failing_allocation_is_an_error_and_leaks_nothing) {
 }
 
 Test(report, copy_of_a_spec_reads_back_the_same) {
-    static const char text[] = "name = \"copy\"\nseeds = [3, 1, 18446744]\n[data]\nset = \"digits\"\nbatch = "
-                               "50\n[teacher]\nmodel = \"mlp\"\nepochs = 2\n"
-                               "hidden = [40, 20]\noptimizer = { name = \"sgd\", lr = 0.1 "
-                               "}\n[student]\nmodel = \"mlp\"\nhidden = []\nepochs = 3\n"
-                               "[distill]\nmethod = \"kd\"\n[sweep]\n\"distill.temperature\" = [1, 2.5, "
-                               "20]\n\"student.hidden\" = [[30], [30, 30]]\n";
+    static const char text[] =
+        "name = \"copy\"\nseeds = [3, 1, 18446744]\n"
+        "[data]\nset = \"digits\"\nbatch = 50\n"
+        "[teacher]\nmodel = \"mlp\"\nepochs = 2\nhidden = [40, 20]\n"
+        "optimizer = { name = \"sgd\", lr = 0.1 }\n"
+        "[student]\nmodel = \"mlp\"\nhidden = []\nepochs = 3\n"
+        "[distill]\nmethod = \"kd\"\n"
+        "[sweep]\n\"distill.temperature\" = [1, 2.5, 20]\n\"student.hidden\" = [[30], [30, 30]]\n";
     const char *const overrides[] = {"student.epochs=7", "teacher.optimizer.lr=0.25"};
     rti_spec *first = rt_alloc_zero(1, sizeof *first), *second = rt_alloc_zero(1, sizeof *second);
     rti_text a = RTI_TEXT_EMPTY, b = RTI_TEXT_EMPTY;
