@@ -57,7 +57,8 @@ static rt_status find_target(const arguments *a, evaluation *e, rt_error *error)
     RT_TRY(rti_path_join(spec, sizeof spec, e->directory, "spec.toml", error));
     if (!rti_file_exists(spec)) {
         if (is_directory(a->target))
-            return rt_fail(error, RT_NOT_FOUND, "%s: is not the directory of a trial (it has no spec.toml)", a->target);
+            return rt_fail(error, RT_NOT_FOUND, "%s: is not the directory of a trial (it has no spec.toml)",
+                           a->target);
         e->directory[0] = 0;
         return RT_OK;
     }
@@ -105,7 +106,8 @@ static rt_status open_teachers_of_trial(evaluation *e, rt_error *error) {
     if (status != RT_OK) return status;
     const rti_json *ids = rti_json_get(&document.root, "teachers");
     for (int i = 0; status == RT_OK && ids && ids->type == RTI_JSON_ARRAY && i < ids->count; i++) {
-        if (ids->items[i].type != RTI_JSON_STRING || strspn(ids->items[i].string, "0123456789abcdef") != 32) continue;
+        if (ids->items[i].type != RTI_JSON_STRING || strspn(ids->items[i].string, "0123456789abcdef") != 32)
+            continue;
         snprintf(neighbour, sizeof neighbour, "../%.16s/weights.safetensors", ids->items[i].string);
         status = rti_path_join(path, sizeof path, e->directory, neighbour, error);
         if (status == RT_OK && rti_file_exists(path)) status = open_teacher(e, path, error);
@@ -170,12 +172,13 @@ static void print_quality(const evaluation *e, const char *part, const rt_qualit
     rti_wilson(q->errors, q->examples, &low, &high);
     printf("%s\n%s\n%s\n", e->weights, rt_model_summary(e->model), rt_dataset_summary(e->set));
     printf("%s error      %.2f %%   %lld of %lld, 95 %% interval %.2f to %.2f %% (Wilson)\n", part,
-           100.0 * (double)q->errors / (double)q->examples, (long long)q->errors, (long long)q->examples, 100 * low,
-           100 * high);
-    printf("nll             %.4f nats\nbrier           %.4f\ncalibration     %.4f (ECE, 15 bins)\n", q->nll, q->brier,
-           q->ece);
+           100.0 * (double)q->errors / (double)q->examples, (long long)q->errors, (long long)q->examples,
+           100 * low, 100 * high);
+    printf("nll             %.4f nats\nbrier           %.4f\ncalibration     %.4f (ECE, 15 bins)\n", q->nll,
+           q->brier, q->ece);
     if (q->has_teacher)
-        printf("agreement       %.2f %% with the teacher\nKL              %.4f nats, teacher || student at T = 1\n",
+        printf("agreement       %.2f %% with the teacher\nKL              %.4f nats, teacher || student at T "
+               "= 1\n",
                100 * q->agreement, q->teacher_kl);
 }
 
@@ -202,7 +205,8 @@ static const char *take(arguments *a, int argc, char **argv, int *i) {
     if ((value = rti_option_value("--data", argc, argv, i, &problem))) a->data = value;
     else if ((value = rti_option_value("--teacher", argc, argv, i, &problem))) a->teacher = value;
     else if ((value = rti_option_value("--part", argc, argv, i, &problem))) {
-        if (!problem && strcmp(value, "test") && strcmp(value, "validation")) problem = "--part is test or validation:";
+        if (!problem && strcmp(value, "test") && strcmp(value, "validation"))
+            problem = "--part is test or validation:";
         a->part = value;
     } else if ((value = rti_option_value("--set", argc, argv, i, &problem))) {
         if (a->override_count == RTI_OVERRIDES_MAX) problem = "at most 64 times --set:";
@@ -220,7 +224,8 @@ static int run(int argc, char **argv) {
         const char *word = argv[i], *problem = take(&a, argc, argv, &i);
         if (problem) return rti_usage(&rti_command_eval, "%s %s", problem, word);
     }
-    if (!a.target) return rti_usage(&rti_command_eval, "which network? A trial's directory or a .safetensors file");
+    if (!a.target)
+        return rti_usage(&rti_command_eval, "which network? A trial's directory or a .safetensors file");
     rt_error error = {0};
     evaluation *e = rt_alloc_zero(1, sizeof *e);
     rt_status status = e ? evaluate(&a, e, &error) : rt_fail(&error, RT_MEMORY, "no memory to evaluate with");

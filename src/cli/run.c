@@ -36,10 +36,12 @@ static const char *shard_of_slurm(arguments *a) {
     const char *id = getenv("SLURM_ARRAY_TASK_ID"), *count = getenv("SLURM_ARRAY_TASK_COUNT");
     const char *min = getenv("SLURM_ARRAY_TASK_MIN"), *step = getenv("SLURM_ARRAY_TASK_STEP");
     int number, least = 0, stride = 1;
-    if (!id || !count) return "--shard auto needs the environment of a Slurm array (SLURM_ARRAY_TASK_ID and _COUNT):";
+    if (!id || !count)
+        return "--shard auto needs the environment of a Slurm array (SLURM_ARRAY_TASK_ID and _COUNT):";
     if (!read_count(id, 0, 100000000, &number) || !read_count(count, 1, 100000000, &a->run.shards) ||
-        (min && !read_count(min, 0, 100000000, &least)) || (step && !read_count(step, 1, 100000000, &stride)) ||
-        number < least || (number - least) / stride >= a->run.shards)
+        (min && !read_count(min, 0, 100000000, &least)) ||
+        (step && !read_count(step, 1, 100000000, &stride)) || number < least ||
+        (number - least) / stride >= a->run.shards)
         return "the SLURM_ARRAY_TASK_* variables do not fit together:";
     a->run.shard = (number - least) / stride + 1;
     return NULL;
@@ -51,7 +53,8 @@ static const char *read_shard(arguments *a, const char *text) {
     if (!strcmp(text, "auto")) return shard_of_slurm(a);
     if (!slash || slash - text >= (long)sizeof first) return "--shard needs i/n, for example 1/4, or auto:";
     snprintf(first, sizeof first, "%.*s", (int)(slash - text), text);
-    if (!read_count(slash + 1, 1, 100000000, &a->run.shards) || !read_count(first, 1, a->run.shards, &a->run.shard))
+    if (!read_count(slash + 1, 1, 100000000, &a->run.shards) ||
+        !read_count(first, 1, a->run.shards, &a->run.shard))
         return "--shard i/n: i goes from 1 to n:";
     return NULL;
 }
@@ -61,9 +64,11 @@ static bool take_option(arguments *a, int argc, char **argv, int *i, const char 
     const char *value;
     *problem = NULL;
     if ((value = rti_option_value("--workers", argc, argv, i, problem))) {
-        if (!*problem && !read_count(value, 1, 256, &a->run.workers)) *problem = "--workers goes from 1 to 256:";
+        if (!*problem && !read_count(value, 1, 256, &a->run.workers))
+            *problem = "--workers goes from 1 to 256:";
     } else if ((value = rti_option_value("--threads", argc, argv, i, problem))) {
-        if (!*problem && !read_count(value, 1, 256, &a->run.threads)) *problem = "--threads goes from 1 to 256:";
+        if (!*problem && !read_count(value, 1, 256, &a->run.threads))
+            *problem = "--threads goes from 1 to 256:";
     } else if ((value = rti_option_value("--checkpoint", argc, argv, i, problem))) {
         char *end;
         a->run.checkpoint_s = strtod(value, &end);
@@ -98,12 +103,16 @@ static void say_plan(const rti_plan *plan, const arguments *a) {
         if (state != RTI_DONE) work += rti_estimator_seconds(&estimator, rti_trial_work(plan, t));
     }
     int workers = a->run.workers ? a->run.workers : rt_threads_available();
-    fprintf(stderr, "%s: %d trials (%d teacher, %d scratch, %d distilled), %d seeds, %d finished", plan->spec.name, total,
-            roles[0], roles[1], roles[2], plan->spec.seed_count, done);
-    if (failed) fprintf(stderr, ", %d failed%s", failed, a->run.retry_failed ? " and tried again" : " before (--retry-failed tries them again)");
-    if (done < total && !isnan(work)) fprintf(stderr, ", about %s to go", rti_duration(work / workers, duration));
+    fprintf(stderr, "%s: %d trials (%d teacher, %d scratch, %d distilled), %d seeds, %d finished",
+            plan->spec.name, total, roles[0], roles[1], roles[2], plan->spec.seed_count, done);
+    if (failed)
+        fprintf(stderr, ", %d failed%s", failed,
+                a->run.retry_failed ? " and tried again" : " before (--retry-failed tries them again)");
+    if (done < total && !isnan(work))
+        fprintf(stderr, ", about %s to go", rti_duration(work / workers, duration));
     fprintf(stderr, "; %d worker%s\n", workers, workers == 1 ? "" : "s");
-    for (int i = 0; i < plan->dataset_count; i++) fprintf(stderr, "%s\n", rt_dataset_summary(plan->datasets[i]));
+    for (int i = 0; i < plan->dataset_count; i++)
+        fprintf(stderr, "%s\n", rt_dataset_summary(plan->datasets[i]));
 }
 
 /* ---- signals ---- */
@@ -153,13 +162,17 @@ static int train(const rti_plan *plan, arguments *a) {
     rti_live_end(&live);
     const rti_run_view *v = &outcome.view;
     if (status != RT_OK) {
-        fprintf(stderr, "%d of %d trials are finished and kept; the others go on from where they are when the same "
-                "command is run again.\n", v->done, v->total);
+        fprintf(stderr,
+                "%d of %d trials are finished and kept; the others go on from where they are when the same "
+                "command is run again.\n",
+                v->done, v->total);
         return rti_complain(&error);
     }
     if (outcome.stopped) {
-        fprintf(stderr, "stopped: %d of %d trials are finished, the others %s. To go on, run the same command again.\n",
-                v->done, v->total, stop >= 2 ? "go on from their last checkpoint" : "are saved");
+        fprintf(
+            stderr,
+            "stopped: %d of %d trials are finished, the others %s. To go on, run the same command again.\n",
+            v->done, v->total, stop >= 2 ? "go on from their last checkpoint" : "are saved");
         return RTI_EXIT_STOPPED;
     }
     int said = report(plan, a);
@@ -176,11 +189,13 @@ static int run(int argc, char **argv) {
     arguments a = {.run.checkpoint_s = 5};
     for (int i = 1; i < argc; i++) {
         const char *problem, *word = argv[i];
-        if (take_option(&a, argc, argv, &i, &problem) || rti_opening_take(&a.opening, argc, argv, &i, &problem)) {
+        if (take_option(&a, argc, argv, &i, &problem) ||
+            rti_opening_take(&a.opening, argc, argv, &i, &problem)) {
             if (problem) return rti_usage(&rti_command_run, "%s %s", problem, word);
         } else return rti_usage(&rti_command_run, "unknown option %s", word);
     }
-    if (!a.opening.spec) return rti_usage(&rti_command_run, "which spec? For example: retort run experiments/demo.toml");
+    if (!a.opening.spec)
+        return rti_usage(&rti_command_run, "which spec? For example: retort run experiments/demo.toml");
 
     static rti_plan plan;
     rt_error error = {0};

@@ -38,7 +38,8 @@ static rt_combine combine_of(const char *word) {
     return strcmp(word, "geometric") ? RT_COMBINE_LOGITS : RT_COMBINE_GEOMETRIC;
 }
 
-static rt_status load_members(rti_teaching *teaching, const rti_plan *plan, const rti_trial *trial, rt_error *error) {
+static rt_status load_members(rti_teaching *teaching, const rti_plan *plan, const rti_trial *trial,
+                              rt_error *error) {
     for (int i = 0; i < trial->teacher_count; i++) {
         char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
         rti_trial_directory(plan, trial->teachers[i], directory, sizeof directory);
@@ -117,7 +118,8 @@ typedef struct measured {
 
 static rt_status measure(const rti_finish *f, measured *m, rt_error *error) {
     const rt_dataset *set = f->plan->datasets[f->plan->trials[f->trial].dataset];
-    const rt_part *validation = rt_dataset_part(set, RT_PART_VALIDATION), *test = rt_dataset_part(set, RT_PART_TEST);
+    const rt_part *validation = rt_dataset_part(set, RT_PART_VALIDATION),
+                  *test = rt_dataset_part(set, RT_PART_TEST);
     memset(m, 0, sizeof *m);
     if (validation->count) RT_TRY(rt_evaluate(f->model, NULL, validation, &m->validation, NULL, error));
     if (test->count) RT_TRY(rt_evaluate(f->model, f->teacher, test, &m->test, NULL, error));
@@ -140,7 +142,8 @@ static rt_status save_weights(rti_finish *f, const char *name, int64_t epoch, rt
     const rti_trial *trial = &f->plan->trials[f->trial];
     char path[RTI_PATH_MAX], number[32];
     snprintf(number, sizeof number, "%" PRId64, epoch);
-    const char *const metadata[] = {"experiment", f->plan->spec.name, "trial", trial->id, "epoch", number, NULL};
+    const char *const metadata[] = {"experiment", f->plan->spec.name, "trial", trial->id, "epoch", number,
+                                    NULL};
     RT_TRY(rti_path_join(path, sizeof path, f->directory, name, error));
     rt_status status = rt_model_save(f->model, path, metadata, error);
     if (status == RT_IO) f->unsaved = true;
@@ -228,7 +231,8 @@ static rt_status save_manifest(rti_finish *f, rt_error *error) {
     rti_json_add_string(&w, "data", rt_dataset_summary(f->plan->datasets[trial->dataset]));
     rti_json_add_string(&w, "data_hash", rt_dataset_hash(f->plan->datasets[trial->dataset]));
     rti_json_begin_array(&w, "teachers");
-    for (int i = 0; i < trial->teacher_count; i++) rti_json_add_string(&w, NULL, f->plan->trials[trial->teachers[i]].id);
+    for (int i = 0; i < trial->teacher_count; i++)
+        rti_json_add_string(&w, NULL, f->plan->trials[trial->teachers[i]].id);
     rti_json_end(&w);
     rti_json_add_string(&w, "teacher_hash", teacher);
     rti_json_add_string(&w, "retort", RETORT_VERSION);
@@ -256,7 +260,8 @@ void rti_trial_tidy(const char *directory) {
     DIR *listing = opendir(directory);
     if (!listing) return;
     for (struct dirent *entry; (entry = readdir(listing)) != NULL;)
-        if (is_left_over(entry->d_name) && rti_path_join(path, sizeof path, directory, entry->d_name, NULL) == RT_OK)
+        if (is_left_over(entry->d_name) &&
+            rti_path_join(path, sizeof path, directory, entry->d_name, NULL) == RT_OK)
             unlink(path);
     closedir(listing);
 }

@@ -13,7 +13,8 @@ typedef struct rti_teaching {
 } rti_teaching;
 
 /* RT_NOT_FOUND, RT_FORMAT, RT_IO when weights cannot be read; RT_MEMORY. */
-rt_status rti_teaching_load(rti_teaching *teaching, const rti_plan *plan, int trial, rt_error *error) RT_MUST_CHECK;
+rt_status rti_teaching_load(rti_teaching *teaching, const rti_plan *plan, int trial,
+                            rt_error *error) RT_MUST_CHECK;
 void rti_teaching_deinit(rti_teaching *teaching);
 
 typedef struct rti_finish {

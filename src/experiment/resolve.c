@@ -394,7 +394,7 @@ static bool listed(const char *const skip[], const char *name) {
 }
 
 void rti_params_append(rti_text *out, const rt_params *p, const char *const skip[]) {
-    const rt_param *rows[RT_PARAMS_MAX];
+    const rt_param *rows[RT_PARAMS_MAX] = {NULL};
     for (int i = 0; i < p->count; i++) rows[i] = p->rows[i];
     qsort(rows, (size_t)p->count, sizeof rows[0], by_name);
     for (int i = 0; i < p->count; i++) {

@@ -60,7 +60,9 @@ static void look_at(run *r, int t) {
     case RTI_DONE: r->trials[t] = SEEN_DONE; break;
     case RTI_RUNNING: r->trials[t] = SEEN_ELSEWHERE; break;
     case RTI_PENDING: r->trials[t] = SEEN_PENDING; break;
-    case RTI_FAILED: r->trials[t] = r->options->retry_failed && !r->retried[t] ? SEEN_PENDING : SEEN_FAILED; break;
+    case RTI_FAILED:
+        r->trials[t] = r->options->retry_failed && !r->retried[t] ? SEEN_PENDING : SEEN_FAILED;
+        break;
     }
 }
 
@@ -164,7 +166,8 @@ static void start_trials(run *r) {
         if (t < 0) return;
         int threads = threads_for(r, runnable);
         rt_error error = {0};
-        if (rti_worker_start(&r->workers[w], r->plan, t, threads, r->options->checkpoint_s, &error) != RT_OK) {
+        if (rti_worker_start(&r->workers[w], r->plan, t, threads, r->options->checkpoint_s, &error) !=
+            RT_OK) {
             bool alone = true;
             for (int i = 0; i < r->worker_count; i++)
                 if (r->workers[i].pid) alone = false;
@@ -269,7 +272,8 @@ static void tidy_finished(const run *r) {
         rti_lock lock;
         if (r->trials[t] != SEEN_DONE) continue;
         rti_trial_directory(r->plan, t, directory, sizeof directory);
-        if (rti_path_join(path, sizeof path, directory, "lock", NULL) != RT_OK || !rti_file_exists(path)) continue;
+        if (rti_path_join(path, sizeof path, directory, "lock", NULL) != RT_OK || !rti_file_exists(path))
+            continue;
         if (rti_lock_take(&lock, directory, NULL) != RT_OK) continue;
         rti_trial_tidy(directory);
         rti_lock_release(&lock);
@@ -284,7 +288,8 @@ static rt_status prepare(run *r, rt_error *error) {
     r->workers = rt_alloc_zero((size_t)r->worker_count, sizeof *r->workers);
     r->trials = rt_alloc_zero(trials, sizeof *r->trials);
     r->retried = rt_alloc_zero(trials, sizeof *r->retried);
-    if (!r->workers || !r->trials || !r->retried) return rt_fail(error, RT_MEMORY, "no memory for the workers");
+    if (!r->workers || !r->trials || !r->retried)
+        return rt_fail(error, RT_MEMORY, "no memory for the workers");
     for (int t = 0; t < r->plan->trial_count; t++)
         if (!rti_in_shard(r->plan, t, r->options->shard, r->options->shards)) r->trials[t] = SEEN_NOT_OURS;
     r->view.current.trial = -1;
@@ -295,7 +300,8 @@ static rt_status prepare(run *r, rt_error *error) {
     return rti_estimator_read(&r->estimator, r->plan, error);
 }
 
-rt_status rti_run(const rti_plan *plan, const rti_run_options *options, rti_run_outcome *outcome, rt_error *error) {
+rt_status rti_run(const rti_plan *plan, const rti_run_options *options, rti_run_outcome *outcome,
+                  rt_error *error) {
     memset(outcome, 0, sizeof *outcome);
     run *r = rt_alloc_zero(1, sizeof *r);
     if (!r) return rt_fail(error, RT_MEMORY, "no memory for the workers");

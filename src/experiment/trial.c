@@ -123,7 +123,8 @@ static rt_status end_epoch(run *r, const rt_epoch_report *report, rt_error *erro
     if (validation->count) {
         rt_status status = rt_evaluate(r->model, NULL, validation, &quality, NULL, error);
         if (status != RT_OK)
-            return rt_fail_in(error, status, "epoch %" PRId64 ", after step %" PRId64 ", validation", r->epoch, r->step);
+            return rt_fail_in(error, status, "epoch %" PRId64 ", after step %" PRId64 ", validation",
+                              r->epoch, r->step);
     }
     append_row(&r->now.metrics, report, &quality);
     if (r->now.metrics.failed) return rt_fail(error, RT_MEMORY, "no memory for the table of epochs");
@@ -147,7 +148,8 @@ static rt_status end_epoch(run *r, const rt_epoch_report *report, rt_error *erro
     tell(r, r->now.epochs, 0);
     RT_TRY(show_progress(r, error));
     double wait_s = r->hooks ? r->hooks->checkpoint_s : 5;
-    if (r->now.epochs < r->epochs && rti_clock_s() - r->written_s >= wait_s) return write_checkpoint(r, error);
+    if (r->now.epochs < r->epochs && rti_clock_s() - r->written_s >= wait_s)
+        return write_checkpoint(r, error);
     return RT_OK;
 }
 
@@ -262,8 +264,8 @@ static rti_trial_end give_up(run *r, rt_status status, const rt_epoch_report *re
     return RTI_END_UNSAVED;
 }
 
-rt_status rti_trial_write_failure(const rti_plan *plan, int trial, const rt_error *why, int64_t epoch, int64_t step,
-                                  const char *term, rt_error *error) {
+rt_status rti_trial_write_failure(const rti_plan *plan, int trial, const rt_error *why, int64_t epoch,
+                                  int64_t step, const char *term, rt_error *error) {
     char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
     rti_trial_directory(plan, trial, directory, sizeof directory);
     RT_TRY(rti_directory_make(directory, error));

@@ -25,7 +25,8 @@ static rti_plan plan;
 static test_run result;
 
 /* A spec that takes the better part of a second: enough to be hit in the middle. */
-static const char *const longer[] = {"student.epochs=12", "teacher.epochs=6", "data.digits.train=400", "student.hidden=[64]"};
+static const char *const longer[] = {"student.epochs=12", "teacher.epochs=6", "data.digits.train=400",
+                                     "student.hidden=[64]"};
 
 static void prepare(const char *const overrides[], int count) {
     snprintf(spec_path, sizeof spec_path, "%s", test_path("tiny.toml"));
@@ -62,7 +63,8 @@ static void run_undisturbed(const char *const overrides[], int count) {
 
 static int kills_wanted(void) {
     const char *text = getenv("RETORT_KILLS");
-    return text && atoi(text) > 0 ? atoi(text) : 6;
+    long wanted = text ? strtol(text, NULL, 10) : 0;
+    return wanted > 0 && wanted < 100000 ? (int)wanted : 6;
 }
 
 static void forget(const char *runs) {
@@ -107,7 +109,8 @@ static void kill_and_compare(int signal_number, bool group, uint64_t seed) {
             status = test_program_wait(pid);
             bool ended = status == 0;
             killed += !ended;
-            if (!ended && signal_number == SIGTERM) cr_assert(status == 75 || status == 128 + SIGTERM, "%d", status);
+            if (!ended && signal_number == SIGTERM)
+                cr_assert(status == 75 || status == 128 + SIGTERM, "%d", status);
             if (!ended && signal_number == SIGKILL) cr_assert_eq(status, 128 + SIGKILL);
         } while (status != 0);
         wait_for_orphans();
@@ -254,7 +257,8 @@ Test(runs, a_trial_whose_loss_is_no_number_does_not_take_the_others_down) {
         done += record.state == RTI_DONE;
         failed += record.state == RTI_FAILED;
         if (record.state == RTI_FAILED) {
-            cr_assert(strstr(record.failure, "step") && strstr(record.failure, "epoch"), "%s", record.failure);
+            cr_assert(strstr(record.failure, "step") && strstr(record.failure, "epoch"), "%s",
+                      record.failure);
             cr_assert(strstr(result.err, record.failure), "%s", result.err);
         }
         rti_record_deinit(&record);
@@ -284,7 +288,8 @@ Test(runs, students_of_a_teacher_that_failed_are_not_run) {
     test_program(&result, l.words);
     cr_assert_eq(result.status, 1);
     cr_assert(strstr(result.err, "6 wait for a teacher that failed"), "%s", result.err);
-    line status = {.words = {"status", spec_path, "--runs", runs_a, "--set", sets[0], "--set", sets[1]}, .count = 8};
+    line status = {.words = {"status", spec_path, "--runs", runs_a, "--set", sets[0], "--set", sets[1]},
+                   .count = 8};
     test_program(&result, status.words);
     cr_assert_eq(result.status, 0, "%s", result.err);
     cr_assert(strstr(result.out, "cannot run without teacher"), "%s", result.out);
