@@ -30,10 +30,10 @@ static int no_memory(void) {
 static bool own_directory(char *out, size_t size) {
     ssize_t length = readlink("/proc/self/exe", out, size - 1);
     if (length > 0) out[length] = 0;
-    else if (strchr(rti_program_name, '/') && strlen(rti_program_name) < size) strcpy(out, rti_program_name);
-    else return false;
-    *strrchr(out, '/') = 0;
-    return true;
+    else if (snprintf(out, size, "%s", rti_program_name) >= (int)size) return false;
+    char *slash = strrchr(out, '/');
+    if (slash) *slash = 0;
+    return slash != NULL;
 }
 
 static int start_double(int argc, char **argv) {

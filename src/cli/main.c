@@ -54,13 +54,12 @@ static void print_overview(FILE *out) {
 }
 
 static int unknown_command(const char *name) {
-    const char *names[64] = {NULL};
-    int count = 0;
-    while (count < 64 && rti_all_commands[count]) {
-        names[count] = rti_all_commands[count]->name;
-        count++;
-    }
-    const char *near = rt_nearest_word(name, names, count);
+    static const char *const names[] = {
+#define X(word) #word,
+#include "command.inc"
+#undef X
+    };
+    const char *near = rt_nearest_word(name, names, (int)(sizeof names / sizeof names[0]));
     fprintf(stderr, "retort: there is no command \"%s\"", name);
     if (near) fprintf(stderr, "; did you mean \"%s\"?\n", near);
     else fputs(".\nTry: retort --help\n", stderr);

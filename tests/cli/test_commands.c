@@ -57,7 +57,8 @@ Test(commands, every_command_has_help_with_an_example) {
     char *at = strstr(overview.text, "\ncommands\n");
     cr_assert_not_null(at);
     int count = 0;
-    for (char *line = strtok(at + 10, "\n"); line; line = strtok(NULL, "\n"), count++) {
+    char *rest = NULL;
+    for (char *line = strtok_r(at + 10, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), count++) {
         char name[32], arguments[64];
         cr_assert_eq(sscanf(line, " %31s", name), 1);
         snprintf(arguments, sizeof arguments, "%s --help", name);

@@ -14,7 +14,7 @@
 static char path[64];
 
 static void make_path(void) {
-    strcpy(path, "/tmp/retort-model-XXXXXX");
+    snprintf(path, sizeof path, "/tmp/retort-model-XXXXXX");
     int file = mkstemp(path);
     cr_assert_geq(file, 0);
     close(file);

@@ -17,7 +17,8 @@ static void set(const char *settings) {
     char copy[512];
     snprintf(copy, sizeof copy, "%s", settings);
     rt_error error = {0};
-    for (char *at = strtok(copy, ";"); at; at = strtok(NULL, ";")) {
+    char *rest = NULL;
+    for (char *at = strtok_r(copy, ";", &rest); at; at = strtok_r(NULL, ";", &rest)) {
         char *sign = strchr(at, '=');
         *sign = 0;
         cr_assert_eq(rt_params_set_text(&options, at, sign + 1, &error), RT_OK, "%s", error.message);
