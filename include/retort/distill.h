@@ -89,7 +89,9 @@ typedef struct rt_epoch_report {
     int64_t epoch;               /* 0, 1, ... */
     double loss;                 /* mean over the examples of the epoch */
     int terms;
-    struct { char name[32]; double weight; double value; } term[RT_TERMS_MAX]; /* means, unweighted */
+    /* loss = sum of weight * value, both means over the examples; the value is without its weight. A
+     * term of weight 0 is not computed and not listed. */
+    struct { char name[32]; double weight; double value; } term[RT_TERMS_MAX];
     double accuracy;             /* of the student on the batches as it saw them */
     double lr, momentum;         /* at the last step */
 } rt_epoch_report;
@@ -117,16 +119,27 @@ typedef struct rt_distiller_config {
 
 typedef struct rt_distiller rt_distiller;
 
+/* A training that stands before its first epoch. The teacher is asked for the soft targets of all
+ * examples here, or they are read from the cache directory; with jitter it is asked in every step
+ * instead, about the same shifted images as the student. When the options give the teacher's term the
+ * weight 0 it is not asked at all and may be NULL.
+ * NULL and *error: RT_SPEC (no such method, options that are not right, no teacher, a student that is
+ * its own teacher), RT_SHAPE (numbers of classes that differ), RT_VALUE (no examples),
+ * RT_UNSUPPORTED (jitter of what is no image), RT_MEMORY. Freed with rt_distiller_free. */
 rt_distiller *rt_distiller_new(const rt_distiller_config *config, rt_error *error) RT_MUST_CHECK;
 void rt_distiller_free(rt_distiller *distiller);
 
-/* The next epoch. RT_NOT_FINITE names epoch, step and the term that went wrong; RT_STOPPED leaves
- * the distiller in the middle of an epoch: restore a checkpoint or free it. */
+/* The next epoch; there must be one left. The student is in training mode from its first step on,
+ * whatever was done with it before. Steps allocate nothing, except the first of all.
+ * RT_NOT_FINITE names epoch, step and the term that went wrong; RT_STOPPED: on_step said so; RT_MEMORY.
+ * Each of them leaves the distiller in the middle of an epoch: restore a checkpoint or free it. */
 rt_status rt_distiller_epoch(rt_distiller *distiller, rt_epoch_report *report, rt_error *error) RT_MUST_CHECK;
 int64_t rt_distiller_epochs_done(const rt_distiller *distiller);
 
-/* Everything needed to go on bit-exactly after the last whole epoch: weights, optimiser, method.
- * The bytes are released with rt_free. _restore checks that they fit. */
+/* Everything needed to go on bit-exactly after the last whole epoch: weights, optimiser, method; not
+ * in the middle of one. The bytes are released with rt_free. They are good for a distiller made with
+ * the same configuration, on the same kind of machine; _restore refuses others, and damaged ones, with
+ * RT_FORMAT and changes nothing then. */
 rt_status rt_distiller_save(const rt_distiller *distiller, void **bytes, size_t *count,
                             rt_error *error) RT_MUST_CHECK;
 rt_status rt_distiller_restore(rt_distiller *distiller, const void *bytes, size_t count,
@@ -147,7 +160,11 @@ typedef struct rt_quality {
 } rt_quality;
 
 /* Of `model` on `part`, in evaluation mode, no augmentation. teacher may be NULL. predictions (may
- * be NULL) receives part->count top classes. Leaves the model in evaluation mode. */
+ * be NULL) receives part->count top classes. Leaves the model in evaluation mode. Of equal logits the
+ * first class is the answer. Confidence b/15 belongs to bin b (of 1 ... 15); Guo, Pleiss, Sun,
+ * Weinberger 2017, arXiv 1706.04599, eq. 3. Errors: RT_NOT_FINITE (an answer that is no number),
+ * RT_SHAPE (teacher with other classes), RT_VALUE (a label that is no class), RT_UNSUPPORTED
+ * (predictions of more than 256 classes), RT_MEMORY; *quality is as it was then. */
 rt_status rt_evaluate(rt_model *model, rt_teacher *teacher, const rt_part *part, rt_quality *quality,
                       uint8_t *predictions, rt_error *error) RT_MUST_CHECK;
 

@@ -178,15 +178,12 @@ static rt_tensor *log_softmax_case(rt_graph *g, rt_tensor *const x[], const void
 static rt_tensor *softmax_case(rt_graph *g, rt_tensor *const x[], const void *T) {
     return rt_softmax(g, x[0], *(const double *)T);
 }
-#define SOFTMAX_CASE(label, f, dimensions, range, T) \
-    {.name = label, .function = f, .inputs = 1, .input = {dimensions}, \
-     .low = -range, .high = range, .context = T}
-#define SOFTMAX_CASES(f)                                                 \
-    SOFTMAX_CASE("T 1", f, ROWS_OF_5, 2, &softmax_T[0]),                 \
-    SOFTMAX_CASE("T 4", f, ROWS_OF_5, 4, &softmax_T[1]),                 \
-    SOFTMAX_CASE("T 0.5", f, BLOCKS_OF_3, 1, &softmax_T[2])
-#define ROWS_OF_5 {2, {3, 5}}
-#define BLOCKS_OF_3 {3, {2, 2, 3}}
+#define ROWS_OF_5 .inputs = 1, .input = {{2, {3, 5}}}
+#define BLOCKS_OF_3 .inputs = 1, .input = {{3, {2, 2, 3}}}
+#define SOFTMAX_CASES(f)                                                                            \
+    {.name = "T 1", .function = f, ROWS_OF_5, .low = -2, .high = 2, .context = &softmax_T[0]},      \
+    {.name = "T 4", .function = f, ROWS_OF_5, .low = -4, .high = 4, .context = &softmax_T[1]},      \
+    {.name = "T 0.5", .function = f, BLOCKS_OF_3, .context = &softmax_T[2]}
 
 static const rt_gradcheck_case log_softmax_cases[] = {SOFTMAX_CASES(log_softmax_case)};
 static const rt_gradcheck_case softmax_cases[] = {SOFTMAX_CASES(softmax_case)};

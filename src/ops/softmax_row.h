@@ -16,14 +16,16 @@
 
 /* z (K), T > 0, K >= 1; p (K) and log_p (K) are written. NaN in z makes everything NaN. */
 static inline void rti_softmax_row(int64_t K, const rt_real *z, double T, double *p, double *log_p) {
+    RT_ASSERT(K >= 1, "a softmax over %d classes", (int)K);
     double m = (double)z[0], s = 0;
     for (int64_t k = 1; k < K; k++)
         if ((double)z[k] > m) m = (double)z[k];
-    for (int64_t k = 0; k < K; k++) {
-        log_p[k] = ((double)z[k] - m) / T;
-        p[k] = exp(log_p[k]);
-        s += p[k];
-    }
+    int64_t i = 0;
+    do {
+        log_p[i] = ((double)z[i] - m) / T;
+        p[i] = exp(log_p[i]);
+        s += p[i];
+    } while (++i < K);
     double log_s = log(s);
     for (int64_t k = 0; k < K; k++) {
         p[k] /= s;

@@ -64,7 +64,7 @@ Test(cache, a_damaged_file_is_computed_again) {
     begin();
     rti_cache *cache = opened(test_path("soft"));
     char path[RTI_PATH_MAX];
-    strcpy(path, rti_cache_path(cache));
+    snprintf(path, RTI_PATH_MAX, "%s", rti_cache_path(cache));
     rti_cache_free(cache);
     rti_bytes good;
     cr_assert_eq(rti_file_read(path, 1 << 20, &good, NULL), RT_OK);
@@ -98,7 +98,7 @@ Test(cache, a_file_of_another_teacher_is_not_believed) {
     begin();
     rti_cache *cache = opened(test_path("soft"));
     char mine[RTI_PATH_MAX];
-    strcpy(mine, rti_cache_path(cache));
+    snprintf(mine, RTI_PATH_MAX, "%s", rti_cache_path(cache));
     rti_cache_free(cache);
     int64_t count;
     rt_model_block(nets[1], &count)[3] += (rt_real)0.5;
@@ -106,7 +106,7 @@ Test(cache, a_file_of_another_teacher_is_not_believed) {
     cr_assert(!rti_cache_was_read(cache));
     cr_assert_str_neq(rti_cache_path(cache), mine);
     char other[RTI_PATH_MAX];
-    strcpy(other, rti_cache_path(cache));
+    snprintf(other, RTI_PATH_MAX, "%s", rti_cache_path(cache));
     rti_cache_free(cache);
     /* the old file under the new name */
     rti_bytes bytes;
@@ -128,7 +128,7 @@ Test(cache, the_key_knows_examples_and_order_but_not_labels) {
         if (i == 2) fixture_index[0] = fixture_index[1];
         if (i == 3) fixture_part_labels[4] = (fixture_part_labels[4] + 1) % CLASSES;
         rti_cache *cache = opened(test_path("soft"));
-        strcpy(path[i], rti_cache_path(cache));
+        snprintf(path[i], RTI_PATH_MAX, "%s", rti_cache_path(cache));
         agrees_with_the_teacher(cache);
         rti_cache_free(cache);
     }
