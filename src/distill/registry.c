@@ -110,14 +110,14 @@ static const rti_preset *preset_find(const char *method_name, const char *name) 
 
 const char *const *rt_preset_names(const char *method_name, int *count) {
     static const char *names[METHODS][PRESETS_MAX + 1];
-    int number = method_number(method_name);
+    const rti_method *method = rti_method_find(method_name);
     *count = 0;
-    if (number < 0) return NULL;
-    const rti_method *method = rti_all_methods[number];
+    if (!method) return NULL;
     RT_ASSERT(method->preset_count <= PRESETS_MAX, "%s has %d presets", method->name, method->preset_count);
-    for (int i = 0; i < method->preset_count; i++) names[number][i] = method->presets[i].name;
+    const char **list = names[method_number(method_name)];
+    for (int i = 0; i < method->preset_count; i++) list[i] = method->presets[i].name;
     *count = method->preset_count;
-    return names[number];
+    return list;
 }
 
 const char *rt_preset_source(const char *method, const char *name) {
