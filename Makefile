@@ -61,7 +61,7 @@ all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (
 KINDS := op model optimizer schedule dataset method command
 LISTS := $(KINDS:%=$(BUILD)/gen/%.inc)
 
-$(BUILD)/gen/%.inc: FORCE
+$(LISTS): $(BUILD)/gen/%.inc: FORCE
 	@mkdir -p $(@D)
 	@sed -n 's/^RTI_REGISTER($*, *\([a-z0-9_]*\)).*/X(\1)/p' $(SOURCES) | LC_ALL=C sort > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi

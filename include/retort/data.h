@@ -92,7 +92,8 @@ rt_loader *rt_loader_new(const rt_part *part, int64_t batch, uint64_t shuffle_se
                          rt_error *error) RT_MUST_CHECK;
 void rt_loader_free(rt_loader *loader);
 void rt_loader_begin(rt_loader *loader, int64_t epoch); /* a new loader stands at epoch 0 */
-bool rt_loader_next(rt_loader *loader, rt_batch *batch); /* false at the end of the epoch; allocates nothing */
+bool rt_loader_next(rt_loader *loader,
+                    rt_batch *batch);                   /* false at the end of the epoch; allocates nothing */
 int64_t rt_loader_steps(const rt_loader *loader);       /* batches in an epoch */
 
 /* ---- the built-in digits ---- */

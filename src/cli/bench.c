@@ -61,7 +61,8 @@ static bool parse_int(const char *text, long low, long high, int *out) {
 static bool parse_rates(bench *b, const char *text) {
     char extra;
     int n = sscanf(text, "%lf,%lf%c", &b->dropout_input, &b->dropout_hidden, &extra);
-    return n == 2 && b->dropout_input >= 0 && b->dropout_input < 1 && b->dropout_hidden >= 0 && b->dropout_hidden < 1;
+    return n == 2 && b->dropout_input >= 0 && b->dropout_input < 1 && b->dropout_hidden >= 0 &&
+           b->dropout_hidden < 1;
 }
 
 static bool parse_option(bench *b, const char *name, const char *value) {
@@ -154,9 +155,19 @@ static rt_status make_distiller(bench *b, stopwatch *watch, rt_error *error) {
         if (!b->teacher) return error->status;
     }
     rt_distiller_config config = {
-        .student = b->model, .teacher = b->teacher, .method = method, .options = &options, .transfer = part,
-        .transfer_hash = rt_dataset_hash(b->set), .batch = b->batch, .seed = 1, .epochs = 1, .training = &training,
-        .prefix = "", .on_step = on_step, .on_step_context = watch,
+        .student = b->model,
+        .teacher = b->teacher,
+        .method = method,
+        .options = &options,
+        .transfer = part,
+        .transfer_hash = rt_dataset_hash(b->set),
+        .batch = b->batch,
+        .seed = 1,
+        .epochs = 1,
+        .training = &training,
+        .prefix = "",
+        .on_step = on_step,
+        .on_step_context = watch,
     };
     b->distiller = rt_distiller_new(&config, error);
     return b->distiller ? RT_OK : error->status;
@@ -175,7 +186,8 @@ static rt_status time_epoch(bench *b, double *epoch_s, double *calls_per_step, r
     int64_t examples = rt_dataset_part(b->set, RT_PART_TRAIN)->count;
     int64_t all = (examples + b->batch - 1) / b->batch;
     int64_t warm_up = all > 2 * WARM_UP_STEPS ? WARM_UP_STEPS : 1;
-    stopwatch watch = {.first = warm_up, .last = b->steps && warm_up + b->steps < all ? warm_up + b->steps : all};
+    stopwatch watch = {.first = warm_up,
+                       .last = b->steps && warm_up + b->steps < all ? warm_up + b->steps : all};
     RT_TRY(make_model(b, true, 1, &b->model, error));
     RT_TRY(make_distiller(b, &watch, error));
     rt_epoch_report report;
@@ -199,8 +211,8 @@ static double median(double *values, int count) {
 }
 
 static void print_head(const bench *b, const char *work) {
-    printf("{\"work\": \"%s\", \"net\": \"%s\", \"threads\": %d, \"batch\": %d, \"isa\": \"%s\"", work, b->net, b->threads,
-           b->batch, rti_isa_name());
+    printf("{\"work\": \"%s\", \"net\": \"%s\", \"threads\": %d, \"batch\": %d, \"isa\": \"%s\"", work,
+           b->net, b->threads, b->batch, rti_isa_name());
 }
 
 static rt_status bench_epoch(bench *b, rt_error *error) {
@@ -216,10 +228,11 @@ static rt_status bench_epoch(bench *b, rt_error *error) {
     double flop = (double)rt_dataset_part(b->set, RT_PART_TRAIN)->count * (6 * macs - 2 * first);
     double epoch_s = median(times, b->epochs);
     print_head(b, "epoch");
-    printf(", \"drop\": \"%g,%g\", \"kd\": %s, \"median_s\": %.4f, \"min_s\": %.4f, \"max_s\": %.4f, \"gflops\": %.1f, "
+    printf(", \"drop\": \"%g,%g\", \"kd\": %s, \"median_s\": %.4f, \"min_s\": %.4f, \"max_s\": %.4f, "
+           "\"gflops\": %.1f, "
            "\"allocations_per_step\": %g, \"rss_mb\": %.0f}\n",
-           b->dropout_input, b->dropout_hidden, b->distil ? "true" : "false", epoch_s, times[0], times[b->epochs - 1],
-           flop / epoch_s * 1e-9, calls, rti_peak_megabytes());
+           b->dropout_input, b->dropout_hidden, b->distil ? "true" : "false", epoch_s, times[0],
+           times[b->epochs - 1], flop / epoch_s * 1e-9, calls, rti_peak_megabytes());
     return RT_OK;
 }
 
@@ -243,7 +256,8 @@ static rt_status time_answers(bench *b, rt_graph *g, int64_t batch, double *per_
     rt_real *pixels = rt_alloc((size_t)((held + batch) * features) * sizeof *pixels);
     if (!pixels) return rt_fail(error, RT_MEMORY, "no memory for %lld inputs", (long long)(held + batch));
     rt_rng rng = rt_rng_stream(1, "bench", 0, 0);
-    for (int64_t i = 0; i < (held + batch) * features; i++) pixels[i] = (rt_real)(rt_rng_u32(&rng) >> 24) / 255;
+    for (int64_t i = 0; i < (held + batch) * features; i++)
+        pixels[i] = (rt_real)(rt_rng_u32(&rng) >> 24) / 255;
 
     double rounds[7];
     int64_t repeats = batch == 1 ? 2000 : 20;
@@ -252,10 +266,12 @@ static rt_status time_answers(bench *b, rt_graph *g, int64_t batch, double *per_
         double start_s = rti_clock_s();
         for (int64_t i = 0; i < repeats && status == RT_OK; i++) {
             rt_no_grad_begin(g);
-            rt_tensor *x = rt_graph_input(g, pixels + i * batch % held * features, 2, (int64_t[]){batch, features});
+            rt_tensor *x = rt_graph_input(g, pixels + i * batch % held * features, 2,
+                                          (int64_t[]){batch, features});
             rt_model_forward(b->model, g, x);
             rt_no_grad_end(g);
-            if (rt_graph_status(g) != RT_OK) status = rt_fail(error, rt_graph_status(g), "%s", rt_graph_error(g)->message);
+            if (rt_graph_status(g) != RT_OK)
+                status = rt_fail(error, rt_graph_status(g), "%s", rt_graph_error(g)->message);
             rt_graph_reset(g);
         }
         double spent_s = rti_clock_s() - start_s;
@@ -329,6 +345,8 @@ static int run(int argc, char **argv) {
     return status == RT_OK ? RTI_EXIT_DONE : rti_complain(&error);
 }
 
-const rti_command rti_command_bench = {
-    .name = "bench", .line = "measures training, start-up and inference on this machine", .usage = usage, .run = run};
+const rti_command rti_command_bench = {.name = "bench",
+                                       .line = "measures training, start-up and inference on this machine",
+                                       .usage = usage,
+                                       .run = run};
 RTI_REGISTER(command, bench)

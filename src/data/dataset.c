@@ -31,7 +31,8 @@ struct rt_dataset {
 
 void rti_source_keep(rti_source *source, void *block) {
     if (!block) return;
-    RT_ASSERT(source->block_count < RTI_SOURCE_BLOCKS, "a data set holds more than %d blocks", RTI_SOURCE_BLOCKS);
+    RT_ASSERT(source->block_count < RTI_SOURCE_BLOCKS, "a data set holds more than %d blocks",
+              RTI_SOURCE_BLOCKS);
     source->blocks[source->block_count++] = block;
 }
 
@@ -43,8 +44,8 @@ void rti_source_deinit(rti_source *source) {
 /* ---- parts ---- */
 
 /* A part from the examples with keep[i]: lists in one block each, owned by `source`. */
-static rt_status part_make(rti_source *source, const rt_examples *examples, const bool *keep, const int32_t *labels,
-                           rt_part *part, rt_error *error) {
+static rt_status part_make(rti_source *source, const rt_examples *examples, const bool *keep,
+                           const int32_t *labels, rt_part *part, rt_error *error) {
     int64_t count = 0;
     for (int64_t i = 0; i < examples->count; i++) count += !keep || keep[i];
     int32_t *lists = rt_alloc(2 * (size_t)count * sizeof *lists);
@@ -62,25 +63,26 @@ static rt_status part_make(rti_source *source, const rt_examples *examples, cons
 }
 
 /* Takes away from keep[] the examples of classes that are not listed (or, with `omit`, that are). */
-static rt_status classes_filter(const rt_params *options, const char *row, bool omit, const rt_examples *examples,
-                                bool *keep, rt_error *error) {
+static rt_status classes_filter(const rt_params *options, const char *row, bool omit,
+                                const rt_examples *examples, bool *keep, rt_error *error) {
     const rt_value *list = rt_params_list(options, row);
     if (list->count == 0) return RT_OK;
     for (int i = 0; i < list->count; i++)
         if (list->items[i] >= examples->classes)
-            return rt_fail(error, RT_SPEC, "data.%s: there is no class %.0f; the set has 0 to %d", row, list->items[i],
-                           examples->classes - 1);
+            return rt_fail(error, RT_SPEC, "data.%s: there is no class %.0f; the set has 0 to %d", row,
+                           list->items[i], examples->classes - 1);
     for (int64_t e = 0; e < examples->count; e++) {
         bool listed = false;
-        for (int i = 0; i < list->count; i++) listed = listed || examples->labels[e] == (int32_t)list->items[i];
+        for (int i = 0; i < list->count; i++)
+            listed = listed || examples->labels[e] == (int32_t)list->items[i];
         if (listed == omit) keep[e] = false;
     }
     return RT_OK;
 }
 
 /* Keeps `size` (or a fraction) of the examples in keep[]. prefix: "train" or "transfer". */
-static rt_status subset(const rt_params *options, const char *prefix, const rt_examples *examples, uint64_t seed,
-                        bool *keep, rt_error *error) {
+static rt_status subset(const rt_params *options, const char *prefix, const rt_examples *examples,
+                        uint64_t seed, bool *keep, rt_error *error) {
     char size_row[32], fraction_row[32];
     snprintf(size_row, sizeof size_row, "%s.size", prefix);
     snprintf(fraction_row, sizeof fraction_row, "%s.fraction", prefix);
@@ -94,8 +96,8 @@ static rt_status subset(const rt_params *options, const char *prefix, const rt_e
                        (long long)size, (long long)have);
     int64_t want = size > 0 ? size : (int64_t)floor(fraction * (double)have + 0.5);
     if (want == 0)
-        return rt_fail(error, RT_SPEC, "data.%s.*: no example is left; see the classes, size and fraction there",
-                       prefix);
+        return rt_fail(error, RT_SPEC,
+                       "data.%s.*: no example is left; see the classes, size and fraction there", prefix);
     if (want == have) return RT_OK;
 
     int32_t *list = rt_alloc((size_t)have * sizeof *list);
@@ -105,7 +107,8 @@ static rt_status subset(const rt_params *options, const char *prefix, const rt_e
         int64_t n = 0;
         for (int64_t i = 0; i < examples->count; i++)
             if (keep[i]) list[n++] = (int32_t)i;
-        status = rti_choose(examples->labels, examples->classes, list, have, want, seed, prefix, chosen, error);
+        status = rti_choose(examples->labels, examples->classes, list, have, want, seed, prefix, chosen,
+                            error);
         for (int64_t i = 0; status == RT_OK && i < have; i++) keep[list[i]] = chosen[i];
     }
     rt_free(list);
@@ -113,17 +116,20 @@ static rt_status subset(const rt_params *options, const char *prefix, const rt_e
     return status;
 }
 
-static rt_status validation_mark(const rt_params *options, const rt_examples *examples, uint64_t seed, bool *mark,
-                                 rt_error *error) {
+static rt_status validation_mark(const rt_params *options, const rt_examples *examples, uint64_t seed,
+                                 bool *mark, rt_error *error) {
     int64_t want = rt_params_int(options, "validation");
     if (want >= examples->count)
-        return rt_fail(error, RT_SPEC, "data.validation is %lld and the set has %lld training examples; some must be "
-                       "left to train on", (long long)want, (long long)examples->count);
+        return rt_fail(error, RT_SPEC,
+                       "data.validation is %lld and the set has %lld training examples; some must be "
+                       "left to train on",
+                       (long long)want, (long long)examples->count);
     int32_t *list = rt_alloc((size_t)examples->count * sizeof *list);
-    if (!list) return rt_fail(error, RT_MEMORY, "no memory to split %lld examples", (long long)examples->count);
+    if (!list)
+        return rt_fail(error, RT_MEMORY, "no memory to split %lld examples", (long long)examples->count);
     for (int64_t i = 0; i < examples->count; i++) list[i] = (int32_t)i;
-    rt_status status = rti_choose(examples->labels, examples->classes, list, examples->count, want, seed, "validation",
-                                  mark, error);
+    rt_status status = rti_choose(examples->labels, examples->classes, list, examples->count, want, seed,
+                                  "validation", mark, error);
     rt_free(list);
     return status;
 }
@@ -144,7 +150,8 @@ static rt_status noise_on(int32_t *labels, const rt_examples *examples, const bo
     return status;
 }
 
-static rt_status labels_copy(rti_source *source, const rt_examples *examples, int32_t **out, rt_error *error) {
+static rt_status labels_copy(rti_source *source, const rt_examples *examples, int32_t **out,
+                             rt_error *error) {
     *out = rt_alloc((size_t)examples->count * sizeof **out);
     if (!*out) return rt_fail(error, RT_MEMORY, "no memory for labels");
     rti_source_keep(source, *out);
@@ -153,8 +160,8 @@ static rt_status labels_copy(rti_source *source, const rt_examples *examples, in
 }
 
 /* flags: three arrays of train.count. */
-static rt_status train_parts(rt_dataset *set, const rt_params *options, bool *validation, bool *train, bool *transfer,
-                             rt_error *error) {
+static rt_status train_parts(rt_dataset *set, const rt_params *options, bool *validation, bool *train,
+                             bool *transfer, rt_error *error) {
     const rt_examples *all = &set->main.train;
     double noise = rt_params_real(options, "label_noise");
     RT_TRY(validation_mark(options, all, set->seed, validation, error));
@@ -190,7 +197,8 @@ static rt_status own_transfer_part(rt_dataset *set, const rt_params *options, bo
     RT_TRY(subset(options, "transfer", all, set->seed, keep, error));
     RT_TRY(labels_copy(&set->transfer, all, &set->transfer_noisy, error));
     double noise = rt_params_real(options, "label_noise");
-    if (noise > 0) RT_TRY(noise_on(set->transfer_noisy, all, keep, noise, set->seed, "noise.transfer", error));
+    if (noise > 0)
+        RT_TRY(noise_on(set->transfer_noisy, all, keep, noise, set->seed, "noise.transfer", error));
     return part_make(&set->transfer, all, keep, set->transfer_noisy, &set->parts[RT_PART_TRANSFER], error);
 }
 
@@ -203,7 +211,8 @@ static rt_status parts_make(rt_dataset *set, const rt_params *options, rt_error 
     if (status == RT_OK && set->own_transfer) status = own_transfer_part(set, options, flags, error);
     rt_free(flags);
     RT_TRY(status);
-    return part_make(&set->main, &set->main.test, NULL, set->main.test.labels, &set->parts[RT_PART_TEST], error);
+    return part_make(&set->main, &set->main.test, NULL, set->main.test.labels, &set->parts[RT_PART_TEST],
+                     error);
 }
 
 /* ---- standardisation ---- */
@@ -302,7 +311,8 @@ static rt_status summarise(rt_dataset *set, const rt_params *options, rt_error *
 
 /* ---- opening ---- */
 
-static rt_status transfer_read(rt_dataset *set, const rt_params *options, const char *directory, rt_error *error) {
+static rt_status transfer_read(rt_dataset *set, const rt_params *options, const char *directory,
+                               rt_error *error) {
     static const char *const moved[][2] = {{"transfer.digits.train", "digits.train"},
                                            {"transfer.digits.seed", "digits.seed"},
                                            {"transfer.csv", "csv.train"},
@@ -329,13 +339,16 @@ static rt_status transfer_read(rt_dataset *set, const rt_params *options, const 
     bool same = a->ndim == b->ndim && (a->bytes != NULL) == (b->bytes != NULL);
     for (int d = 0; same && d < a->ndim; d++) same = a->shape[d] == b->shape[d];
     if (!same || a->classes != b->classes)
-        return rt_fail(error, RT_SPEC, "data.transfer.set: the examples of \"%s\" (%lld numbers, %d classes) do not have "
-                       "the form of those of \"%s\" (%lld numbers, %d classes)", name, (long long)b->features,
-                       b->classes, set->kind->name, (long long)a->features, a->classes);
+        return rt_fail(error, RT_SPEC,
+                       "data.transfer.set: the examples of \"%s\" (%lld numbers, %d classes) do not have "
+                       "the form of those of \"%s\" (%lld numbers, %d classes)",
+                       name, (long long)b->features, b->classes, set->kind->name, (long long)a->features,
+                       a->classes);
     return RT_OK;
 }
 
-static rt_status open_into(rt_dataset *set, const rt_params *options, const char *directory, rt_error *error) {
+static rt_status open_into(rt_dataset *set, const rt_params *options, const char *directory,
+                           rt_error *error) {
     char found[RTI_PATH_MAX];
     if (!directory) {
         RT_TRY(rt_data_directory(found, sizeof found, error));

@@ -24,7 +24,8 @@ rt_loader *rt_loader_new(const rt_part *part, int64_t batch, uint64_t shuffle_se
     const rt_examples *e = part->examples;
     RT_ASSERT(batch >= 1, "batches of %lld", (long long)batch);
     int jitter = augment ? augment->jitter : 0;
-    if (jitter && (e->ndim != 3 || !e->bytes || jitter < 0 || jitter >= e->shape[1] || jitter >= e->shape[2])) {
+    if (jitter &&
+        (e->ndim != 3 || !e->bytes || jitter < 0 || jitter >= e->shape[1] || jitter >= e->shape[2])) {
         rt_fail(error, RT_UNSUPPORTED, "jitter %d: images that are larger than the shift are needed", jitter);
         return NULL;
     }
@@ -120,7 +121,8 @@ static inline __attribute__((always_inline)) void prefetch(const rt_loader *load
     enum { AHEAD = 4, LINE_BYTES = 64, MOST_BYTES = 4096 };
     const rt_examples *e = loader->part->examples;
     if (!e->bytes || n + AHEAD >= loader->now) return;
-    const uint8_t *image = e->bytes + e->features * loader->part->index[loader->order[loader->start + n + AHEAD]];
+    const uint8_t *image = e->bytes +
+                           e->features * loader->part->index[loader->order[loader->start + n + AHEAD]];
     const int64_t bytes = e->features < MOST_BYTES ? e->features : MOST_BYTES;
     for (int64_t d = 0; d < bytes; d += LINE_BYTES) __builtin_prefetch(image + d);
 }

@@ -17,8 +17,8 @@ static char said[4096];
 
 static void listen(void *context, rt_log_level level, const char *line) {
     (void)context, (void)level;
-    strncat(said, line, sizeof said - strlen(said) - 2);
-    strcat(said, "\n");
+    size_t used = strlen(said);
+    snprintf(said + used, sizeof said - used, "%s\n", line);
 }
 
 static void shell(const char *format, const char *a, const char *b) {
