@@ -193,9 +193,9 @@ static rt_status time_epoch(bench *b, double *epoch_s, double *calls_per_step, r
     rt_epoch_report report;
     rt_status status = rt_distiller_epoch(b->distiller, &report, error);
     if (status != RT_OK && status != RT_STOPPED) return status;
-    int64_t timed = watch.last - watch.first;
+    int64_t timed = watch.last - watch.first, whole_batches = examples / b->batch;
     if (timed < 1) return rt_fail(error, RT_VALUE, "%s has too few batches of %d to time", b->data, b->batch);
-    *epoch_s = (watch.last_s - watch.first_s) * (double)(examples / b->batch) / (double)timed;
+    *epoch_s = (watch.last_s - watch.first_s) * (double)whole_batches / (double)timed;
     *calls_per_step = (double)(watch.last_calls - watch.first_calls) / (double)timed;
     return RT_OK;
 }

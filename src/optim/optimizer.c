@@ -238,8 +238,8 @@ static bool by_epoch(const rt_optimizer *o) {
 }
 
 static double epochs_gone(const rt_optimizer *o) {
-    return by_epoch(o) ? (double)(o->steps / o->steps_per_epoch)
-                       : (double)o->steps / (double)o->steps_per_epoch;
+    int64_t whole = o->steps / o->steps_per_epoch;
+    return by_epoch(o) ? (double)whole : (double)o->steps / (double)o->steps_per_epoch;
 }
 
 /* The end of the present step or epoch on the way to 1. */
