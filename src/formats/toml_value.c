@@ -236,10 +236,11 @@ static rt_status parse_bare(rti_toml_parser *p, rti_toml_value *value) {
     const char *unsigned_start = start + (*start == '+' || *start == '-');
     if (is_word(unsigned_start, end, "inf") || is_word(unsigned_start, end, "nan"))
         return rti_toml_fail(p, start, "%.*s is not read here: write a finite number", shown, start);
-    bool digit = *unsigned_start >= '0' && *unsigned_start <= '9';
+    char first = unsigned_start < end ? *unsigned_start : 0;
+    bool digit = first >= '0' && first <= '9';
     if (digit && end - start > 4 && (start[4] == '-' || start[2] == ':'))
         return rti_toml_fail(p, start, "dates and times are not read here: put it in quotes");
-    if (digit || *unsigned_start == '.')
+    if (digit || first == '.')
         return rti_toml_fail(p, start,
                              "%.*s is no number of TOML: write 10, 0.5 or 1e-3, no zeros before, digits on "
                              "both sides of the point",

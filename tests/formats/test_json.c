@@ -187,8 +187,8 @@ Test(json, many_keys, .timeout = 20) {
 /* %.17g always reads back; nothing shorter than what we write may. */
 Test(json, numbers_are_the_shortest_that_read_back) {
     static const double special[] = {
-        0,      1,       -1,      0.1,  1.0 / 3, 1e15, 1e16,   123456789012345678, 1e22,  1e23,
-        5e-324, DBL_MIN, DBL_MAX, 0.1f, 100,     1e5,  2.5e-3, 9007199254740993,   3e-320};
+        0,      1,       -1,      0.1,  1.0 / 3, 1e15, 1e16,   123456789012345678.0, 1e22,  1e23,
+        5e-324, DBL_MIN, DBL_MAX, 0.1f, 100,     1e5,  2.5e-3, 9007199254740993.0,   3e-320};
     rt_rng rng = rt_rng_stream(2, "numbers", 0, 0);
     for (int i = 0; i < 20000; i++) {
         double value;

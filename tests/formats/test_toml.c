@@ -188,6 +188,7 @@ Test(toml, bad_syntax) {
         {"a = 1 # \x01", "the control character 0x01 inside a comment"},
         {"a = 1\rb = 2", "a carriage return without a line feed"},
         {"# a\rb", "the control character 0x0D inside a comment"},
+        {"a = +", "+ is no value"},
         {"a = 01", "01 is no number"},
         {"a = +01", "is no number"},
         {"a = 1__0", "is no number"},
