@@ -168,8 +168,8 @@ bench-gemm: $(BUILD)/float/bench_gemm  ## speed of the matrix product, beside Op
 	$(BUILD)/float/bench_gemm 1
 	$(BUILD)/float/bench_gemm $(PROCESSORS)
 
-bench: $(BUILD)/retort  ## speed and memory of the engine on this machine
-	$(BUILD)/retort bench
+bench: $(BUILD)/retort  ## seconds per epoch, beside PyTorch's when PEERS says where (tests/bench/epochs.sh)
+	RETORT=$(BUILD)/retort sh tests/bench/epochs.sh 3 >/dev/null
 
 # ---- installation -----------------------------------------------------------------------------
 

@@ -1,10 +1,12 @@
 /* main.c - the program: finds the command and runs it.                 Floor 9 (cli) */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "core/clock.h"
+#include "kernels/dispatch.h"
 #include "retort/params.h"
 
 #define X(name) extern const rti_command rti_command_##name;
@@ -77,8 +79,18 @@ static int finish(int status) {
     return RTI_EXIT_FAILED;
 }
 
+/* A misspelt choice of kernels would otherwise measure something else than was meant. */
+static bool isa_is_possible(void) {
+    const char *wanted = getenv("RETORT_ISA");
+    if (!wanted || rti_kernels_named(wanted)) return true;
+    fprintf(stderr, "retort: RETORT_ISA=%s is not possible here; leave it out or set it to portable (this "
+                    "processor's best: %s)\n", wanted, rti_isa_name());
+    return false;
+}
+
 int main(int argc, char **argv) {
     rti_program_started_s = rti_clock_s();
+    if (!isa_is_possible()) return RTI_EXIT_USAGE;
     if (argc > 0) rti_program_name = argv[0];
     if (argc < 2) {
         print_overview(stderr);

@@ -153,6 +153,7 @@ static int train(const rti_plan *plan, arguments *a) {
     rti_live live;
     rti_run_outcome outcome;
     rt_error error = {0};
+    if (rti_spec_copy(plan, &error) != RT_OK) return rti_complain(&error); /* `retort report runs/NAME` */
     rti_live_begin(&live, plan);
     a->run.event = rti_live_event;
     a->run.context = &live;
