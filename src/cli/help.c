@@ -6,6 +6,7 @@
 
 #include "cli/catalogue.h"
 #include "cli/command.h"
+#include "experiment/experiment.h"
 #include "retort/data.h"
 #include "retort/optim.h"
 
@@ -47,6 +48,51 @@ static void show_sections(const char *topic) {
     }
 }
 
+static const char spec_text[] =
+    "a spec - a TOML file that says what to train\n"
+    "\n"
+    "  name = \"demo\"      the directory below runs/\n"
+    "  seeds = [1, 2, 3]  one student for each: initial weights, order of the data, dropout\n"
+    "  [data]             retort help data\n"
+    "  [teacher]          retort help teacher; may be left out when no method needs one\n"
+    "  [student]          retort help student\n"
+    "  [distill]          retort help distill\n"
+    "  [sweep]            \"section.key\" = [value, value, ...]: one axis of the grid; lists of lists too,\n"
+    "                     \"student.hidden\" = [[800, 800], [30, 30]]\n"
+    "\n"
+    "Required: name, set in [data], epochs in [student] and in [teacher].";
+
+static void show_network_section(const char *topic) {
+    int count;
+    bool teacher = strcmp(topic, "teacher") == 0;
+    const rt_param *rows = rti_training_rows(&count);
+    begin();
+    printf("[%s] - a network and how it is trained\n\n", topic);
+    rti_print_rows(rows, count);
+    if (teacher) {
+        rows = rti_teacher_rows(&count);
+        rti_print_rows(rows, count);
+    }
+    puts("\nThe options of its model: retort help mlp. optimizer = { ... }: retort help optimizer.");
+}
+
+/* "spec" and the sections that hold what the runner itself understands. */
+static void show_spec(const char *topic) {
+    if (strcmp(topic, "spec") == 0 || strcmp(topic, "sweep") == 0) {
+        begin();
+        puts(spec_text);
+    }
+    if (strcmp(topic, "teacher") == 0 || strcmp(topic, "student") == 0) show_network_section(topic);
+    if (strcmp(topic, "distill") == 0) {
+        int count;
+        const rt_param *rows = rti_distill_rows(&count);
+        begin();
+        puts("[distill] - how the student learns\n");
+        rti_print_rows(rows, count);
+        puts("\nThe options of the method: retort help kd. A preset sets them as somebody published them.");
+    }
+}
+
 static void show_command(const char *topic) {
     const rti_command *command = rti_command_find(topic);
     if (!command) return;
@@ -77,6 +123,12 @@ static void show_options(const char *topic) {
     show_option_in(topic, "section", "optimizer", rows, count);
     rows = rt_data_rows(&count);
     show_option_in(topic, "section", "[data]", rows, count);
+    rows = rti_training_rows(&count);
+    show_option_in(topic, "sections", "[teacher] and [student]", rows, count);
+    rows = rti_teacher_rows(&count);
+    show_option_in(topic, "section", "[teacher]", rows, count);
+    rows = rti_distill_rows(&count);
+    show_option_in(topic, "section", "[distill]", rows, count);
 }
 
 /* ---- what cannot ---- */
@@ -115,6 +167,7 @@ static int run(int argc, char **argv) {
     for (int a = 1; a < argc; a++) {
         int before = found;
         show_sections(argv[a]);
+        show_spec(argv[a]);
         show_items(argv[a]);
         show_command(argv[a]);
         if (found == before) show_options(argv[a]);
@@ -130,9 +183,9 @@ const rti_command rti_command_help = {
         "usage: retort help [NAME ...]\n"
         "\n"
         "Says all about what has that name: a method (loss, contract, options with ranges and defaults,\n"
-        "presets, source), a preset, an optimiser, a schedule, a model, a data set, an op, a section of a "
-        "spec\n"
-        "(data, optimizer), a command, or an option by itself. retort list shows the names.\n"
+        "presets, source), a preset, an optimiser, a schedule, a model, a data set, an op, a spec and its\n"
+        "sections (spec, data, teacher, student, optimizer, distill), a command, or an option by itself.\n"
+        "retort list shows the names.\n"
         "\n"
         "example: retort help kd\n",
     .run = run,

@@ -58,6 +58,12 @@ typedef struct rti_settings {
 /* The settings as sections of a spec that reads back to the same values. */
 void rti_settings_text(const rti_settings *settings, rti_text *out);
 
+/* Rows of the runner itself: of [teacher] and [student] whatever the model, of [teacher] alone, and of
+ * [distill] whatever the method. */
+const rt_param *rti_training_rows(int *count);
+const rt_param *rti_teacher_rows(int *count);
+const rt_param *rti_distill_rows(int *count);
+
 /* ---- the spec ---- */
 
 typedef struct rti_axis {

@@ -40,7 +40,7 @@ static const char *method_choices(void) {
     return text[0] ? text : join(names, count, text);
 }
 
-static const rt_param *training_rows(int *count) {
+const rt_param *rti_training_rows(int *count) {
     static rt_param rows[3];
     const rt_param all[] = {
         RT_PARAM_CHOICE_ROW("model", "mlp", model_choices(), "kind of network"),
@@ -53,7 +53,7 @@ static const rt_param *training_rows(int *count) {
     return rows;
 }
 
-static const rt_param *teacher_rows(int *count) {
+const rt_param *rti_teacher_rows(int *count) {
     static const rt_param rows[] = {
         RT_PARAM_INT_ROW("count", 1, 1, RTI_TEACHERS_MAX, "networks", "members of the ensemble that teaches"),
         RT_PARAM_CHOICE_ROW("combine", "logits", "logits|probabilities|geometric",
@@ -64,7 +64,7 @@ static const rt_param *teacher_rows(int *count) {
     return rows;
 }
 
-static const rt_param *distill_rows(int *count) {
+const rt_param *rti_distill_rows(int *count) {
     static rt_param rows[2];
     const rt_param all[] = {
         RT_PARAM_CHOICE_ROW("method", "none", method_choices(), "how the student learns from the teacher"),
@@ -107,10 +107,10 @@ static bool method_exists(const char *method) {
 
 static void network_table(rt_params *p, const char *model, bool teacher) {
     int count;
-    const rt_param *rows = training_rows(&count);
+    const rt_param *rows = rti_training_rows(&count);
     rt_params_init(p, rows, count);
     if (teacher) {
-        rows = teacher_rows(&count);
+        rows = rti_teacher_rows(&count);
         rt_params_add(p, rows, count);
     }
     rows = rt_model_rows(model, &count);
@@ -121,7 +121,7 @@ static void network_table(rt_params *p, const char *model, bool teacher) {
 
 static void distill_table(rt_params *p, const char *method) {
     int count;
-    const rt_param *rows = distill_rows(&count);
+    const rt_param *rows = rti_distill_rows(&count);
     rt_params_init(p, rows, count);
     rows = rt_method_rows(method, &count);
     if (rows) rt_params_add(p, rows, count);
@@ -209,7 +209,7 @@ static rt_status unknown_key(const rti_spec *spec, const rti_settings *s, const 
     if (near)
         return rt_fail(error, RT_SPEC, "%s: unknown key %s; did you mean %.*s%s?", where, key, section, key,
                        near);
-    return rt_fail(error, RT_SPEC, "%s: unknown key %s; `retort help spec` lists what [%.*s] may hold", where,
+    return rt_fail(error, RT_SPEC, "%s: unknown key %s; `retort help %.*s` lists what may stand there", where,
                    key, section - 1, key);
 }
 
@@ -322,10 +322,10 @@ static rt_status make_tables(const rti_spec *spec, const int value[], rti_settin
     int count;
     const rt_param *rows = rt_data_rows(&count);
     rt_params_init(&s->data, rows, count);
-    rows = training_rows(&count);
+    rows = rti_training_rows(&count);
     rt_params_init(&s->student, rows, count);
     rt_params_init(&s->teacher, rows, count);
-    rows = distill_rows(&count);
+    rows = rti_distill_rows(&count);
     rt_params_init(&s->distill, rows, count);
 
     RT_TRY(choose(spec, value, s, "student.model", word, error));
