@@ -34,7 +34,6 @@ positive(v) = v != v ? NaN : v > floor_value ? v : floor_value
 teacher_title = teachers > 1 ? sprintf('teachers (mean of %d)', teachers) : 'teacher'
 scratch_title = 'scratch student (labels alone)'
 stats data skip 1 using 1 nooutput
-set xrange [0 : 1.02 * STATS_max]
 last = STATS_max
 y_low = 100
 y_high = 0
@@ -45,6 +44,8 @@ do for [group = 0 : 2] {
         if (STATS_max_y > y_high) { y_high = STATS_max_y }
     }
 }
+# Ranges come after the last stats, which leaves out what lies outside of them.
+set xrange [0 : 1.02 * last]
 set yrange [0.85 * y_low : 1.25 * y_high]
 every_mark = last > 24 ? ceil(last / 12.0) : 1
 
