@@ -51,7 +51,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all test sanitize check-clang lint demo data bench install uninstall clean help FORCE
+.PHONY: all test sanitize check-clang check-install lint demo data bench install uninstall clean help FORCE
 
 all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
 
@@ -147,6 +147,13 @@ sanitize:  ## all tests under the address and undefined-behaviour sanitizers
 
 check-clang:  ## all tests, built by clang
 	$(MAKE) CC=clang BUILD=$(BUILD)/clang test
+
+check-install: all  ## installs below $(BUILD), compiles the README's program against it, runs it
+	@if ! command -v pkg-config >/dev/null; then echo "check-install: no pkg-config, nothing compiled"; exit 0; fi; \
+	to='$(abspath $(BUILD))/installed'; rm -rf "$$to" && $(MAKE) -s install DESTDIR= PREFIX="$$to" && \
+	PKG_CONFIG_PATH="$$to/lib/pkgconfig" && export PKG_CONFIG_PATH && \
+	$(CC) experiments/distil.c $$(pkg-config --cflags --libs retort) -Wl,-rpath,"$$to/lib" -o "$$to/distil" && \
+	"$$to/distil"
 
 lint: $(BUILD)/float/libretort.a $(BUILD)/float/libretort.so  ## the rules of the house, checked
 	@CC='$(CC)' BUILD='$(BUILD)' sh tests/support/lint.sh
