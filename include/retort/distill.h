@@ -83,7 +83,7 @@ rt_status rt_preset_apply(const char *method, const char *preset, rt_params *opt
 
 /* ---- the driver ---- */
 
-#define RT_TERMS_MAX 8
+#define RT_TERMS_MAX 16
 
 typedef struct rt_epoch_report {
     int64_t epoch;               /* 0, 1, ... */

@@ -12,6 +12,7 @@
 #include "retort/params.h"
 #include "retort/tensor.h"
 #include "retort/graph.h"
+#include "retort/image.h"
 #include "retort/ops.h"
 #include "retort/nn.h"
 #include "retort/optim.h"

@@ -114,7 +114,8 @@ static rt_status build(rt_distiller *d, rt_error *error) {
     d->optimizer = rt_optimizer_new(c->student, c->training, c->prefix ? c->prefix : "", c->epochs,
                                     rt_loader_steps(d->loader), error);
     if (!d->optimizer) return RT_MEMORY;
-    if (d->method->init) RT_TRY(d->method->init(&d->state, c, error));
+    if (d->method->init)
+        RT_TRY(d->method->init(&d->state, &(rti_method_setup){.config = c, .options = &d->options}, error));
     return open_cache(d, error);
 }
 

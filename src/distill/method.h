@@ -14,6 +14,42 @@
 #define RTI_NEEDS_FEATURES 2u        /* taps on teacher and student */
 #define RTI_NEEDS_INDEX 4u           /* stable positions of the examples */
 
+/* ---- features ----
+ *
+ * A method that needs features says which ones it takes when the spec does not name taps; the driver
+ * finds them on both networks, pairs them, keeps them and hands them over. When the networks have
+ * different numbers of stages, the last ones are paired. */
+typedef enum rti_taps {
+    RTI_TAPS_STAGES,        /* end of each stage, after its activation; hidden layers of an mlp */
+    RTI_TAPS_STAGES_BEFORE, /* the same ahead of the activation (AB, OFD) */
+    RTI_TAPS_STEM_STAGES,   /* stem and stages (FSP) */
+    RTI_TAPS_MIDDLE_STAGE,  /* one in the middle: stage ceil(n/2) (FitNets) */
+    RTI_TAPS_LAST_STAGE,    /* the last map (SP, NST, FT, MGD) */
+    RTI_TAPS_PENULTIMATE    /* what the classifier sees, (N, D) (RKD, PKT, CC, CRD) */
+} rti_taps;
+
+#define RTI_PAIRS_MAX 8
+
+typedef struct rti_feature {
+    const char *tap;             /* "stage2" */
+    int ndim;                    /* of one example: 3 for a map {H, W, C}, 1 for {D} */
+    int64_t shape[RT_MAX_DIMS];
+} rti_feature;
+
+/* Small networks of the method's own: regressors, embeddings, peers (adapters.h). They are trained with
+ * the student, saved in its checkpoints, and are no part of it. */
+typedef struct rti_adapters rti_adapters;
+
+/* What a method knows before training. All borrowed; config and options outlive the method's state. */
+typedef struct rti_method_setup {
+    const rt_distiller_config *config; /* student, teacher, transfer set, seed */
+    const rt_params *options;
+    int64_t classes;
+    int pairs;                         /* 0 when no features are needed */
+    const rti_feature *student, *teacher;
+    rti_adapters *adapters;
+} rti_method_setup;
+
 /* What a method is given in each step. All borrowed for the step. */
 typedef struct rti_method_input {
     rt_graph *graph;
@@ -22,10 +58,16 @@ typedef struct rti_method_input {
     rt_tensor *z;                /* student logits (N, K) */
     rt_tensor *v;                /* teacher logits (N, K), no gradient, combined at the temperature that
                                   * .temperature gave; NULL when the method's loss is the labels' alone */
-    rt_model *student;           /* for taps */
+    int pairs;
+    rt_tensor *const *student_feature; /* [pairs] (N, H, W, C) or (N, D), on the tape */
+    rt_tensor *const *teacher_feature; /* [pairs], no gradient */
+    rt_model *student;
     rt_teacher *teacher;
     const int32_t *index;        /* (N) positions in the transfer set */
-    int64_t epoch, epochs, step;
+    int64_t epoch, epochs, step; /* counted from 0; of the whole training, both stages */
+    int64_t steps;               /* in an epoch */
+    bool first_stage;            /* the method has two stages and this is the first */
+    bool labels_are_counted;     /* in a sum of methods another part brings the labels: rti_labels knows */
 } rti_method_input;
 
 /* L = sum of weight * value. A term of weight 0 must not be computed (0 x inf is NaN). */
@@ -61,6 +103,7 @@ typedef struct rti_method {
     const char *title;                       /* one line */
     const char *source;                      /* paper and equation */
     const char *formula;                     /* ASCII, may have several lines */
+    const char *explanation;                 /* one paragraph for `retort help`: the idea, when it helps */
     unsigned needs;
     const rt_param *rows;                    /* typed options; may be NULL when row_count is 0 */
     int row_count;
@@ -76,8 +119,13 @@ typedef struct rti_method {
     bool (*is_labels_only)(const rt_params *options);
     /* The temperature at which ensemble members' answers are combined. NULL: 1. */
     double (*temperature)(const rt_params *options);
-    /* The method's own state (may be NULL: the method has none). */
-    rt_status (*init)(void **state, const rt_distiller_config *config, rt_error *error);
+    rti_taps taps;                           /* with RTI_NEEDS_FEATURES */
+    /* Two stages: how many of the `epochs` belong to the first, 0 ... epochs - 1. The optimiser and its
+     * schedule begin anew with the second. NULL: one stage. */
+    int64_t (*first_stage_epochs)(const rt_params *options, int64_t epochs);
+    /* Checks the features' shapes (RT_UNSUPPORTED: the reason, and what works instead), makes adapters
+     * and the method's own state (may stay NULL). NULL: nothing to do. */
+    rt_status (*init)(void **state, const rti_method_setup *setup, rt_error *error);
     /* This step's terms. Required. Failures stick to the graph. */
     void (*loss)(void *state, const rt_params *options, const rti_method_input *in, rti_terms *out);
     /* Called at the start of each epoch and after each optimiser step; NULL: nothing to do. */
@@ -102,6 +150,14 @@ const rti_method *rti_method_find(const char *name); /* NULL when there is none 
         if (rti_term_weight_ != 0) rti_term_add(terms, label, rti_term_weight_, (expression));  \
     } while (0)
 void rti_term_add(rti_terms *terms, const char *name, double weight, rt_tensor *value);
+
+/* The term "ce": weight times cross-entropy with the labels. Every method adds its labels with this, so
+ * that in a sum of methods ("kd+at") only the first part's count. */
+void rti_labels(rti_terms *terms, const rti_method_input *in, double weight);
+
+/* The row that feature methods share: L = hard_weight CE + ... */
+#define RTI_HARD_WEIGHT_ROW \
+    RT_PARAM_REAL_ROW("hard_weight", 1, 0, 1e6, "", "of the labels' cross-entropy")
 
 /* sum of weight * value; a weight of 1 multiplies nothing, so that a single term is its own bits. */
 rt_tensor *rti_terms_total(rt_graph *g, const rti_terms *terms);

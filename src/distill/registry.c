@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "distill/method.h"
+#include "retort/ops.h"
 
 #define X(name) extern const rti_method rti_method_##name;
 #include "method.inc"
@@ -180,6 +181,10 @@ rt_status rt_preset_apply(const char *method_name, const char *name, rt_params *
 void rti_term_add(rti_terms *terms, const char *name, double weight, rt_tensor *value) {
     RT_ASSERT(terms->count < RT_TERMS_MAX, "more than %d loss terms", RT_TERMS_MAX);
     terms->term[terms->count++] = (rti_term){name, weight, value};
+}
+
+void rti_labels(rti_terms *terms, const rti_method_input *in, double weight) {
+    if (!in->labels_are_counted) RTI_TERM(terms, "ce", weight, rt_cross_entropy(in->graph, in->z, in->y));
 }
 
 rt_tensor *rti_terms_total(rt_graph *g, const rti_terms *terms) {
