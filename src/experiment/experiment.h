@@ -2,7 +2,10 @@
  *
  *   spec.c       TOML -> rti_spec: typed values, checked, with file and line in every message
  *   resolve.c    rti_spec + one choice per axis -> rti_settings, and the canonical text of settings
+ *   compare.c    the rows of [compare]: each becomes a spec of its own
  *   plan.c       rti_spec -> rti_plan: trials, cells, dependencies, identities
+ *   chain.c      teachers, assistants, generations: who learns from whom
+ *   choose.c     the choice that tuning makes, from records on disk
  *   trial.c      one trial from its settings to its result.json, resumable (checkpoint.c)
  *   lock.c       claims with lock files; scheduler.c: workers; record.c: results from disk
  *   statistics.c, summary.c, report.c, chart.c, plot.c: what readers see
@@ -39,6 +42,10 @@
 #define RTI_KEY_MAX 96
 #define RTI_TEACHERS_MAX 32
 #define RTI_CELLS_MAX 4096
+#define RTI_ROWS_MAX 48         /* of a comparison */
+#define RTI_POINTS_MAX 256      /* of the grid of one row */
+#define RTI_ASSISTANTS_MAX 8
+#define RTI_LABEL_TEXT 64       /* bytes of a row's label, with its zero */
 #define RTI_TRIALS_MAX 20000
 
 /* Part of every identity: raise it when the same settings begin to mean something else. */
@@ -52,17 +59,31 @@ typedef struct rti_settings {
     rt_params
         teacher; /* training rows, "model", rows of that model, "optimizer.*", "count", "combine", "seed" */
     rt_params student;    /* training rows, "model", rows of that model, "optimizer.*" */
-    rt_params distill;    /* "method", "preset", rows of that method */
+    rt_params distill;    /* "method", "preset", the schedule, rows of that method */
+    /* Who stands between the [teacher] and this student: settings whose `student` is [assistant.N], which
+     * point to those of N - 1; NULL: nobody. Borrowed; in plans only. */
+    const struct rti_settings *assistant;
+    int number;           /* 0: `student` is [student]; N: it is [assistant.N] */
 } rti_settings;
 
 /* The settings as sections of a spec that reads back to the same values. */
 void rti_settings_text(const rti_settings *settings, rti_text *out);
 
-/* Rows of the runner itself: of [teacher] and [student] whatever the model, of [teacher] alone, and of
- * [distill] whatever the method. */
+/* Rows of the runner itself: of [teacher], [student] and [assistant.N] whatever the model, of [teacher]
+ * alone, of [assistant.N] alone, and of [distill] whatever the method. */
 const rt_param *rti_training_rows(int *count);
 const rt_param *rti_teacher_rows(int *count);
+const rt_param *rti_assistant_rows(int *count);
 const rt_param *rti_distill_rows(int *count);
+
+/* Who a student learns from, "schedule" in [distill] or in a row of a comparison:
+ *   direct      from the teacher
+ *   takd        from the last of the assistants, each of which learned from the one before with the same
+ *               method, the first from the teacher (Mirzadeh et al. 2019, arXiv 1902.03393)
+ *   born-again  from a student like itself, for so many generations; the first of them from the scratch
+ *               student, or from the teacher ("first") (Furlanello et al. 2018, arXiv 1805.04770) */
+typedef enum rti_lineage { RTI_DIRECT, RTI_TAKD, RTI_BORN_AGAIN } rti_lineage;
+rti_lineage rti_settings_lineage(const rti_settings *settings);
 
 /* ---- the spec ---- */
 
@@ -74,6 +95,8 @@ typedef struct rti_axis {
 
 struct rti_spec_entries;
 
+/* A spec is either a grid, [distill] and [sweep], or a comparison, [compare] with a section for each row.
+ * A row is a spec of its own: the common sections, its own [distill], and its grid as axes. */
 typedef struct rti_spec {
     char name[64];
     char path[4096];
@@ -83,6 +106,16 @@ typedef struct rti_spec {
     int axis_count;
     rti_axis axes[RTI_AXES_MAX];
     struct rti_spec_entries *entries;           /* what was written, with lines; owned */
+    int assistant_count;
+    bool is_comparison;
+    bool strict;                                /* a row that is undefined for the pair is an error */
+    bool tuned;                                 /* [compare] has `tune` */
+    int64_t tune_epochs;                        /* 0: as many as the student's */
+    int tune_seed_count;
+    uint64_t tune_seeds[RTI_SEEDS_MAX];
+    char label[RTI_LABEL_TEXT];                 /* of a row: what the table calls it; else "" */
+    int row_count;
+    struct rti_spec *rows;                      /* owned */
 } rti_spec;
 
 /* Reads and checks a spec. `overrides` are "key=value" texts that replace what the file says; one
@@ -109,33 +142,65 @@ const char *rti_state_name(rti_state state); /* "pending", "running", "done", "f
 
 typedef struct rti_trial {
     rti_role role;
-    uint64_t seed;
+    bool tuning;                     /* serves a choice: its result says nothing about the test set */
+    bool inner;                      /* a student that only teaches others: assistant, generation */
+    int generation;                  /* born again: 1, 2, ...; else 0 */
+    uint64_t seed;                   /* order, augmentation, dropout, and: */
+    uint64_t initial_seed;           /* initial weights; differs from seed in generations only */
     char id[33];                     /* the identity: 32 hexadecimal digits; directory: the first 16 */
     rti_settings *settings;          /* owned by the plan, shared by trials */
     int dataset;                     /* index into the plan's data sets */
     int teacher_count;               /* trials it waits for: members of its teacher, in order */
     int teachers[RTI_TEACHERS_MAX];
+    /* Whose answers its own are compared with, on test data: the [teacher]'s members. Mostly the same as
+     * `teachers`; not so for assistants' students, generations, and rows with a teacher of their own. */
+    int reference_count;
+    int references[RTI_TEACHERS_MAX];
     rt_model_cost cost;              /* of its network */
 } rti_trial;
 
 /* One point of the grid: values of all axes. Its trials, one per seed, may be shared with other
  * cells (alpha = 0 at every temperature is the same trial as scratch). */
 typedef struct rti_cell {
-    int value[RTI_AXES_MAX];         /* index into each axis' values */
+    int row;                         /* of a comparison; -1: scratch, or the plan is no comparison */
+    int value[RTI_AXES_MAX];         /* index into each axis' values (the row's axes) */
     int *trials;                     /* (seed_count) trial numbers */
     int *scratch;                    /* (seed_count) the paired student trained on labels alone */
     int facet;                       /* cells that differ in temperature and alpha only share one */
 } rti_cell;
 
+/* One point of a row's grid. */
+typedef struct rti_point {
+    int value[RTI_AXES_MAX];         /* index into the values of each of the row's axes */
+    int *tuning;                     /* (tune_seed_count) trials that score it; NULL: not tuned; owned */
+    int cell;                        /* with all seeds; -1: not chosen, or not chosen yet */
+    int scored, failed;              /* trials of `tuning` that are done; that failed */
+    double validation;               /* mean accuracy of those done; NaN: none yet */
+} rti_point;
+
+/* A row of a comparison. In a tuned row with more than one point the points are scored first, and only
+ * the chosen one becomes a cell; otherwise every point is a cell. */
+typedef struct rti_row {
+    const rti_spec *spec;            /* label, axes, base settings; borrowed from plan->spec */
+    char reason[512];                /* why it is left out: undefined for this pair; "": it is not */
+    bool tuned;
+    int point_count;
+    rti_point *points;
+    int chosen;                      /* a point; -1: not known (yet) */
+} rti_row;
+
 typedef struct rti_plan {
     rti_spec spec;
     char directory[4096];            /* runs/<name> */
-    int trial_count;                 /* teachers first, then scratch students, then distilled ones */
+    int trial_count;                 /* teachers, tuning, scratch, distilled; each after its teachers */
     rti_trial *trials;
     int cell_count;
     rti_cell *cells;
     int facet_count;
     int temperature_axis, alpha_axis; /* -1 when not swept */
+    int row_count;                   /* of a comparison, else 0; cell 0 is scratch then */
+    rti_row *rows;
+    int undecided;                   /* rows whose choice waits for tuning: plan again when that is done */
     int dataset_count;
     rt_dataset **datasets;           /* owned */
     int settings_count;
@@ -148,6 +213,14 @@ typedef struct rti_plan {
 rt_status rti_plan_make(rti_plan *plan, rti_spec *spec, const char *runs, const char *data_directory,
                         rt_error *error) RT_MUST_CHECK;
 void rti_plan_deinit(rti_plan *plan);
+
+/* The same plan again, with what has become known since: tuning that ended decides which points are
+ * trained with all seeds. On failure *plan is empty. */
+rt_status rti_plan_remake(rti_plan *plan, const char *runs, const char *data_directory,
+                          rt_error *error) RT_MUST_CHECK;
+
+/* "temperature 4, weight 300" of a row's point: "" for a row without a grid. Returns out. */
+const char *rti_point_label(const rti_plan *plan, int row, int point, char *out, size_t size);
 
 /* runs/<name>/<first 16 digits of id> into out (size RTI_PATH_MAX). */
 void rti_trial_directory(const rti_plan *plan, int trial, char *out, size_t size);
@@ -190,5 +263,10 @@ typedef struct rti_record {
  * validation qualities have 0 examples and best is last. RT_MEMORY, RT_IO. */
 rt_status rti_record_read(const rti_plan *plan, int trial, rti_record *record, rt_error *error) RT_MUST_CHECK;
 void rti_record_deinit(rti_record *record);
+
+/* The point of a comparison's row that its results stand for: of a tuned row row->chosen, of a row of one
+ * point that one, else the one with the highest mean validation accuracy over the seeds in `records`
+ * (trial_count; the first of equals; points whose seeds are not all done do not count). -1: none yet. */
+int rti_row_chosen(const rti_plan *plan, int row, const rti_record *records);
 
 #endif

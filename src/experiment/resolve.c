@@ -59,20 +59,50 @@ const rt_param *rti_teacher_rows(int *count) {
         RT_PARAM_CHOICE_ROW("combine", "logits", "logits|probabilities|geometric",
                             "how the members' answers are averaged"),
         RT_PARAM_INT_ROW("seed", 1000, 0, 9007199254740992.0, "", "of the first member; the others count up"),
+        RT_PARAM_INT_ROW("stop_epoch", 0, 0, 100000, "epochs",
+                         "teaches with the weights after this epoch of its whole schedule; 0: after the last"),
     };
-    *count = 3;
+    *count = 4;
+    return rows;
+}
+
+const rt_param *rti_assistant_rows(int *count) {
+    static const rt_param rows[] = {
+        RT_PARAM_INT_ROW("seed", 1000, 0, 9007199254740992.0, "", "one assistant serves all students"),
+    };
+    *count = 1;
     return rows;
 }
 
 const rt_param *rti_distill_rows(int *count) {
-    static rt_param rows[2];
+    static rt_param rows[6];
     const rt_param all[] = {
         RT_PARAM_CHOICE_ROW("method", "none", method_choices(), "how the student learns from the teacher"),
         RT_PARAM_TEXT_ROW("preset", "", "settings of the method as somebody published them"),
+        RT_PARAM_CHOICE_ROW("schedule", "direct", "direct|takd|born-again",
+                            "who teaches: the teacher, a chain of assistants, an earlier generation"),
+        RT_PARAM_INT_ROW("generations", 1, 1, 16, "", "of born-again students, one after another"),
+        RT_PARAM_CHOICE_ROW("first", "labels", "labels|teacher",
+                            "who taught the first generation: a student of the labels, or the teacher"),
+        RT_PARAM_INT_ROW("teachers", 0, 0, RTI_TEACHERS_MAX, "networks",
+                         "so many members of the teacher teach, the first ones; 0: all"),
     };
     memcpy(rows, all, sizeof rows);
-    *count = 2;
+    *count = 6;
     return rows;
+}
+
+/* Rows that came after format 1, each with a default that changes nothing. Canonical texts leave them out
+ * at their default, so that what was trained before they existed keeps its identity. */
+static const char *const later_rows[] = {"stop_epoch", "schedule", "generations", "first", "teachers", NULL};
+
+static bool is_default(const rt_param *row, const rt_value *value) {
+    char now[RT_PARAM_TEXT_MAX * 6 + 8], fallback[RT_PARAM_TEXT_MAX * 6 + 8];
+    rt_params fresh;
+    rt_params_init(&fresh, row, 1);
+    rt_value_format(value, now, sizeof now);
+    rt_value_format(&fresh.values[0], fallback, sizeof fallback);
+    return !strcmp(now, fallback);
 }
 
 /* The optimiser's rows under the names they have in a section: "optimizer.lr". */
@@ -402,6 +432,7 @@ void rti_params_append(rti_text *out, const rt_params *p, const char *const skip
         bool is_text = value->type == RT_PARAM_TEXT || value->type == RT_PARAM_CHOICE;
         if (listed(skip, rows[i]->name) || (is_text && !value->text[0])) continue;
         if (!optimizer_uses(p, rows[i]->name)) continue;
+        if (listed(later_rows, rows[i]->name) && is_default(rows[i], value)) continue;
         char text[RT_PARAM_TEXT_MAX * 6 + 8];
         rt_value_format(value, text, sizeof text);
         rti_text_printf(out, "%s = %s\n", rows[i]->name, text);
