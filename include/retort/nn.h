@@ -1,7 +1,7 @@
 /* nn.h - models.                                                       Floor 6 (nn)
  *
- * A model is a list of named layers over one contiguous block of parameters. Kinds of models are
- * descriptors (RTI_REGISTER(model, ...)) with their typed options; "mlp" is one.
+ * A model is a graph of named layers over one contiguous block of parameters. Kinds of models are
+ * descriptors (RTI_REGISTER(model, ...)) with their typed options; "mlp" and "resnet" are two.
  *
  *     rt_model *net = rt_mlp_new(4, (int64_t[]){784, 800, 800, 10}, seed, &error);
  *     rt_tensor *z = rt_model_forward(net, graph, x);       // (N, K) logits
@@ -16,20 +16,26 @@
 
 typedef struct rt_model rt_model;
 
-typedef enum rt_parameter_kind { RT_WEIGHT, RT_BIAS } rt_parameter_kind;
+typedef enum rt_parameter_kind {
+    RT_WEIGHT, /* of products: weight decay and max-norm are for these */
+    RT_BIAS,   /* what is added */
+    RT_SCALE,  /* batch normalisation's gamma: starts at 1, decays like a bias */
+    RT_BUFFER  /* running statistics: saved and hashed with the rest, but never trained nor counted */
+} rt_parameter_kind;
 
 typedef struct rt_parameter {
     char name[64];            /* "fc1.weight" */
-    rt_tensor tensor;         /* data and grad lie in the model's blocks; requires_grad */
-    rt_parameter_kind kind;   /* max-norm is for weights only; biases get no weight decay */
+    rt_tensor tensor;         /* data and grad lie in the model's blocks; requires_grad, unless a buffer */
+    rt_parameter_kind kind;
+    int unit_axis;            /* of a weight: what comes into a unit has one index on this axis */
     int layer;                /* 0, 1, ...: for learning-rate factors by layer */
     int64_t offset;           /* in elements from the start of the block */
 } rt_parameter;
 
 typedef struct rt_model_cost {
-    int64_t parameters;
+    int64_t parameters;       /* without buffers */
     int64_t multiply_adds;    /* per example, forward; products only */
-    int64_t bytes;            /* of the parameters */
+    int64_t bytes;            /* of parameters and buffers */
 } rt_model_cost;
 
 /* Option rows of a kind of model, for specs and help: NULL when there is no such kind. */
@@ -45,14 +51,19 @@ rt_model *rt_model_new(const char *kind, const rt_params *options, int input_ndi
                        rt_error *error) RT_MUST_CHECK;
 /* A plain ReLU network without dropout: widths[0] inputs ... widths[count-1] classes. */
 rt_model *rt_mlp_new(int count, const int64_t widths[], uint64_t seed, rt_error *error) RT_MUST_CHECK;
+/* The same kind, options and shapes (of an adapter: the same layers); new weights, a function of seed alone:
+ * peers, generations. RT_MEMORY. */
+rt_model *rt_model_new_like(const rt_model *model, uint64_t seed, rt_error *error) RT_MUST_CHECK;
 void rt_model_free(rt_model *model);
 
 /* Evaluation (the default) or training. In training dropout draws from the stream
- * (seed, "dropout.<layer>", epoch, step). A frozen model's parameters receive no gradients. */
+ * (seed, "dropout.<layer>", epoch, step), and batch normalisation takes the batch's statistics and moves
+ * its running ones. A frozen model's parameters receive no gradients, until _thaw. */
 void rt_model_evaluate(rt_model *model);
 void rt_model_train(rt_model *model, uint64_t seed, uint64_t epoch, uint64_t step);
 bool rt_model_is_training(const rt_model *model);
 void rt_model_freeze(rt_model *model);
+void rt_model_thaw(rt_model *model);
 
 /* (N, input shape...) -> (N, K) logits; x may also be (N, D) with D the product of the shape, and for a
  * model of rows, (D), examples of any shape with D numbers. */
@@ -60,15 +71,30 @@ rt_tensor *rt_model_forward(rt_model *model, rt_graph *graph, rt_tensor *x);
 
 /* Taps: the output of a named layer ("fc1", after its activation; the last one gives the logits) in
  * the last forward, borrowed until the graph's reset; NULL when there is no such layer or forward
- * failed. "dropout.input" and "dropout.fc1" are names, too. Names by number: layers with parameters.
+ * failed. "dropout.input" and "dropout.fc1" are names, too. Convolutional models have more names for the
+ * places people mean: "stem", "stage1" ... (ends of stages, after the activation), "stage1.block1" ...
+ * Names by number: these, and linear layers.
  *
- * What stands ahead of the activation is "fc1.pre". It is kept only after somebody has asked for it
- * once, before forward: then bias and activation no longer ride on the product together. _want_tap
- * is false when there is no such layer; for other names it changes nothing. */
+ * What stands ahead of the activation is "fc1.pre", "stage2.pre". It is kept only after somebody has asked
+ * for it once, before forward: then the activation is a step of its own. _want_tap is false when there is
+ * no such place; for other names it changes nothing and costs nothing. */
 bool rt_model_want_tap(rt_model *model, const char *name);
 rt_tensor *rt_model_tap(const rt_model *model, const char *name);
 int rt_model_taps(const rt_model *model);
 const char *rt_model_tap_name(const rt_model *model, int i);
+/* Shape of one example there. RT_NOT_FOUND: the message lists the taps and names the nearest. */
+rt_status rt_model_tap_shape(const rt_model *model, const char *name, int *ndim, int64_t shape[RT_MAX_DIMS],
+                             rt_error *error) RT_MUST_CHECK;
+/* The batch normalisation whose scaled output (a residual aside) is the tap, with or without ".pre": false
+ * when it is no such place. *scale and *bias are borrowed. */
+bool rt_model_tap_batch_norm(const rt_model *model, const char *name, const rt_parameter **scale,
+                             const rt_parameter **bias);
+/* Names of taps; borrowed, NULL when there is none. Stages in order, of an mlp its hidden layers;
+ * penultimate: what the classifier sees, (N, D). */
+const char *rt_model_stem(const rt_model *model);
+int rt_model_stages(const rt_model *model);
+const char *rt_model_stage(const rt_model *model, int i);
+const char *rt_model_penultimate(const rt_model *model);
 
 int rt_model_parameters(const rt_model *model);
 rt_parameter *rt_model_parameter(rt_model *model, int i); /* borrowed */

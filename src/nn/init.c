@@ -15,6 +15,7 @@ static const struct {
     [RTI_INIT_LECUN] = {"lecun", false},
     [RTI_INIT_NORMAL] = {"normal", false},
     [RTI_INIT_FAN_IN] = {"fan-in", true},
+    [RTI_INIT_HE_FAN_OUT] = {"he-fan-out", false},
 };
 
 rti_init rti_init_find(const char *name) {
@@ -29,6 +30,7 @@ double rti_init_deviation(rti_init law, int64_t inputs, int64_t units, double in
     switch (law) {
     case RTI_INIT_HE:
     case RTI_INIT_HE_UNIFORM: return sqrt(2 / D);
+    case RTI_INIT_HE_FAN_OUT: return sqrt(2 / U);
     case RTI_INIT_XAVIER:
     case RTI_INIT_XAVIER_NORMAL: return sqrt(2 / (D + U));
     case RTI_INIT_LECUN: return sqrt(1 / D);

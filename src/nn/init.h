@@ -1,8 +1,10 @@
 /* init.h - laws for initial weights.                                   Floor 6 (nn)
  *
- * D inputs of a unit, U units. Biases start at zero, except under fan-in.
+ * D inputs of a unit, U units that an input goes to; with kernels D = KH KW C/groups, U = KH KW F/groups.
+ * Biases start at zero, except under fan-in.
  *
  *   he              normal, deviation sqrt(2 / D)      He et al. 2015 (arXiv 1502.01852), eq 12
+ *   he-fan-out      normal, deviation sqrt(2 / U)      the same, eq 17
  *   he-uniform      uniform, the same variance
  *   xavier          uniform in +-sqrt(6 / (D + U))     Glorot, Bengio 2010, eq 16
  *   xavier-normal   normal, the same variance
@@ -22,10 +24,11 @@ typedef enum rti_init {
     RTI_INIT_XAVIER_NORMAL,
     RTI_INIT_LECUN,
     RTI_INIT_NORMAL,
-    RTI_INIT_FAN_IN
+    RTI_INIT_FAN_IN,
+    RTI_INIT_HE_FAN_OUT
 } rti_init;
 
-#define RTI_INIT_CHOICES "he|he-uniform|xavier|xavier-normal|lecun|normal|fan-in"
+#define RTI_INIT_CHOICES "he|he-fan-out|he-uniform|xavier|xavier-normal|lecun|normal|fan-in"
 rti_init rti_init_find(const char *name); /* one of the choices */
 
 /* Standard deviation of a weight under the law. */

@@ -32,6 +32,8 @@ static rt_status mlp_build(rt_model *model, const rt_params *options, rt_error *
     for (int i = 0; i < hidden->count; i++) {
         snprintf(name, sizeof name, "fc%d", i + 1);
         RT_TRY(rti_model_add_linear(model, name, (int64_t)hidden->items[i], &linear, error));
+        RT_TRY(rti_model_mark(model, RTI_STAGE, name, error));
+        if (i == hidden->count - 1) RT_TRY(rti_model_mark(model, RTI_PENULTIMATE, name, error));
         RT_TRY(rti_model_add_dropout(model, name, rt_params_real(options, "dropout.hidden"), error));
     }
     linear.activation = RT_ACT_NONE;

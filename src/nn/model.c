@@ -1,5 +1,7 @@
 /* model.c - putting models together and running them.                  Floor 6 (nn)
  *
+ * Layers run in the order in which they were added; each reads a layer ahead of it. What they said is
+ * kept until the next forward, so residual sums and taps cost nothing.
  * Parameters lie one after the other in one block, gradients in a second one at the same offsets,
  * each starting on a cache line. The gaps are zero and stay zero, so norms may run over the block. */
 #include "nn/model.h"
@@ -7,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/hash.h"
 #include "retort/alloc.h"
 
 #define LINE_ELEMENTS ((int64_t)(64 / sizeof(rt_real)))
@@ -27,8 +28,31 @@ static bool grow(void **list, int count, int *capacity, size_t size) {
     return true;
 }
 
+int rti_model_layer_number(const rt_model *m, const char *name) {
+    if (strcmp(name, "input") == 0) return RTI_INPUT;
+    for (int i = 0; i < m->layer_count; i++)
+        if (strcmp(m->layers[i].name, name) == 0) return i;
+    for (int i = 0; i < m->mark_count; i++)
+        if (strcmp(m->marks[i].name, name) == 0) return m->marks[i].layer;
+    return RTI_NO_LAYER;
+}
+
+/* The same, for a name that must be there. */
+static int number_of(const rt_model *m, const char *name) {
+    int number = rti_model_layer_number(m, name);
+    RT_ASSERT(number != RTI_NO_LAYER, "the model %s has no layer \"%s\"", m->summary, name);
+    return number;
+}
+
+void rti_model_from(rt_model *m, const char *name) { m->from = number_of(m, name); }
+
+void rti_model_add_second(rt_model *m, const char *name) {
+    m->layers[m->layer_count - 1].second = number_of(m, name);
+}
+
 rti_layer *rti_model_add_layer(rt_model *m, const rti_layer_kind *kind, const char *name, rt_error *error) {
     RT_ASSERT(strlen(name) < RTI_LAYER_NAME, "layer name %s is too long", name);
+    RT_ASSERT(rti_model_layer_number(m, name) == RTI_NO_LAYER, "there are two layers \"%s\"", name);
     void *list = m->layers;
     bool ok = grow(&list, m->layer_count, &m->layer_capacity, sizeof *m->layers);
     m->layers = list;
@@ -36,12 +60,18 @@ rti_layer *rti_model_add_layer(rt_model *m, const rti_layer_kind *kind, const ch
         rt_fail(error, RT_MEMORY, "no memory for layer %s", name);
         return NULL;
     }
-    const rti_layer *last = m->layer_count ? &m->layers[m->layer_count - 1] : NULL;
+    int source = m->from != RTI_NO_LAYER ? m->from : m->layer_count - 1;
+    m->from = RTI_NO_LAYER;
+    const rti_layer *before = source == RTI_INPUT ? NULL : &m->layers[source];
     rti_layer *layer = &m->layers[m->layer_count++];
-    *layer = (rti_layer){.kind = kind, .number = -1, .parameter = m->parameter_count};
+    *layer = (rti_layer){.kind = kind,
+                         .source = source,
+                         .second = RTI_NO_LAYER,
+                         .number = -1,
+                         .parameter = m->parameter_count};
     snprintf(layer->name, sizeof layer->name, "%s", name);
-    layer->in_ndim = last ? last->out_ndim : m->input_ndim;
-    memcpy(layer->in, last ? last->out : m->input_shape, sizeof layer->in);
+    layer->in_ndim = before ? before->out_ndim : m->input_ndim;
+    memcpy(layer->in, before ? before->out : m->input_shape, sizeof layer->in);
     layer->out_ndim = layer->in_ndim;
     memcpy(layer->out, layer->in, sizeof layer->out);
     return layer;
@@ -52,17 +82,36 @@ rt_status rti_model_add_parameter(rt_model *m, const char *suffix, rt_parameter_
     void *list = m->parameters;
     bool ok = grow(&list, m->parameter_count, &m->parameter_capacity, sizeof *m->parameters);
     m->parameters = list;
-    if (!ok) return rt_fail(error, RT_MEMORY, "no memory for parameter %s", suffix);
+    if (!ok) return rt_fail(error, RT_MEMORY, "no memory for a parameter");
     rti_layer *layer = &m->layers[m->layer_count - 1];
     if (layer->number < 0) layer->number = m->numbered_layers++;
     layer->parameter_count++;
     rt_parameter *p = &m->parameters[m->parameter_count++];
     *p = (rt_parameter){.kind = kind, .layer = layer->number, .offset = m->block_count};
-    snprintf(p->name, sizeof p->name, "%s.%s", layer->name, suffix);
+    snprintf(p->name, sizeof p->name, "%s%s%s", layer->name, suffix ? "." : "", suffix ? suffix : "");
     rt_tensor_view_init(&p->tensor, RT_DTYPE_REAL, ndim, shape, NULL);
     int64_t count = rt_tensor_count(&p->tensor);
     m->block_count += (count + LINE_ELEMENTS - 1) / LINE_ELEMENTS * LINE_ELEMENTS;
     return RT_OK;
+}
+
+rt_status rti_model_mark(rt_model *m, rti_role role, const char *name, rt_error *error) {
+    RT_ASSERT(strlen(name) < RTI_LAYER_NAME, "the name %s is too long", name);
+    int last = m->layer_count - 1, found = rti_model_layer_number(m, name);
+    RT_ASSERT(found == RTI_NO_LAYER || found == last, "the name %s stands for another layer", name);
+    void *list = m->marks;
+    bool ok = grow(&list, m->mark_count, &m->mark_capacity, sizeof *m->marks);
+    m->marks = list;
+    if (!ok) return rt_fail(error, RT_MEMORY, "no memory for the tap %s", name);
+    rti_mark *mark = &m->marks[m->mark_count++];
+    *mark = (rti_mark){.role = role, .layer = last, .before = last};
+    snprintf(mark->name, sizeof mark->name, "%s", name);
+    return RT_OK;
+}
+
+void rti_model_mark_before(rt_model *m, const char *name) {
+    for (int i = 0; i < m->mark_count; i++)
+        if (strcmp(m->marks[i].name, name) == 0) m->marks[i].before = m->layer_count - 1;
 }
 
 static rt_status set_problem(rt_model *m, int ndim, const int64_t shape[], int64_t classes, rt_error *error) {
@@ -117,6 +166,7 @@ rt_model *rti_model_plan(const rti_model_kind *kind, const rt_params *options, i
         return NULL;
     }
     m->kind = kind;
+    m->from = RTI_NO_LAYER;
     rt_params own;
     if (set_problem(m, input_ndim, input_shape, classes, error) != RT_OK ||
         own_options(kind, options, &own, error) != RT_OK || kind->build(m, &own, error) != RT_OK) {
@@ -131,8 +181,9 @@ rt_model *rti_model_plan(const rti_model_kind *kind, const rt_params *options, i
 /* ---- filling ---- */
 
 rt_status rti_model_reserve(rt_model *m, rt_error *error) {
-    m->block = rt_alloc_zero((size_t)m->block_count, sizeof(rt_real));
-    m->grad_block = m->block ? rt_alloc_zero((size_t)m->block_count, sizeof(rt_real)) : NULL;
+    const size_t count = m->block_count > 0 ? (size_t)m->block_count : 1; /* adapters may have no weights */
+    m->block = rt_alloc_zero(count, sizeof(rt_real));
+    m->grad_block = m->block ? rt_alloc_zero(count, sizeof(rt_real)) : NULL;
     if (!m->grad_block)
         return rt_fail(error, RT_MEMORY, "no memory for a model of %lld parameters",
                        (long long)m->block_count);
@@ -140,8 +191,8 @@ rt_status rti_model_reserve(rt_model *m, rt_error *error) {
         rt_parameter *p = &m->parameters[i];
         p->tensor.data = m->block + p->offset;
         p->tensor.grad = m->grad_block + p->offset;
-        p->tensor.requires_grad = true;
     }
+    rt_model_thaw(m);
     return RT_OK;
 }
 
@@ -170,8 +221,75 @@ rt_model *rt_model_new(const char *kind, const rt_params *options, int input_ndi
     return m;
 }
 
+static const rti_model_kind adapter_kind = {.name = "adapter", .title = "layers of a method's own"};
+
+rt_model *rti_model_begin(const char *name, int ndim, const int64_t shape[], rt_error *error) {
+    rt_model *m = rt_alloc_zero(1, sizeof *m);
+    if (!m) {
+        rt_fail(error, RT_MEMORY, "no memory for a model");
+        return NULL;
+    }
+    m->kind = &adapter_kind;
+    m->from = RTI_NO_LAYER;
+    snprintf(m->summary, sizeof m->summary, "%s", name);
+    if (set_problem(m, ndim, shape, 1, error) != RT_OK) {
+        rt_model_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+rt_status rti_model_end(rt_model *m, uint64_t seed, rt_error *error) {
+    RT_ASSERT(m->layer_count > 0, "the model %s has no layers", m->summary);
+    const rti_layer *last = &m->layers[m->layer_count - 1];
+    m->classes = last->out[last->out_ndim - 1];
+    RT_TRY(rti_model_reserve(m, error));
+    rti_model_draw(m, seed);
+    return RT_OK;
+}
+
+/* A list of its own with the same contents; false: no memory. */
+static bool copy_list(const void *list, int count, size_t size, void **copy) {
+    *copy = count ? rt_alloc((size_t)count * size) : NULL;
+    if (count && *copy) memcpy(*copy, list, (size_t)count * size);
+    return !count || *copy;
+}
+
+rt_model *rt_model_new_like(const rt_model *model, uint64_t seed, rt_error *error) {
+    rt_model *m = rt_alloc(sizeof *m);
+    if (!m) {
+        rt_fail(error, RT_MEMORY, "no memory for a model");
+        return NULL;
+    }
+    *m = *model;
+    m->block = m->grad_block = NULL;
+    m->training = false;
+    m->input = NULL;
+    m->layer_capacity = m->layer_count;
+    m->parameter_capacity = m->parameter_count;
+    m->mark_capacity = m->mark_count;
+    void *layers, *parameters, *marks;
+    bool ok = copy_list(model->layers, m->layer_count, sizeof *m->layers, &layers);
+    ok &= copy_list(model->parameters, m->parameter_count, sizeof *m->parameters, &parameters);
+    ok &= copy_list(model->marks, m->mark_count, sizeof *m->marks, &marks);
+    m->layers = layers, m->parameters = parameters, m->marks = marks;
+    if (!ok) rt_fail(error, RT_MEMORY, "no memory for a model like %s", model->summary);
+    if (!ok || rti_model_reserve(m, error) != RT_OK) {
+        rt_model_free(m);
+        return NULL;
+    }
+    for (int i = 0; i < m->layer_count; i++) {
+        m->layers[i].wants_before = false;
+        m->layers[i].output = m->layers[i].before = NULL;
+    }
+    for (int i = 0; i < m->parameter_count; i++) m->parameters[i].tensor.has_grad = false;
+    rti_model_draw(m, seed);
+    return m;
+}
+
 void rt_model_free(rt_model *m) {
     if (!m) return;
+    rt_free(m->marks);
     rt_free(m->block);
     rt_free(m->grad_block);
     rt_free(m->parameters);
@@ -191,6 +309,11 @@ void rt_model_train(rt_model *m, uint64_t seed, uint64_t epoch, uint64_t step) {
 }
 
 bool rt_model_is_training(const rt_model *m) { return m->training; }
+
+void rt_model_thaw(rt_model *m) {
+    for (int i = 0; i < m->parameter_count; i++)
+        m->parameters[i].tensor.requires_grad = m->parameters[i].kind != RT_BUFFER;
+}
 
 void rt_model_freeze(rt_model *m) {
     for (int i = 0; i < m->parameter_count; i++) {
@@ -231,117 +354,21 @@ static rt_tensor *input_of(const rt_model *m, rt_graph *g, rt_tensor *x) {
     return rt_reshape(g, x, first->in_ndim + 1, shape);
 }
 
+static rt_tensor *output_of(const rt_model *m, int layer) {
+    return layer == RTI_INPUT ? m->input : m->layers[layer].output;
+}
+
+rt_tensor *rti_layer_second(const rt_model *m, const rti_layer *layer) {
+    return layer->second == RTI_NO_LAYER ? NULL : output_of(m, layer->second);
+}
+
 rt_tensor *rt_model_forward(rt_model *m, rt_graph *g, rt_tensor *x) {
-    rt_tensor *at = input_of(m, g, x);
+    m->input = input_of(m, g, x);
     for (int i = 0; i < m->layer_count; i++) {
         rti_layer *layer = &m->layers[i];
+        rt_tensor *in = output_of(m, layer->source);
         layer->before = NULL;
-        at = layer->output = at ? layer->kind->forward(m, layer, g, at) : NULL;
+        layer->output = in ? layer->kind->forward(m, layer, g, in) : NULL;
     }
-    return at;
-}
-
-/* ---- taps ---- */
-
-#define BEFORE ".pre"
-
-/* The layer that `name` means; *before when it ends in ".pre". NULL: none. */
-static rti_layer *layer_of(const rt_model *m, const char *name, bool *before) {
-    size_t length = strlen(name), suffix = sizeof BEFORE - 1;
-    for (int i = 0; i < m->layer_count; i++) {
-        const char *own = m->layers[i].name;
-        *before = m->layers[i].kind->is_tap && length == strlen(own) + suffix &&
-                  strcmp(name + length - suffix, BEFORE) == 0 && strncmp(name, own, length - suffix) == 0;
-        if (*before || strcmp(name, own) == 0) return &m->layers[i];
-    }
-    return NULL;
-}
-
-bool rt_model_want_tap(rt_model *m, const char *name) {
-    bool before;
-    rti_layer *layer = layer_of(m, name, &before);
-    if (layer && before) layer->wants_before = true;
-    return layer != NULL;
-}
-
-rt_tensor *rt_model_tap(const rt_model *m, const char *name) {
-    bool before;
-    const rti_layer *layer = layer_of(m, name, &before);
-    if (!layer) return NULL;
-    return before ? layer->before : layer->output;
-}
-
-int rt_model_taps(const rt_model *m) {
-    int count = 0;
-    for (int i = 0; i < m->layer_count; i++) count += m->layers[i].kind->is_tap;
-    return count;
-}
-
-const char *rt_model_tap_name(const rt_model *m, int i) {
-    for (int l = 0; l < m->layer_count; l++)
-        if (m->layers[l].kind->is_tap && i-- == 0) return m->layers[l].name;
-    RT_ASSERT(false, "the model %s has no tap of that number", m->summary);
-    return NULL;
-}
-
-/* ---- facts ---- */
-
-int rt_model_parameters(const rt_model *m) { return m->parameter_count; }
-
-rt_parameter *rt_model_parameter(rt_model *m, int i) {
-    RT_ASSERT(i >= 0 && i < m->parameter_count, "parameter %d of %d", i, m->parameter_count);
-    return &m->parameters[i];
-}
-
-rt_real *rt_model_block(rt_model *m, int64_t *count) {
-    if (count) *count = m->block_count;
-    return m->block;
-}
-
-rt_real *rt_model_grad_block(rt_model *m) { return m->grad_block; }
-int64_t rt_model_classes(const rt_model *m) { return m->classes; }
-int rt_model_layers(const rt_model *m) { return m->numbered_layers; }
-const char *rt_model_summary(const rt_model *m) { return m->summary; }
-const char *rt_model_kind(const rt_model *m) { return m->kind->name; }
-const char *rt_model_options(const rt_model *m) { return m->options; }
-
-rt_model_cost rt_model_cost_get(const rt_model *m) {
-    rt_model_cost cost = {0};
-    for (int i = 0; i < m->parameter_count; i++) cost.parameters += rt_tensor_count(&m->parameters[i].tensor);
-    for (int i = 0; i < m->layer_count; i++)
-        if (m->layers[i].kind->multiply_adds)
-            cost.multiply_adds += m->layers[i].kind->multiply_adds(&m->layers[i]);
-    cost.bytes = cost.parameters * (int64_t)sizeof(rt_real);
-    return cost;
-}
-
-void rti_model_structure(const rt_model *m, char *buffer, size_t size) {
-    size_t length = 0;
-    buffer[0] = 0;
-    for (int i = 0; i < m->layer_count; i++) {
-        const rti_layer *l = &m->layers[i];
-        if (l->kind->only_in_training) continue;
-        rt_tensor in = {.ndim = l->in_ndim}, out = {.ndim = l->out_ndim};
-        memcpy(in.shape, l->in, sizeof in.shape);
-        memcpy(out.shape, l->out, sizeof out.shape);
-        char from[RT_SHAPE_TEXT], to[RT_SHAPE_TEXT], more[64] = "";
-        if (l->kind->describe) l->kind->describe(l, more, sizeof more);
-        length += (size_t)snprintf(buffer + length, size - length, "%s %s %s -> %s %s\n", l->kind->name,
-                                   l->name, rt_shape_text(&in, from), rt_shape_text(&out, to), more);
-        RT_ASSERT(length < size, "the structure of %s is longer than the buffer", m->summary);
-    }
-}
-
-void rt_model_hash(const rt_model *m, char text[33]) {
-    char structure[RTI_STRUCTURE_TEXT];
-    rti_model_structure(m, structure, sizeof structure);
-    rti_hash hash;
-    rti_hash_init(&hash, 0);
-    rti_hash_add_text(&hash, structure);
-    for (int i = 0; i < m->parameter_count; i++) {
-        const rt_tensor *t = &m->parameters[i].tensor;
-        rti_hash_add_text(&hash, m->parameters[i].name);
-        rti_hash_add(&hash, t->data, (size_t)rt_tensor_count(t) * sizeof(rt_real));
-    }
-    rti_hash_finish_text(&hash, text);
+    return output_of(m, m->layer_count - 1);
 }

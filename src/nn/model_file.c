@@ -91,6 +91,11 @@ static double element(const rti_st_entry *e, int64_t i) {
     return x;
 }
 
+static bool is_variance(const rt_parameter *p) {
+    const char *end = strrchr(p->name, '.');
+    return p->kind == RT_BUFFER && end && strcmp(end, ".running_variance") == 0;
+}
+
 static rt_status check_tensor(const rt_parameter *p, const rti_st_file *file, const char *path,
                               rt_error *error) {
     const rti_st_entry *e = rti_st_find(file, p->name);
@@ -109,6 +114,10 @@ static rt_status check_tensor(const rt_parameter *p, const rti_st_file *file, co
             return rt_fail(error, RT_FORMAT,
                            "%s: tensor \"%s\" has a number that is not finite at position %lld.", path,
                            p->name, (long long)i);
+    for (int64_t i = 0; is_variance(p) && i < e->count; i++)
+        if (element(e, i) < 0)
+            return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" has a negative variance at position %lld.",
+                           path, p->name, (long long)i);
     return RT_OK;
 }
 

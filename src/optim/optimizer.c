@@ -2,7 +2,8 @@
  *
  * Parameters are cut in pieces of a fixed size once, when the optimiser is made; a step hands the
  * pieces to the pool. A piece is updated and, where a limit holds, its rows are measured and scaled
- * while they are in the cache. Pieces share nothing, so the number of threads changes no bit. */
+ * while they are in the cache. Pieces share nothing, so the number of threads changes no bit. Buffers of a
+ * model (running statistics) are none of the optimiser's business. */
 #include "optim/optimizer.h"
 
 #include <math.h>
@@ -118,13 +119,15 @@ static target make_target(const rt_optimizer *o, rt_model *model, int number, bo
     };
 }
 
-/* Elements of one row: a unit's incoming weights. */
+/* Elements of one row: a unit's incoming weights, where units are rows. */
 static int64_t row_count(const target *t) {
     return t->parameter->tensor.shape[0] > 0 ? t->count / t->parameter->tensor.shape[0] : 1;
 }
 
+/* The filters of a convolution lie beside each other: their parameter is one piece. */
 static int64_t piece_elements(const target *t) {
     if (t->max_norm_squared == 0) return PIECE;
+    if (t->parameter->unit_axis > 0) return t->count;
     int64_t row = row_count(t);
     return row >= PIECE ? row : PIECE / row * row;
 }
@@ -143,13 +146,14 @@ static int64_t cut(const target *targets, int count, piece *out) {
 }
 
 static rt_status add(rt_optimizer *o, rt_model *model, bool main_model, rt_error *error) {
-    int more = rt_model_parameters(model), count = o->target_count + more;
-    target *targets = rt_alloc((size_t)count * sizeof *targets);
+    int count = o->target_count;
+    target *targets = rt_alloc((size_t)(count + rt_model_parameters(model)) * sizeof *targets);
     if (!targets) return rt_fail(error, RT_MEMORY, "no memory for an optimiser");
     int64_t slot_count = o->slot_count;
     if (o->target_count) memcpy(targets, o->targets, (size_t)o->target_count * sizeof *targets);
-    for (int i = 0; i < more; i++) {
-        target *t = &targets[o->target_count + i];
+    for (int i = 0; i < rt_model_parameters(model); i++) {
+        if (rt_model_parameter(model, i)->kind == RT_BUFFER) continue;
+        target *t = &targets[count++];
         *t = make_target(o, model, i, main_model);
         t->offset = slot_count;
         slot_count += (t->count + LINE_ELEMENTS - 1) / LINE_ELEMENTS * LINE_ELEMENTS;
@@ -290,6 +294,22 @@ static void limit_rows(const target *t, int64_t count, rt_real *p) {
     }
 }
 
+/* The same where units lie along another axis: (outer, units, inner). */
+static void limit_units(const target *t, rt_real *p) {
+    const rt_tensor *w = &t->parameter->tensor;
+    const int64_t units = w->shape[t->parameter->unit_axis];
+    int64_t inner = 1;
+    for (int i = t->parameter->unit_axis + 1; i < w->ndim; i++) inner *= w->shape[i];
+    const int64_t step = units * inner;
+    for (int64_t u = 0; u < units; u++) {
+        double squares = 0;
+        for (int64_t o = u * inner; o < t->count; o += step) squares += rti_dot(inner, p + o, p + o);
+        if (!(squares > t->max_norm_squared)) continue;
+        const rt_real factor = (rt_real)sqrt(t->max_norm_squared / squares);
+        for (int64_t o = u * inner; o < t->count; o += step) rti_scale(inner, factor, p + o, p + o);
+    }
+}
+
 static void run_piece(void *context, int64_t number) {
     const rt_optimizer *o = context;
     const piece *c = &o->pieces[number];
@@ -299,7 +319,9 @@ static void run_piece(void *context, int64_t number) {
     for (int i = 0; i < o->kind->slots; i++) slot[i] = o->slots + i * o->slot_count + t->offset + c->begin;
     rt_real *p = rt_real_data(&t->parameter->tensor) + c->begin;
     o->kind->apply(c->count, &t->constants, p, t->parameter->tensor.grad + c->begin, slot);
-    if (t->max_norm_squared > 0) limit_rows(t, c->count, p);
+    if (t->max_norm_squared == 0) return;
+    if (t->parameter->unit_axis > 0) limit_units(t, p);
+    else limit_rows(t, c->count, p);
 }
 
 void rt_optimizer_step(rt_optimizer *o) {
