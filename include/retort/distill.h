@@ -46,7 +46,11 @@ int64_t rt_teacher_classes(const rt_teacher *teacher);
 int rt_teacher_members(const rt_teacher *teacher);
 rt_model *rt_teacher_member(const rt_teacher *teacher, int i); /* borrowed */
 
-/* ---- methods ---- */
+/* ---- methods ----
+ *
+ * Where a method's name is asked for, a sum of methods is one, too: "kd+at" adds their losses, labels
+ * counted once. Its options are "kd.temperature", "at.weight". Lists, titles, formulas, sources and
+ * presets are of single methods. */
 
 const char *const *rt_method_names(int *count);
 const rt_param *rt_method_rows(const char *method, int *count); /* NULL: no such method */
@@ -91,7 +95,13 @@ typedef struct rt_epoch_report {
     int terms;
     /* loss = sum of weight * value, both means over the examples; the value is without its weight. A
      * term of weight 0 is not computed and not listed. */
-    struct { char name[32]; double weight; double value; } term[RT_TERMS_MAX];
+    struct {
+        char name[32];
+        double weight, value;
+        double gradient;         /* length of weight times its gradient, over the student's parameters */
+        double logit_gradient;   /* and over its logits; both in the first step of the epoch */
+    } term[RT_TERMS_MAX];
+    int stage;                   /* 1; 2 in the second stage of a method that has two */
     double accuracy;             /* of the student on the batches as it saw them */
     double lr, momentum;         /* at the last step */
 } rt_epoch_report;
@@ -102,7 +112,7 @@ typedef bool rt_step_function(void *context, int64_t epoch, int64_t step, int64_
 typedef struct rt_distiller_config {
     rt_model *student;           /* borrowed */
     rt_teacher *teacher;         /* borrowed; NULL when the method needs none */
-    const char *method;          /* "none", "kd", ... */
+    const char *method;          /* "none", "kd", "kd+at", ... */
     const rt_params *options;    /* of the method; copied */
     const rt_part *transfer;     /* what the student sees; borrowed */
     const char *transfer_hash;   /* rt_dataset_part_hash, for the identity of checkpoints; may be NULL */
@@ -135,6 +145,15 @@ void rt_distiller_free(rt_distiller *distiller);
  * Each of them leaves the distiller in the middle of an epoch: restore a checkpoint or free it. */
 rt_status rt_distiller_epoch(rt_distiller *distiller, rt_epoch_report *report, rt_error *error) RT_MUST_CHECK;
 int64_t rt_distiller_epochs_done(const rt_distiller *distiller);
+/* Parameters of the method's adapters: trained with the student, no part of it. */
+int64_t rt_distiller_extra_parameters(const rt_distiller *distiller);
+
+/* What such a training would look at, before anything is trained or asked: pairs of features with their
+ * shapes, adapters and their parameters, stages; several lines into `buffer`, "" when there is nothing to
+ * tell. Networks may be untrained. Errors as of rt_distiller_new: features that do not exist or do not
+ * fit are found here. */
+rt_status rt_distiller_describe(const rt_distiller_config *config, char *buffer, size_t size,
+                                rt_error *error) RT_MUST_CHECK;
 
 /* Everything needed to go on bit-exactly after the last whole epoch: weights, optimiser, method; not
  * in the middle of one. The bytes are released with rt_free. They are good for a distiller made with

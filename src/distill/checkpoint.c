@@ -1,9 +1,9 @@
 /* checkpoint.c - a training put to sleep after a whole epoch.          Floor 7 (distill)
  *
  *     header   magic, version, epochs done, identity, three sizes
- *     weights  the student's block
+ *     weights  the student's block, then those of the adapters
  *     slots    rt_optimizer_state_save
- *     method   the method's own state, if it has one
+ *     methods  the state of each part of the method that has one, each behind its size
  *     sum      a 128-bit hash of all of the above
  *
  * Random numbers need no state: they are functions of (seed, epoch, step). The identity is a hash over
@@ -18,7 +18,7 @@
 #include "retort/alloc.h"
 
 #define MAGIC "retort checkpoint"
-#define VERSION 1
+#define VERSION 2
 
 typedef struct header {
     char magic[24];
@@ -39,10 +39,70 @@ static void sum_of(const unsigned char *bytes, size_t count, unsigned char sum[S
     memcpy(sum, words, SUM_BYTES);
 }
 
-static size_t weights_bytes(const rt_distiller *d) {
+static rt_model *model_of(const rt_distiller *d, int m) {
+    return m < 0 ? d->config.student : d->adapters.model[m];
+}
+
+static size_t block_bytes(const rt_distiller *d, int m) {
     int64_t count;
-    rt_model_block(d->config.student, &count);
+    rt_model_block(model_of(d, m), &count);
     return (size_t)count * sizeof(rt_real);
+}
+
+static size_t weights_bytes(const rt_distiller *d) {
+    size_t bytes = 0;
+    for (int m = -1; m < d->adapters.count; m++) bytes += block_bytes(d, m);
+    return bytes;
+}
+
+/* ---- the methods' states ---- */
+
+typedef struct states {
+    void *bytes[RTI_PARTS_MAX];
+    uint64_t count[RTI_PARTS_MAX];
+    size_t total; /* sizes included */
+} states;
+
+static void states_deinit(states *s) {
+    for (int i = 0; i < RTI_PARTS_MAX; i++) rt_free(s->bytes[i]);
+}
+
+static rt_status states_save(const rt_distiller *d, states *s, rt_error *error) {
+    *s = (states){.total = 0};
+    for (int i = 0; i < d->parts.count; i++) {
+        const rti_part *part = &d->part[i];
+        size_t count = 0;
+        rt_status status = part->method->save ? part->method->save(part->state, &s->bytes[i], &count, error)
+                                              : RT_OK;
+        if (status != RT_OK) {
+            states_deinit(s);
+            return status;
+        }
+        s->count[i] = count;
+        s->total += sizeof s->count[i] + count;
+    }
+    return RT_OK;
+}
+
+static unsigned char *states_write(const rt_distiller *d, const states *s, unsigned char *at) {
+    for (int i = 0; i < d->parts.count; i++) {
+        memcpy(at, &s->count[i], sizeof s->count[i]), at += sizeof s->count[i];
+        if (s->count[i]) memcpy(at, s->bytes[i], (size_t)s->count[i]), at += s->count[i];
+    }
+    return at;
+}
+
+/* Where each part's state lies; the sum of the checkpoint was right, so a misfit is another version's. */
+static rt_status states_find(const rt_distiller *d, const unsigned char *at, uint64_t bytes,
+                             const unsigned char *state[], uint64_t count[], rt_error *error) {
+    for (int i = 0; i < d->parts.count; i++) {
+        if (bytes < sizeof count[i]) return rt_fail(error, RT_FORMAT, "the checkpoint lacks a method's state");
+        memcpy(&count[i], at, sizeof count[i]), at += sizeof count[i], bytes -= sizeof count[i];
+        if (count[i] > bytes) return rt_fail(error, RT_FORMAT, "a method's state in the checkpoint is cut off");
+        state[i] = at;
+        at += count[i], bytes -= count[i];
+    }
+    return bytes ? rt_fail(error, RT_FORMAT, "the checkpoint holds more than its methods know") : RT_OK;
 }
 
 /* ---- saving ---- */
@@ -63,24 +123,24 @@ static header header_of(const rt_distiller *d, size_t method_bytes) {
 
 rt_status rt_distiller_save(const rt_distiller *d, void **bytes, size_t *count, rt_error *error) {
     RT_ASSERT(!d->mid_epoch, "a checkpoint is for the end of an epoch");
-    void *method_state = NULL;
-    size_t method_bytes = 0;
-    if (d->method->save) RT_TRY(d->method->save(d->state, &method_state, &method_bytes, error));
-    header h = header_of(d, method_bytes);
+    states methods;
+    RT_TRY(states_save(d, &methods, error));
+    header h = header_of(d, methods.total);
     size_t total = sizeof h + h.weights_bytes + h.slots_bytes + h.method_bytes + SUM_BYTES;
     unsigned char *out = rt_alloc(total);
     if (!out) {
-        rt_free(method_state);
+        states_deinit(&methods);
         return rt_fail(error, RT_MEMORY, "no memory for a checkpoint of %zu bytes", total);
     }
     unsigned char *at = out;
-    int64_t weights;
+    int64_t count_of_block;
     memcpy(at, &h, sizeof h), at += sizeof h;
-    memcpy(at, rt_model_block(d->config.student, &weights), h.weights_bytes), at += h.weights_bytes;
+    for (int m = -1; m < d->adapters.count; at += block_bytes(d, m), m++)
+        memcpy(at, rt_model_block(model_of(d, m), &count_of_block), block_bytes(d, m));
     rt_optimizer_state_save(d->optimizer, at), at += h.slots_bytes;
-    if (method_bytes) memcpy(at, method_state, method_bytes), at += method_bytes;
+    at = states_write(d, &methods, at);
     sum_of(out, (size_t)(at - out), at);
-    rt_free(method_state);
+    states_deinit(&methods);
     *bytes = out;
     *count = total;
     return RT_OK;
@@ -119,17 +179,31 @@ static rt_status check(const rt_distiller *d, const unsigned char *bytes, size_t
     return RT_OK;
 }
 
+/* The optimiser of the stage that the checkpoint's last epoch lies in. */
+static rt_status restore_slots(rt_distiller *d, const header *h, const unsigned char *slots,
+                               rt_error *error) {
+    if (d->first_stage) RT_TRY(rti_distiller_optimizer(d, h->epochs_done ? h->epochs_done - 1 : 0, error));
+    return rt_optimizer_state_restore(d->optimizer, slots, (size_t)h->slots_bytes, error);
+}
+
 rt_status rt_distiller_restore(rt_distiller *d, const void *bytes, size_t count, rt_error *error) {
     header h;
-    const unsigned char *weights = (const unsigned char *)bytes + sizeof h;
+    const unsigned char *weights = (const unsigned char *)bytes + sizeof h, *state[RTI_PARTS_MAX];
+    uint64_t state_bytes[RTI_PARTS_MAX];
     RT_TRY(check(d, bytes, count, &h, error));
-    const unsigned char *slots = weights + h.weights_bytes, *method_state = slots + h.slots_bytes;
-    if (d->method->load) RT_TRY(d->method->load(d->state, method_state, (size_t)h.method_bytes, error));
-    RT_TRY(rt_optimizer_state_restore(d->optimizer, slots, (size_t)h.slots_bytes, error));
-    int64_t elements;
-    memcpy(rt_model_block(d->config.student, &elements), weights, (size_t)h.weights_bytes);
-    for (int i = 0; i < rt_model_parameters(d->config.student); i++)
-        rt_tensor_clear_grad(&rt_model_parameter(d->config.student, i)->tensor);
+    const unsigned char *slots = weights + h.weights_bytes;
+    RT_TRY(states_find(d, slots + h.slots_bytes, h.method_bytes, state, state_bytes, error));
+    for (int i = 0; i < d->parts.count; i++)
+        if (d->part[i].method->load)
+            RT_TRY(d->part[i].method->load(d->part[i].state, state[i], (size_t)state_bytes[i], error));
+    RT_TRY(restore_slots(d, &h, slots, error));
+    for (int m = -1; m < d->adapters.count; weights += block_bytes(d, m), m++) {
+        int64_t elements;
+        rt_model *model = model_of(d, m);
+        memcpy(rt_model_block(model, &elements), weights, block_bytes(d, m));
+        for (int i = 0; i < rt_model_parameters(model); i++)
+            rt_tensor_clear_grad(&rt_model_parameter(model, i)->tensor);
+    }
     rt_graph_reset(d->graph);
     d->epochs_done = h.epochs_done;
     d->mid_epoch = false;

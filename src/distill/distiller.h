@@ -1,24 +1,48 @@
-/* distiller.h - the driver's insides, shared with its checkpoints.     Floor 7 (distill) */
+/* distiller.h - the driver's insides: making, steps, checkpoints, descriptions.  Floor 7 (distill) */
 #ifndef RTI_DISTILLER_H
 #define RTI_DISTILLER_H
 
+#include "distill/adapters.h"
 #include "distill/cache.h"
-#include "distill/method.h"
+#include "distill/features.h"
+#include "distill/parts.h"
+
+/* One method of the sum that is trained with. */
+typedef struct rti_part {
+    const rti_method *method;
+    rt_params options;           /* under its own names */
+    double T;                    /* at which an ensemble's answers are combined */
+    int64_t first_stage;         /* epochs of its first stage; 0: it has one stage */
+    rti_features features;       /* pairs 0: it looks at none */
+    void *state;
+} rti_part;
 
 struct rt_distiller {
     rt_distiller_config config;  /* pointers borrowed; text and options only in rt_distiller_new */
-    const rti_method *method;
     rt_params options;           /* a copy */
-    double T;                    /* at which an ensemble's answers are combined */
+    rti_parts parts;
+    rti_part part[RTI_PARTS_MAX];
     bool uses_teacher;           /* false also when the options switch the teacher's term off */
-    void *state;                 /* the method's */
+    bool uses_features;
+    int64_t first_stage;         /* epochs: the longest of the parts' */
+    rti_adapters adapters;
     rt_graph *graph;
     rt_loader *loader;
-    rt_optimizer *optimizer;
+    rt_optimizer *optimizer;     /* of the stage that the last epoch done belongs to */
     rti_cache *cache;            /* NULL: the teacher runs live */
     int64_t epochs_done;
     bool mid_epoch;              /* an epoch did not end: only _restore and _free are left */
     char identity[33];           /* what a checkpoint must agree with */
 };
+
+/* Everything but the cache, the loader and the optimiser: enough for a description. */
+rt_status rti_distiller_prepare(rt_distiller *distiller, const rt_distiller_config *config,
+                                rt_error *error) RT_MUST_CHECK;
+/* A fresh optimiser for the stage in which epoch number `epoch` lies. */
+rt_status rti_distiller_optimizer(rt_distiller *distiller, int64_t epoch, rt_error *error) RT_MUST_CHECK;
+
+/* One step on one batch: sums are added to the report. (step.c) */
+rt_status rti_distiller_step(rt_distiller *distiller, const rt_batch *batch, rt_epoch_report *report,
+                             rt_error *error) RT_MUST_CHECK;
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "distill/method.h"
+#include "distill/parts.h"
 #include "retort/ops.h"
 
 #define X(name) extern const rti_method rti_method_##name;
@@ -32,21 +32,6 @@ const rti_method *rti_method_find(const char *name) {
     return i < 0 ? NULL : rti_all_methods[i];
 }
 
-/* The descriptor of a method that must be there: asking for the contract of nothing is a bug. */
-static const rti_method *method_of(const char *name) {
-    const rti_method *method = rti_method_find(name);
-    RT_ASSERT(method, "there is no method \"%s\"", name);
-    return method;
-}
-
-static rt_status no_such_method(const char *name, rt_error *error) {
-    int count;
-    const char *const *names = rt_method_names(&count), *near = rt_nearest_word(name, names, count);
-    return rt_fail(error, RT_SPEC, "there is no method \"%.60s\"%s%s%s", name,
-                   near ? "; did you mean \"" : "", near ? near : "",
-                   near ? "\"?" : "; `retort list methods` shows all");
-}
-
 /* ---- methods ---- */
 
 const char *const *rt_method_names(int *count) {
@@ -56,12 +41,7 @@ const char *const *rt_method_names(int *count) {
     return names;
 }
 
-const rt_param *rt_method_rows(const char *name, int *count) {
-    const rti_method *method = rti_method_find(name);
-    *count = method ? method->row_count : 0;
-    static const rt_param none = {.name = NULL};
-    return !method ? NULL : method->rows ? method->rows : &none;
-}
+const rt_param *rt_method_rows(const char *name, int *count) { return rti_parts_rows(name, count); }
 
 const char *rt_method_title(const char *name) {
     const rti_method *method = rti_method_find(name);
@@ -79,25 +59,60 @@ const char *rt_method_formula(const char *name) {
 }
 
 bool rt_method_needs_teacher(const char *name) {
-    const rti_method *method = rti_method_find(name);
-    return method && (method->needs & (RTI_NEEDS_TEACHER_LOGITS | RTI_NEEDS_FEATURES)) != 0;
+    rti_parts parts;
+    if (!rti_parts_find(name, &parts)) return false;
+    unsigned needs = 0;
+    for (int i = 0; i < parts.count; i++) needs |= parts.method[i]->needs;
+    return (needs & (RTI_NEEDS_TEACHER_LOGITS | RTI_NEEDS_FEATURES)) != 0;
 }
 
 rt_status rt_method_check(const char *name, const rt_params *options, int64_t classes, rt_error *error) {
-    const rti_method *method = rti_method_find(name);
-    if (!method) return no_such_method(name, error);
-    return method->check ? method->check(options, classes, error) : RT_OK;
+    rti_parts parts;
+    RT_TRY(rti_parts_check(name, error));
+    rti_parts_find(name, &parts);
+    for (int i = 0; i < parts.count; i++) {
+        rt_params own;
+        if (!parts.method[i]->check) continue;
+        rti_part_options(&parts, i, options, &own);
+        RT_TRY(parts.method[i]->check(&own, classes, error));
+    }
+    return RT_OK;
+}
+
+/* The parts of a name that must be right: asking for the contract of nothing is a bug. */
+static rti_parts parts_of(const char *name) {
+    rti_parts parts;
+    bool found = rti_parts_find(name, &parts);
+    RT_ASSERT(found, "there is no method \"%s\"", name);
+    return parts;
 }
 
 void rt_method_contract(const char *name, const rt_params *options, char *buffer, size_t size) {
     if (size == 0) return;
     buffer[0] = 0;
-    method_of(name)->contract(options, buffer, size);
+    rti_parts parts = parts_of(name);
+    rti_writer w = {buffer, size};
+    for (int i = 0; i < parts.count; i++) {
+        rt_params own;
+        rti_part_options(&parts, i, options, &own);
+        if (parts.count > 1)
+            rti_write(&w, "%s%s%s:\n", i ? "\n" : "", parts.method[i]->name,
+                      i ? ", added to it without the labels" : "");
+        parts.method[i]->contract(&own, w.at, w.left);
+        size_t length = strlen(w.at);
+        w.at += length;
+        w.left -= length;
+    }
 }
 
 bool rt_method_is_labels_only(const char *name, const rt_params *options) {
-    const rti_method *method = method_of(name);
-    return method->is_labels_only && method->is_labels_only(options);
+    rti_parts parts = parts_of(name);
+    for (int i = 0; i < parts.count; i++) {
+        rt_params own;
+        rti_part_options(&parts, i, options, &own);
+        if (!parts.method[i]->is_labels_only || !parts.method[i]->is_labels_only(&own)) return false;
+    }
+    return true;
 }
 
 /* ---- presets ---- */
@@ -149,7 +164,10 @@ static rt_status settings_read(const rti_preset *preset, rt_params *out, rt_erro
 static rt_status no_such_preset(const char *method, const char *name, rt_error *error) {
     int count;
     const char *const *names = rt_preset_names(method, &count);
-    if (!names) return no_such_method(method, error);
+    if (!names) {
+        RT_TRY(rti_parts_check(method, error));
+        return rt_fail(error, RT_SPEC, "the sum \"%s\" has no presets; set the options of its parts", method);
+    }
     const char *near = rt_nearest_word(name, names, count);
     char list[300] = "";
     for (int i = 0; i < count; i++) {
@@ -162,11 +180,12 @@ static rt_status no_such_preset(const char *method, const char *name, rt_error *
 }
 
 rt_status rt_preset_apply(const char *method_name, const char *name, rt_params *options, rt_error *error) {
-    const rti_method *method = rti_method_find(method_name);
     const rti_preset *preset = preset_find(method_name, name);
     if (!preset) return no_such_preset(method_name, name, error);
     rt_params values;
-    rt_params_init(&values, method->rows, method->row_count);
+    int count;
+    const rt_param *rows = rti_parts_rows(method_name, &count);
+    rt_params_init(&values, rows, count);
     RT_TRY(settings_read(preset, &values, error));
     for (int i = 0; i < values.count; i++) {
         int row = rt_params_find(options, values.rows[i]->name);

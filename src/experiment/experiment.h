@@ -245,12 +245,22 @@ typedef struct rti_epoch_row {
     double loss, train_accuracy, validation_accuracy, validation_nll, lr; /* NaN: not measured */
 } rti_epoch_row;
 
+/* A term of the loss: means over the epochs of the last stage (metrics.h). */
+typedef struct rti_record_term {
+    char name[32];                   /* "ce", "kd" */
+    double value;                    /* without its weight */
+    double gradient, logit_gradient; /* lengths of the weighted gradient; NaN: not measured */
+} rti_record_term;
+
 typedef struct rti_record {
     rti_state state;
     char failure[512];               /* why, when FAILED */
     int64_t epochs, best_epoch;      /* best: highest validation accuracy, the earliest of equals */
     rt_quality validation_last, validation_best, test_last, test_best;
     rt_model_cost cost;
+    int64_t extra_parameters;        /* of the method's adapters: trained with the student, no part of it */
+    int term_count;
+    rti_record_term term[RT_TERMS_MAX];
     double seconds;                  /* training, all sessions together */
     double latency_us;               /* one example, one thread, median */
     double peak_megabytes;

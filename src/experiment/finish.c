@@ -189,6 +189,7 @@ static rt_status save_result(rti_finish *f, const measured *last, const measured
     rti_json_add_integer(&w, "parameters", cost.parameters);
     rti_json_add_integer(&w, "multiply_adds", cost.multiply_adds);
     rti_json_add_integer(&w, "bytes", cost.bytes);
+    rti_json_add_integer(&w, "extra_parameters", f->extra_parameters);
     rti_json_end(&w);
     rti_json_add_string(&w, "weights_last", last->hash);
     rti_json_add_string(&w, "weights_best", best->hash);

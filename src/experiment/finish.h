@@ -25,6 +25,7 @@ typedef struct rti_finish {
     rt_teacher *teacher;      /* may be NULL */
     rti_checkpoint *now;
     int64_t epochs;
+    int64_t extra_parameters; /* of the method's adapters */
     bool unsaved;             /* out: a file could not be written */
 } rti_finish;
 

@@ -72,6 +72,8 @@ static bool read_result(const rti_json *root, const char *id, rti_record *record
     double products = rti_json_number(cost, "multiply_adds", -1);
     if (!cost || !whole(parameters, 9e15) || !whole(bytes, 9e15) || !whole(products, 9e15)) return false;
     record->cost = (rt_model_cost){(int64_t)parameters, (int64_t)products, (int64_t)bytes};
+    double extra = rti_json_number(cost, "extra_parameters", 0);
+    record->extra_parameters = whole(extra, 9e15) ? (int64_t)extra : 0;
     return read_quality(root, "validation_last", &record->validation_last) &&
            read_quality(root, "validation_best", &record->validation_best) &&
            read_quality(root, "test_last", &record->test_last) &&
@@ -81,6 +83,36 @@ static bool read_result(const rti_json *root, const char *id, rti_record *record
 static double cell_number(const rti_csv *csv, int64_t row, int column) {
     double value;
     return column >= 0 && rti_csv_number(rti_csv_field(csv, row, column), &value) ? value : NAN;
+}
+
+/* Mean of a column over the epochs of the last stage; NaN when it has no number there. */
+static double mean_of(const rti_csv *csv, int column, int stage) {
+    double sum = 0, count = 0, last = cell_number(csv, csv->rows - 1, stage);
+    for (int64_t row = 1; row < csv->rows; row++) {
+        double value = cell_number(csv, row, column);
+        if (isnan(value) || (stage >= 0 && cell_number(csv, row, stage) != last)) continue;
+        sum += value;
+        count++;
+    }
+    return count > 0 ? sum / count : NAN;
+}
+
+/* "term_kd", "gradient_kd", "logit_gradient_kd" */
+static void read_terms(const rti_csv *csv, rti_record *record) {
+    int stage = rti_csv_column(csv, "stage");
+    for (int column = 0; column < csv->columns && record->term_count < RT_TERMS_MAX; column++) {
+        const char *name = rti_csv_field(csv, 0, column);
+        if (strncmp(name, "term_", 5) != 0) continue;
+        rti_record_term *term = &record->term[record->term_count];
+        char other[64];
+        snprintf(term->name, sizeof term->name, "%.31s", name + 5);
+        term->value = mean_of(csv, column, stage);
+        snprintf(other, sizeof other, "gradient_%s", term->name);
+        term->gradient = mean_of(csv, rti_csv_column(csv, other), stage);
+        snprintf(other, sizeof other, "logit_gradient_%s", term->name);
+        term->logit_gradient = mean_of(csv, rti_csv_column(csv, other), stage);
+        record->term_count += !isnan(term->value);
+    }
 }
 
 static rt_status read_rows(const char *path, rti_record *record, rt_error *error) {
@@ -112,6 +144,7 @@ static rt_status read_rows(const char *path, rti_record *record, rt_error *error
             whole(v[0], 1e9) ? (int64_t)v[0] : i + 1, v[1], v[2], v[3], v[4], v[5]};
     }
     record->epoch_count = record->rows ? (int)count : 0;
+    if (csv.rows > 1) read_terms(&csv, record);
     rti_csv_deinit(&csv);
     return record->rows ? RT_OK : rt_fail(error, RT_MEMORY, "%s: no memory for its rows", path);
 }

@@ -18,6 +18,7 @@
 #include "core/file.h"
 #include "experiment/checkpoint.h"
 #include "experiment/finish.h"
+#include "experiment/metrics.h"
 #include "formats/json.h"
 #include "retort/alloc.h"
 #include "retort/log.h"
@@ -39,8 +40,6 @@ typedef struct run {
     double validation_accuracy;  /* of the last whole epoch of this session; NaN: none yet */
     int64_t epoch, step;         /* in progress; for failure messages */
 } run;
-
-static const char header[] = "epoch,loss,train_accuracy,validation_accuracy,validation_nll,lr";
 
 /* ---- while it trains ---- */
 
@@ -94,28 +93,6 @@ static rt_status write_checkpoint(run *r, rt_error *error) {
     return status;
 }
 
-static void append_number(rti_text *text, double value) {
-    char number[32];
-    rti_number_format(value, number);
-    rti_text_printf(text, ",%s", isfinite(value) ? number : "");
-}
-
-static void append_row(rti_text *text, const rt_epoch_report *report, const rt_quality *validation) {
-    if (!text->length) {
-        rti_text_append(text, header);
-        for (int i = 0; i < report->terms; i++) rti_text_printf(text, ",term_%s", report->term[i].name);
-        rti_text_append(text, "\n");
-    }
-    rti_text_printf(text, "%" PRId64, report->epoch + 1);
-    append_number(text, report->loss);
-    append_number(text, report->accuracy);
-    append_number(text, validation->examples ? validation->accuracy : NAN);
-    append_number(text, validation->examples ? validation->nll : NAN);
-    append_number(text, report->lr);
-    for (int i = 0; i < report->terms; i++) append_number(text, report->term[i].value);
-    rti_text_append(text, "\n");
-}
-
 /* Everything that happens after a whole epoch. */
 static rt_status end_epoch(run *r, const rt_epoch_report *report, rt_error *error) {
     const rt_part *validation = rt_dataset_part(r->plan->datasets[r->trial->dataset], RT_PART_VALIDATION);
@@ -126,7 +103,7 @@ static rt_status end_epoch(run *r, const rt_epoch_report *report, rt_error *erro
             return rt_fail_in(error, status, "epoch %" PRId64 ", after step %" PRId64 ", validation",
                               r->epoch, r->step);
     }
-    append_row(&r->now.metrics, report, &quality);
+    rti_metrics_append(&r->now.metrics, report, &quality);
     if (r->now.metrics.failed) return rt_fail(error, RT_MEMORY, "no memory for the table of epochs");
 
     /* Without a validation set nothing is chosen: the best epoch is the last one. */
@@ -289,7 +266,8 @@ rt_status rti_trial_write_failure(const rti_plan *plan, int trial, const rt_erro
 
 static rt_status finish(run *r, rt_error *error) {
     rti_finish f = {.plan = r->plan, .trial = r->number, .directory = r->directory, .model = r->model,
-                    .teacher = r->teaching.teacher, .now = &r->now, .epochs = r->epochs};
+                    .teacher = r->teaching.teacher, .now = &r->now, .epochs = r->epochs,
+                    .extra_parameters = rt_distiller_extra_parameters(r->distiller)};
     rt_status status = rti_trial_finish(&f, error);
     if (f.unsaved) r->unsaved = true;
     return status;

@@ -214,8 +214,8 @@ Test(all_methods, soft_targets_belong_to_the_example_at_hand) {
             for (int p = 0; p < PIXELS; p++)
                 x[p] = fixture_pixels[fixture_index[position] * PIXELS + p] * (rt_real)fixture_examples.scale;
             rt_tensor *fresh =
-                rt_teacher_logits(teacher, g, rt_graph_input(g, x, 4, (int64_t[]){1, 1, SIDE, SIDE}), d->T);
-            rt_tensor *kept = rti_cache_logits(d->cache, g, &position, 1, d->T);
+                rt_teacher_logits(teacher, g, rt_graph_input(g, x, 4, (int64_t[]){1, 1, SIDE, SIDE}), d->part[0].T);
+            rt_tensor *kept = rti_cache_logits(d->cache, g, &position, 1, d->part[0].T);
             cr_assert_arr_eq(rt_real_data(kept), rt_real_data(fresh), CLASSES * sizeof(rt_real),
                              "position %d", position);
             rt_graph_reset(g);

@@ -1,0 +1,18 @@
+/* metrics.h - the table that a trial grows by one row an epoch.        Floor 8 (experiment)
+ *
+ *   epoch,loss,train_accuracy,validation_accuracy,validation_nll,lr,stage
+ *   then for each term of the loss: term_<name>, its value; gradient_<name>, the length of its weighted
+ *   gradient over the student's parameters, and logit_gradient_<name>, over the logits, both in the first
+ *   step of the epoch.
+ *
+ * Terms that come later (a second stage) add columns; rows that know nothing of them have empty fields. */
+#ifndef RTI_METRICS_H
+#define RTI_METRICS_H
+
+#include "core/text.h"
+#include "retort/distill.h"
+
+/* One row more; a validation of 0 examples leaves its fields empty. Failure is in table->failed. */
+void rti_metrics_append(rti_text *table, const rt_epoch_report *report, const rt_quality *validation);
+
+#endif
