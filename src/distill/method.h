@@ -13,6 +13,7 @@
 #define RTI_NEEDS_TEACHER_LOGITS 1u
 #define RTI_NEEDS_FEATURES 2u        /* taps on teacher and student */
 #define RTI_NEEDS_INDEX 4u           /* stable positions of the examples */
+#define RTI_LABELS_ALONE 8u          /* no teacher: the labels are all, so in a sum it stands first */
 
 /* ---- features ----
  *

@@ -19,7 +19,7 @@ bool rti_parts_find(const char *name, rti_parts *parts) {
         if (length >= sizeof word || parts->count == RTI_PARTS_MAX) return false;
         snprintf(word, sizeof word, "%.*s", (int)length, name);
         const rti_method *method = rti_method_find(word);
-        if (!method) return false;
+        if (!method || (parts->count && method->needs & RTI_LABELS_ALONE)) return false;
         for (int i = 0; i < parts->count; i++)
             if (parts->method[i] == method) return false;
         parts->method[parts->count++] = method;
@@ -42,6 +42,9 @@ rt_status rti_parts_check(const char *name, rt_error *error) {
                            near ? "; did you mean \"" : "", near ? near : "",
                            near ? "\"?" : "; `retort list methods` shows all");
         }
+        if (at != name && rti_method_find(word)->needs & RTI_LABELS_ALONE)
+            return rt_fail(error, RT_SPEC, "\"%.60s\": %s is about the labels alone and stands first in a sum",
+                           name, word);
         at += length;
         if (!*at) break;
     }

@@ -9,7 +9,7 @@ Test(parts, names_are_taken_apart) {
     cr_assert(rti_parts_find("kd", &parts) && parts.count == 1 && !strcmp(parts.method[0]->name, "kd"));
     cr_assert(rti_parts_find("kd+logit-mse", &parts) && parts.count == 2);
     cr_assert_str_eq(parts.method[1]->name, "logit-mse");
-    static const char *const wrong[] = {"", "+", "kd+", "+kd", "kd++kd", "kd+kd", "kd+nonsense", "kd kd"};
+    static const char *const wrong[] = {"", "+", "kd+", "+kd", "kd++kd", "kd+kd", "kd+nonsense", "kd kd", "kd+none"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         int count;
         rt_error error = {0};
@@ -79,7 +79,7 @@ Test(parts, the_labels_alone) {
     cr_assert(!rt_method_is_labels_only("kd+logit-mse", &options));
     fixture_options(&options, "kd+logit-mse", "kd.alpha=0 logit-mse.alpha=0");
     cr_assert(rt_method_is_labels_only("kd+logit-mse", &options));
-    cr_assert(rt_method_needs_teacher("kd+logit-mse") && !rt_method_needs_teacher("none+label-smoothing"));
+    cr_assert(rt_method_needs_teacher("kd+logit-mse") && !rt_method_needs_teacher("label-smoothing"));
     cr_assert_eq(rt_method_check("kd+logit-mse", &options, 10, NULL), RT_OK);
 }
 

@@ -98,7 +98,7 @@ static rt_tensor *soft_term(const shape *s, const rti_method_input *in) {
 static void kd_loss(void *state, const rt_params *options, const rti_method_input *in, rti_terms *out) {
     (void)state;
     shape s = shape_of(options);
-    RTI_TERM(out, "ce", s.hard, rt_cross_entropy(in->graph, in->z, in->y));
+    rti_labels(out, in, s.hard);
     RTI_TERM(out, "kd", s.soft, soft_term(&s, in));
 }
 

@@ -88,6 +88,7 @@ const rti_method rti_method_label_smoothing = {
     .name = "label-smoothing",
     .title = "the labels with a part of the target spread over the classes",
     .source = "Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2015, arXiv 1512.00567, section 7",
+    .needs = RTI_LABELS_ALONE,
     .formula = "L = -sum_k t_k log softmax(z)_k\n"
                "uniform: t = (1 - epsilon) onehot(y) + epsilon/K\n"
                "others:  t = 1 - epsilon on y, epsilon/(K-1) on the others",

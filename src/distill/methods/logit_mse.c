@@ -31,7 +31,7 @@ static void logit_mse_loss(void *state, const rt_params *options, const rti_meth
                            rti_terms *out) {
     (void)state;
     double alpha = rt_params_real(options, "alpha");
-    RTI_TERM(out, "ce", 1 - alpha, rt_cross_entropy(in->graph, in->z, in->y));
+    rti_labels(out, in, 1 - alpha);
     RTI_TERM(out, "logits", alpha, logit_error(options, in));
 }
 

@@ -6,7 +6,7 @@
 
 static void none_loss(void *state, const rt_params *options, const rti_method_input *in, rti_terms *out) {
     (void)state, (void)options;
-    RTI_TERM(out, "ce", 1, rt_cross_entropy(in->graph, in->z, in->y));
+    rti_labels(out, in, 1);
 }
 
 static void none_contract(const rt_params *options, char *buffer, size_t size) {
@@ -49,6 +49,7 @@ const rti_method rti_method_none = {
     .name = "none",
     .title = "no distillation: the student learns from the labels alone",
     .source = "the baseline: maximum likelihood of the labels",
+    .needs = RTI_LABELS_ALONE,
     .formula = "L = CE(y, softmax(z))",
     .contract = none_contract,
     .is_labels_only = none_is_labels_only,
