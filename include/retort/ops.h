@@ -98,6 +98,15 @@ rt_tensor *rt_min(rt_graph *g, rt_tensor *x, unsigned axes);
  * dx = 2 (x - mean) dy / (n - correction); keeps the means. RT_VALUE when n <= correction. */
 rt_tensor *rt_variance(rt_graph *g, rt_tensor *x, unsigned axes, int correction);
 
+/* ---- one number for each row: (.., D) -> (..), sums in double ---- */
+
+/* sum_d |x_d|^p, p >= 1 (RT_VALUE); of an image (N, H, W, C) a map of what it looks at.
+ * dx = dy p |x|^(p-1) sign(x), 0 at 0. Kept: nothing.
+ * Zagoruyko, Komodakis 2017, arXiv 1612.03928, section 3.1. */
+rt_tensor *rt_power_sum(rt_graph *g, rt_tensor *x, double p);
+/* ||x||_2. dx = dy x / y, and 0 where y is 0, so it is finite everywhere. Keeps y in double. */
+rt_tensor *rt_l2_norm(rt_graph *g, rt_tensor *x);
+
 /* ---- shape. Kept: nothing ---- */
 
 /* The same elements, row by row, in another shape of the same count; one extent may be -1, it
