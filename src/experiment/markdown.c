@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiment/report_parts.h"
+#include "experiment/league.h"
 
 static void escaped(rti_text *out, const char *before, const char *text, const char *after) {
     rti_text_append(out, before);
@@ -105,6 +105,12 @@ static void result(rti_text *out, const rti_summary *summary) {
         rti_text_append(out, "\n");
     }
     if (rti_is_grid(plan)) return;
+    if (plan->spec.is_comparison) {
+        rti_league league;
+        rti_league_make(&league, summary);
+        rti_league_markdown(out, &league);
+        return;
+    }
     rti_table table = rti_table_cells(summary);
     rti_table_markdown(out, &table);
     rti_text_append(out, "\n");
@@ -114,16 +120,22 @@ static void result(rti_text *out, const rti_summary *summary) {
 
 static void pictures_of(rti_text *out, const rti_summary *summary, int facet, const rti_pictures *pictures) {
     static const char *const captions[RTI_PICTURES] = {
-        "Test accuracy against temperature, one line per alpha, with 95 % intervals",
-        "Test error over temperature and alpha; the framed cell was chosen on validation",
-        "Validation error by epoch: teacher, scratch student, chosen distilled student",
-        "What the teacher says of test examples at several temperatures",
+        [RTI_PICTURE_FOREST] = "Gain over the scratch student of the same seed, with 95 % intervals",
+        [RTI_PICTURE_PRICE] = "Test accuracy against training seconds of a student",
+        [RTI_PICTURE_FIDELITY] = "Test accuracy against agreement with the teacher",
+        [RTI_PICTURE_LEARNING] = "Validation accuracy by epoch, mean over seeds",
+        [RTI_PICTURE_GRADIENTS] = "Length of each loss term's weighted gradient over the student's parameters",
+        [RTI_PICTURE_ATTENTION] = "Where networks look: channel mean of squares at the end of each stage",
+        [RTI_PICTURE_TEMPERATURE] = "Test accuracy against temperature, one line per alpha, with 95 % intervals",
+        [RTI_PICTURE_HEATMAP] = "Test error over temperature and alpha; the framed cell was chosen on validation",
+        [RTI_PICTURE_CURVES] = "Validation error by epoch: teacher, scratch student, chosen distilled student",
+        [RTI_PICTURE_DARK] = "What the teacher says of test examples at several temperatures",
     };
     char name[RTI_LABEL_MAX];
     for (int i = 0; i < RTI_PICTURES; i++) {
         if (!pictures->drawn[facet * RTI_PICTURES + i]) continue;
-        rti_label_file(summary->plan, rti_picture_stem((rti_picture)i), i == RTI_PICTURE_DARK ? -1 : facet,
-                       ".svg", name, sizeof name);
+        rti_label_file(summary->plan, rti_picture_stem((rti_picture)i),
+                       rti_picture_is_whole((rti_picture)i) ? -1 : facet, ".svg", name, sizeof name);
         rti_text_printf(out, "![%s](%s)\n\n%s.\n\n", captions[i], name, captions[i]);
     }
     if (pictures->drawn[facet * RTI_PICTURES + RTI_PICTURE_TEMPERATURE]) return;

@@ -1,7 +1,7 @@
 /* report.c - the whole report, in order. See report.h.                 Floor 8 (experiment) */
 #include <stdio.h>
 
-#include "experiment/report_parts.h"
+#include "experiment/league.h"
 
 /* "  runs/demo/report.md   results.csv   summary.csv   temperature.svg   ..." */
 static void name_files(rti_text *said, const rti_summary *summary, const rti_pictures *pictures) {
@@ -13,8 +13,8 @@ static void name_files(rti_text *said, const rti_summary *summary, const rti_pic
     for (int f = 0; f < summary->plan->facet_count; f++)
         for (int i = 0; i < RTI_PICTURES; i++) {
             if (!pictures->drawn[f * RTI_PICTURES + i]) continue;
-            rti_label_file(summary->plan, rti_picture_stem((rti_picture)i), i == RTI_PICTURE_DARK ? -1 : f,
-                           ".svg", name, sizeof name);
+            rti_label_file(summary->plan, rti_picture_stem((rti_picture)i),
+                           rti_picture_is_whole((rti_picture)i) ? -1 : f, ".svg", name, sizeof name);
             int columns = rti_text_columns(name) + 3;
             if (used + columns > 4 * RTI_TABLE_WIDTH) missed++;
             else {
@@ -29,13 +29,19 @@ static void name_files(rti_text *said, const rti_summary *summary, const rti_pic
 
 rt_status rti_report_files(const rti_summary *summary, const rti_facts *facts,
                            const rti_report_options *options, rti_text *said, rt_error *error) {
-    bool has_dark = false;
+    rti_asked asked = {false, false};
     rti_pictures pictures;
     RT_TRY(rti_directory_make(summary->plan->directory, error));
     RT_TRY(rti_results_write(summary, error));
     RT_TRY(rti_figures_write(summary, error));
-    if (options->plots) RT_TRY(rti_dark_write(summary, &has_dark, error));
-    RT_TRY(rti_plot_all(&pictures, summary, options->program, options->plots, has_dark, error));
+    if (summary->plan->spec.is_comparison) {
+        rti_league league;
+        rti_league_make(&league, summary);
+        RT_TRY(rti_league_write(&league, error));
+        if (options->plots) RT_TRY(rti_attention_write(summary, &asked.attention, error));
+    }
+    if (options->plots) RT_TRY(rti_dark_write(summary, &asked.dark, error));
+    RT_TRY(rti_plot_all(&pictures, summary, options->program, options->plots, &asked, error));
     rt_status status = rti_markdown_write(summary, facts, &pictures, error);
     if (status == RT_OK) {
         rti_terminal_summary(said, summary, facts);

@@ -56,6 +56,7 @@ typedef struct rti_table {
     int facet;
     int rows, columns;
     void (*text)(const struct rti_table *table, int row, int column, char out[RTI_LABEL_MAX]);
+    const void *more;         /* what `text` needs besides the summary */
 } rti_table;
 
 rti_table rti_table_errors(const rti_summary *summary, int facet);    /* T x alpha */
@@ -111,6 +112,8 @@ rt_status rti_results_write(const rti_summary *summary, rt_error *error) RT_MUST
 rt_status rti_figures_write(const rti_summary *summary, rt_error *error) RT_MUST_CHECK;
 /* dark.csv; *made tells whether a finished teacher was there to be asked. */
 rt_status rti_dark_write(const rti_summary *summary, bool *made, rt_error *error) RT_MUST_CHECK;
+/* attention.csv of a comparison: maps of teacher, scratch and the best rows. The same. */
+rt_status rti_attention_write(const rti_summary *summary, bool *made, rt_error *error) RT_MUST_CHECK;
 
 /* Writes out's text to plan->directory/name. RT_MEMORY when the text ran out of it. */
 rt_status rti_report_file(const rti_plan *plan, const char *name, const rti_text *text,
@@ -123,21 +126,33 @@ typedef enum rti_picture {
     RTI_PICTURE_TEMPERATURE,
     RTI_PICTURE_HEATMAP,
     RTI_PICTURE_CURVES,
-    RTI_PICTURE_DARK
+    RTI_PICTURE_DARK,
+    RTI_PICTURE_FOREST,       /* of a comparison, from here */
+    RTI_PICTURE_PRICE,
+    RTI_PICTURE_FIDELITY,
+    RTI_PICTURE_LEARNING,
+    RTI_PICTURE_GRADIENTS,
+    RTI_PICTURE_ATTENTION
 } rti_picture;
-#define RTI_PICTURES 4
+#define RTI_PICTURES 10
 
 typedef struct rti_pictures {
-    bool *drawn;              /* (facet_count, RTI_PICTURES); the dark one belongs to facet 0 */
+    bool *drawn;              /* (facet_count, RTI_PICTURES); those of the whole belong to facet 0 */
     char trouble[512];        /* why some are not there, and what to do; "" when nothing is wrong */
 } rti_pictures;
 
 const char *rti_picture_stem(rti_picture picture); /* "temperature": the name without facet and ending */
+bool rti_picture_is_whole(rti_picture picture);    /* one of the experiment, not one of each facet */
+
+/* Which networks could be asked for a picture. */
+typedef struct rti_asked {
+    bool dark, attention;
+} rti_asked;
 
 /* Draws what the CSV files in plan->directory allow, as SVG and PNG. wanted false: draws none, and
  * that is no trouble. RT_MEMORY; RT_IO when the settings of a picture cannot be written. */
 rt_status rti_plot_all(rti_pictures *pictures, const rti_summary *summary, const char *program, bool wanted,
-                       bool has_dark, rt_error *error) RT_MUST_CHECK;
+                       const rti_asked *asked, rt_error *error) RT_MUST_CHECK;
 void rti_pictures_deinit(rti_pictures *pictures);
 
 /* ---- markdown.c ---- */

@@ -116,7 +116,7 @@ static rti_table grid(const rti_summary *summary, int facet,
     const rti_spec *spec = &summary->plan->spec;
     RT_ASSERT(rti_is_grid(summary->plan), "the plan does not sweep %s", "temperature and alpha");
     return (rti_table){summary, facet, 1 + spec->axes[summary->plan->temperature_axis].count,
-                       1 + spec->axes[summary->plan->alpha_axis].count, text};
+                       1 + spec->axes[summary->plan->alpha_axis].count, text, NULL};
 }
 
 rti_table rti_table_errors(const rti_summary *summary, int facet) {
@@ -169,7 +169,7 @@ static void cells_text(const rti_table *table, int row, int column, char out[RTI
 
 rti_table rti_table_cells(const rti_summary *summary) {
     int columns = summary->plan->facet_count == 1 ? SCRATCH : CELL_COLUMNS;
-    return (rti_table){summary, 0, 1 + summary->plan->cell_count, columns, cells_text};
+    return (rti_table){summary, 0, 1 + summary->plan->cell_count, columns, cells_text, NULL};
 }
 
 /* ---- setting ---------------------------------------------------------------------------------- */

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "experiment/report_parts.h"
+#include "experiment/league.h"
 
 /* ---- the head --------------------------------------------------------------------------------- */
 
@@ -206,6 +206,11 @@ void rti_terminal_summary(rti_text *out, const rti_summary *summary, const rti_f
     rti_terminal_failures(out, summary, 10, "  ");
     if (rti_is_grid(summary->plan)) {
         grids(out, summary);
+    } else if (summary->plan->spec.is_comparison) {
+        rti_league league;
+        rti_league_make(&league, summary);
+        rti_league_terminal(out, &league);
+        return;
     } else {
         rti_table table = rti_table_cells(summary);
         teachers(out, summary);

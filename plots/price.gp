@@ -1,0 +1,34 @@
+# price.gp - test accuracy against the training seconds of a student.
+#
+#   gnuplot runs/compare-mnist/price.set plots/price.gp
+#
+# data: league.csv. The .set file says data, output, experiment, seeds, lines, names[], teacher, scratch.
+
+set datafile separator comma
+set encoding utf8
+set title sprintf('%s: what accuracy costs', experiment) noenhanced font ',20' offset 0, 0.3
+set xlabel 'training seconds of one student (the teacher is not in them)' font ',16' offset 0, -0.3
+set ylabel 'test accuracy, %' font ',16' offset -1.5, 0
+set border 3 lw 1.5 lc rgb '#404040'
+set tics nomirror out font ',14'
+set grid lc rgb '#e0e0e0' lt 1 lw 1
+set lmargin 12
+set rmargin 12
+set tmargin 4.5
+set bmargin 4.5
+unset key
+set label 1 sprintf('after the last epoch; mean of %d seeds; bars: 95 %% intervals', seeds) \
+    at graph 0, 1 offset 0, 1 left font ',13' textcolor rgb '#505050'
+wide(half) = strlen(strcol(half)) > 0 ? 100 * column(half) : 0
+stats data skip 1 every ::0::lines - 1 using 25 name 's' nooutput
+set xrange [0 : s_max * 1.2]
+do for [kind in 'svg png'] {
+    if (kind eq 'svg') { set terminal svg size 1200, 800 font 'Helvetica,14' background '#ffffff' linewidth 1.2 }
+    else { set terminal pngcairo size 1200, 800 font 'Sans,11' background '#ffffff' linewidth 1.4 }
+    set output sprintf('%s.%s', output, kind)
+    plot scratch with lines lw 1.5 dt '-' lc rgb '#909090', \
+         data skip 1 every ::0::lines - 1 using 25:(100 * $6):(wide(7)) with yerrorbars lw 1.2 pt 7 ps 0 lc rgb '#b8c4d0', \
+         data skip 1 every ::0::lines - 1 using 25:(100 * $6) with points pt 7 ps 1.6 lc rgb '#12355b', \
+         data skip 1 every ::0::lines - 1 using 25:(100 * $6):2 with labels left offset 1, 0.2 font ',13' noenhanced
+    unset output
+}
