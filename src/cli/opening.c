@@ -34,8 +34,9 @@ bool rti_opening_take(rti_opening *opening, int argc, char **argv, int *i, const
 }
 
 rt_status rti_opening_plan(const rti_opening *opening, rti_plan *plan, rt_error *error) {
-    rti_spec spec;
+    static rti_spec spec;
     RT_TRY(rti_spec_read(&spec, opening->spec, opening->overrides, opening->override_count, error));
+    spec.strict = opening->strict;
     return rti_plan_make(plan, &spec, opening->runs ? opening->runs : "runs", NULL, error);
 }
 

@@ -11,6 +11,7 @@ typedef struct rti_opening {
     const char *runs;                           /* "runs" */
     const char *overrides[RTI_OVERRIDES_MAX];
     int override_count;
+    bool strict;                                /* a row that is undefined for the pair is an error */
 } rti_opening;
 
 /* Text for the usage of such a command. */

@@ -79,6 +79,7 @@ static bool take_option(arguments *a, int argc, char **argv, int *i, const char 
     } else if (!strcmp(argv[*i], "--dry-run")) a->dry_run = true;
     else if (!strcmp(argv[*i], "--retry-failed")) a->run.retry_failed = true;
     else if (!strcmp(argv[*i], "--fail-fast")) a->run.fail_fast = true;
+    else if (!strcmp(argv[*i], "--strict")) a->opening.strict = true;
     else if (!strcmp(argv[*i], "--keep-going")) a->run.fail_fast = false;
     else if (!strcmp(argv[*i], "--no-plots")) a->no_plots = true;
     else return !strcmp(argv[*i], "--resume");
@@ -88,7 +89,7 @@ static bool take_option(arguments *a, int argc, char **argv, int *i, const char 
 /* ---- before ---- */
 
 static void say_plan(const rti_plan *plan, const arguments *a) {
-    int roles[3] = {0}, total = 0, done = 0, failed = 0;
+    int roles[3] = {0}, tuning = 0, total = 0, done = 0, failed = 0;
     double work = 0;
     char duration[32];
     rti_estimator estimator = {0};
@@ -97,20 +98,29 @@ static void say_plan(const rti_plan *plan, const arguments *a) {
         if (!rti_in_shard(plan, t, a->run.shard, a->run.shards)) continue;
         rti_state state = rti_trial_state(plan, t);
         total++;
-        roles[plan->trials[t].role]++;
+        if (plan->trials[t].tuning) tuning++;
+        else roles[plan->trials[t].role]++;
         done += state == RTI_DONE;
         failed += state == RTI_FAILED;
         if (state != RTI_DONE) work += rti_estimator_seconds(&estimator, rti_trial_work(plan, t));
     }
     int workers = a->run.workers ? a->run.workers : rt_threads_available();
-    fprintf(stderr, "%s: %d trials (%d teacher, %d scratch, %d distilled), %d seeds, %d finished",
-            plan->spec.name, total, roles[0], roles[1], roles[2], plan->spec.seed_count, done);
+    fprintf(stderr, "%s: %d trials (%d teacher, ", plan->spec.name, total, roles[0]);
+    if (tuning) fprintf(stderr, "%d tuning, ", tuning);
+    fprintf(stderr, "%d scratch, %d distilled), %d seeds, %d finished", roles[1], roles[2],
+            plan->spec.seed_count, done);
     if (failed)
         fprintf(stderr, ", %d failed%s", failed,
                 a->run.retry_failed ? " and tried again" : " before (--retry-failed tries them again)");
     if (done < total && !isnan(work))
         fprintf(stderr, ", about %s to go", rti_duration(work / workers, duration));
     fprintf(stderr, "; %d worker%s\n", workers, workers == 1 ? "" : "s");
+    for (int r = 0; r < plan->row_count; r++)
+        if (plan->rows[r].reason[0])
+            fprintf(stderr, "%s is left out: %s\n", plan->rows[r].spec->label, plan->rows[r].reason);
+    if (plan->undecided)
+        fprintf(stderr, "then the chosen points of %d rows with %d seeds\n", plan->undecided,
+                plan->spec.seed_count);
     for (int i = 0; i < plan->dataset_count; i++)
         fprintf(stderr, "%s\n", rt_dataset_summary(plan->datasets[i]));
 }
@@ -149,18 +159,51 @@ static int report(const rti_plan *plan, const arguments *a) {
     return status == RT_OK ? RTI_EXIT_DONE : rti_complain(&error);
 }
 
-static int train(const rti_plan *plan, arguments *a) {
+static rt_status run_trials(const rti_plan *plan, arguments *a, rti_run_outcome *outcome, rt_error *error) {
     rti_live live;
-    rti_run_outcome outcome;
-    rt_error error = {0};
-    if (rti_spec_copy(plan, &error) != RT_OK) return rti_complain(&error); /* `retort report runs/NAME` */
     rti_live_begin(&live, plan);
     a->run.event = rti_live_event;
     a->run.context = &live;
+    rt_status status = rti_run(plan, &a->run, outcome, error);
+    rti_live_end(&live);
+    return status;
+}
+
+/* "kd: T 4 of 3 points" for what the last plan did not know. */
+static void say_choices(const rti_plan *plan, const bool known[RTI_ROWS_MAX]) {
+    for (int r = 0; r < plan->row_count; r++) {
+        const rti_row *row = &plan->rows[r];
+        char label[256];
+        if (known[r]) continue;
+        if (row->chosen >= 0)
+            fprintf(stderr, "%s: %s, the best of %d points on validation\n", row->spec->label,
+                    rti_point_label(plan, r, row->chosen, label, sizeof label), row->point_count);
+        else if (row->reason[0]) fprintf(stderr, "%s: %s\n", row->spec->label, row->reason);
+    }
+}
+
+/* Trains what is known; what tuning decided is then known, too. */
+static rt_status run_phases(rti_plan *plan, arguments *a, rti_run_outcome *outcome, rt_error *error) {
+    for (;;) {
+        bool known[RTI_ROWS_MAX] = {false};
+        int undecided = plan->undecided;
+        RT_TRY(run_trials(plan, a, outcome, error));
+        if (outcome->stopped || !undecided) return RT_OK;
+        for (int r = 0; r < plan->row_count; r++)
+            known[r] = !plan->rows[r].tuned || plan->rows[r].chosen >= 0 || plan->rows[r].reason[0];
+        RT_TRY(rti_plan_remake(plan, a->opening.runs ? a->opening.runs : "runs", NULL, error));
+        say_choices(plan, known);
+        if (plan->undecided == undecided) return RT_OK;
+    }
+}
+
+static int train(rti_plan *plan, arguments *a) {
+    rti_run_outcome outcome;
+    rt_error error = {0};
+    if (rti_spec_copy(plan, &error) != RT_OK) return rti_complain(&error); /* `retort report runs/NAME` */
     a->run.stop = &stop;
     catch_signals();
-    rt_status status = rti_run(plan, &a->run, &outcome, &error);
-    rti_live_end(&live);
+    rt_status status = run_phases(plan, a, &outcome, &error);
     const rti_run_view *v = &outcome.view;
     if (status != RT_OK) {
         fprintf(stderr,
@@ -236,6 +279,7 @@ const rti_command rti_command_run = {
         "  --retry-failed    tries failed trials again\n"
         "  --fail-fast       stops at the first failure (default: --keep-going)\n"
         "  --resume          goes on with what is unfinished: the default, accepted for clarity\n"
+        "  --strict          a row of a comparison that is undefined for its pair is an error, not left out\n"
         "  --no-plots        writes the tables, draws no pictures\n"
         "\n"
         "Ctrl-C or SIGTERM saves everything and exits with 75; a second one stops at once. Exit status 1\n"

@@ -8,7 +8,7 @@
  * counts. */
 int64_t rti_trial_work(const rti_plan *plan, int trial) {
     const rti_trial *t = &plan->trials[trial];
-    int64_t epochs = rt_params_int(rti_trial_network(t), "epochs"),
+    int64_t epochs = rti_trial_epochs(t),
             examples = rti_trial_part(plan, trial)->count;
     double work = (double)epochs * (double)examples * (3.0 * (double)t->cost.multiply_adds + 20000.0);
     return work < 9e18 ? (int64_t)work : INT64_MAX;

@@ -232,6 +232,18 @@ const char *rti_trial_label(const rti_plan *plan, int trial, char *out, size_t s
 /* The table that holds the trial's network and training rows: settings->teacher or ->student. */
 const rt_params *rti_trial_network(const rti_trial *trial);
 
+/* How many epochs it trains: fewer than its schedule has when a teacher stops early. */
+int64_t rti_trial_epochs(const rti_trial *trial);
+
+/* Are `references` others than `teachers`? */
+bool rti_has_own_references(const rti_trial *trial);
+
+/* Is `trial` the trial `root`, or one that root waits for, directly or not? */
+bool rti_trial_needs(const rti_plan *plan, int root, int trial);
+
+/* How the answers of trial->references are combined: "logits", ... */
+const char *rti_reference_combine(const rti_plan *plan, int trial);
+
 /* The part the trial trains on: all of the training set for a teacher, the transfer set for a student. */
 const rt_part *rti_trial_part(const rti_plan *plan, int trial);
 

@@ -40,7 +40,7 @@ static rt_status facet_facts(rti_facet_facts *facts, const rti_summary *summary,
     facts->data_hash = rt_strdup(rt_dataset_hash(set));
     if (!facts->contract || !facts->method || !facts->data || !facts->data_hash)
         return rt_fail(error, RT_MEMORY, "not enough memory for the report");
-    if (trial->teacher_count > 0) RT_TRY(model_text(plan, trial->teachers[0], &facts->teacher, error));
+    if (trial->reference_count > 0) RT_TRY(model_text(plan, trial->references[0], &facts->teacher, error));
     return model_text(plan, cell->trials[0], &facts->student, error);
 }
 

@@ -38,13 +38,13 @@ static rt_combine combine_of(const char *word) {
     return strcmp(word, "geometric") ? RT_COMBINE_LOGITS : RT_COMBINE_GEOMETRIC;
 }
 
-static rt_status load_members(rti_teaching *teaching, const rti_plan *plan, const rti_trial *trial,
+static rt_status load_members(rti_teaching *teaching, const rti_plan *plan, const int trials[], int count,
                               rt_error *error) {
-    for (int i = 0; i < trial->teacher_count; i++) {
+    for (int i = 0; i < count; i++) {
         char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
-        rti_trial_directory(plan, trial->teachers[i], directory, sizeof directory);
+        rti_trial_directory(plan, trials[i], directory, sizeof directory);
         RT_TRY(rti_path_join(path, sizeof path, directory, "weights.safetensors", error));
-        teaching->members[i] = rti_trial_model(plan, trial->teachers[i], error);
+        teaching->members[i] = rti_trial_model(plan, trials[i], error);
         if (!teaching->members[i]) return error->status;
         teaching->count = i + 1;
         RT_TRY(rt_model_load(teaching->members[i], path, error));
@@ -52,20 +52,31 @@ static rt_status load_members(rti_teaching *teaching, const rti_plan *plan, cons
     return RT_OK;
 }
 
-rt_status rti_teaching_load(rti_teaching *teaching, const rti_plan *plan, int trial, rt_error *error) {
+static rt_status load(rti_teaching *teaching, const rti_plan *plan, const int trials[], int count,
+                      const char *combine, rt_error *error) {
     memset(teaching, 0, sizeof *teaching);
-    const rti_trial *t = &plan->trials[trial];
-    if (!t->teacher_count) return RT_OK;
+    if (!count) return RT_OK;
     rt_error inner = {0};
-    rt_status status = load_members(teaching, plan, t, &inner);
+    rt_status status = load_members(teaching, plan, trials, count, &inner);
     if (status == RT_OK) {
-        rt_combine combine = combine_of(rt_params_text(&t->settings->teacher, "combine"));
-        teaching->teacher = rt_teacher_new(teaching->members, teaching->count, combine, &inner);
+        teaching->teacher = rt_teacher_new(teaching->members, count, combine_of(combine), &inner);
         if (!teaching->teacher) status = inner.status;
     }
     if (status == RT_OK) return RT_OK;
     rti_teaching_deinit(teaching);
     return rt_fail(error, status, "the teacher cannot be loaded: %s", inner.message);
+}
+
+rt_status rti_teaching_load(rti_teaching *teaching, const rti_plan *plan, int trial, rt_error *error) {
+    const rti_trial *t = &plan->trials[trial];
+    const char *combine = rt_params_text(&t->settings->teacher, "combine");
+    return load(teaching, plan, t->teachers, t->teacher_count, combine, error);
+}
+
+rt_status rti_reference_load(rti_teaching *reference, const rti_plan *plan, int trial, rt_error *error) {
+    const rti_trial *t = &plan->trials[trial];
+    const char *combine = rti_reference_combine(plan, trial);
+    return load(reference, plan, t->references, t->reference_count, combine, error);
 }
 
 /* ---- measuring ---- */
@@ -122,7 +133,8 @@ static rt_status measure(const rti_finish *f, measured *m, rt_error *error) {
                   *test = rt_dataset_part(set, RT_PART_TEST);
     memset(m, 0, sizeof *m);
     if (validation->count) RT_TRY(rt_evaluate(f->model, NULL, validation, &m->validation, NULL, error));
-    if (test->count) RT_TRY(rt_evaluate(f->model, f->teacher, test, &m->test, NULL, error));
+    bool tuning = f->plan->trials[f->trial].tuning; /* then the test set stays unseen */
+    if (test->count && !tuning) RT_TRY(rt_evaluate(f->model, f->teacher, test, &m->test, NULL, error));
     rt_model_hash(f->model, m->hash);
     return RT_OK;
 }
@@ -235,6 +247,12 @@ static rt_status save_manifest(rti_finish *f, rt_error *error) {
     for (int i = 0; i < trial->teacher_count; i++)
         rti_json_add_string(&w, NULL, f->plan->trials[trial->teachers[i]].id);
     rti_json_end(&w);
+    if (rti_has_own_references(trial)) {
+        rti_json_begin_array(&w, "references");
+        for (int i = 0; i < trial->reference_count; i++)
+            rti_json_add_string(&w, NULL, f->plan->trials[trial->references[i]].id);
+        rti_json_end(&w);
+    }
     rti_json_add_string(&w, "teacher_hash", teacher);
     rti_json_add_string(&w, "retort", RETORT_VERSION);
     rti_json_add_string(&w, "precision", sizeof(rt_real) == 4 ? "float" : "double");

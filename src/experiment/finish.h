@@ -15,6 +15,9 @@ typedef struct rti_teaching {
 /* RT_NOT_FOUND, RT_FORMAT, RT_IO when weights cannot be read; RT_MEMORY. */
 rt_status rti_teaching_load(rti_teaching *teaching, const rti_plan *plan, int trial,
                             rt_error *error) RT_MUST_CHECK;
+/* The same of those whose answers its own are compared with; empty when there are none. */
+rt_status rti_reference_load(rti_teaching *reference, const rti_plan *plan, int trial,
+                             rt_error *error) RT_MUST_CHECK;
 void rti_teaching_deinit(rti_teaching *teaching);
 
 typedef struct rti_finish {
@@ -22,7 +25,7 @@ typedef struct rti_finish {
     int trial;
     const char *directory;
     rt_model *model;          /* with the weights of the last epoch */
-    rt_teacher *teacher;      /* may be NULL */
+    rt_teacher *teacher;      /* it is measured against; may be NULL */
     rti_checkpoint *now;
     int64_t epochs;
     int64_t extra_parameters; /* of the method's adapters */

@@ -1,9 +1,11 @@
 /* label.c - names of axes, values, cells and files.                    Floor 8 (experiment) */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "experiment/report_parts.h"
+#include "experiment/spec.h"
 
 /* ---- plain text ------------------------------------------------------------------------------- */
 
@@ -114,6 +116,97 @@ const char *rti_label_cell(const rti_plan *plan, int cell, rti_label_part part, 
     char all[RTI_LABEL_MAX * 2]; /* cutting may have split a character */
     snprintf(all, sizeof all, "%s", out);
     return rti_label_plain(all, out, size);
+}
+
+/* ---- trials and points ------------------------------------------------------------------------ */
+
+/* What a trial is there for: a point of the plan's grid or of a row's. */
+typedef struct purpose {
+    const rti_spec *spec;   /* whose axes; NULL: nothing */
+    const int *value;
+    int row;
+} purpose;
+
+static purpose purpose_of(const rti_plan *plan, int trial) {
+    for (int c = 0; c < plan->cell_count; c++)
+        for (int s = 0; s < plan->spec.seed_count; s++) {
+            const rti_cell *cell = &plan->cells[c];
+            if (!rti_trial_needs(plan, cell->trials[s], trial) &&
+                !rti_trial_needs(plan, cell->scratch[s], trial))
+                continue;
+            return (purpose){cell->row < 0 ? &plan->spec : plan->rows[cell->row].spec, cell->value,
+                             cell->row};
+        }
+    for (int r = 0; r < plan->row_count; r++)
+        for (int p = 0; p < plan->rows[r].point_count; p++)
+            for (int s = 0; plan->rows[r].points[p].tuning && s < plan->spec.tune_seed_count; s++)
+                if (rti_trial_needs(plan, plan->rows[r].points[p].tuning[s], trial))
+                    return (purpose){plan->rows[r].spec, plan->rows[r].points[p].value, r};
+    return (purpose){NULL, NULL, -1};
+}
+
+static bool axis_tells(rti_role role, const char *key) {
+    if (!strncmp(key, "teacher.", 8)) return true;
+    if (role == RTI_TEACHER) return !strncmp(key, "data.", 5);
+    return role == RTI_STUDENT || strncmp(key, "distill.", 8);
+}
+
+/* "T 4", "kd.alpha 0.9", "hidden [30, 30]" */
+static const char *axis_text(const rti_spec *spec, int axis, int value, char *out, size_t size) {
+    char text[RT_PARAM_TEXT_MAX * 6 + 8];
+    const char *key = spec->axes[axis].key, *name = last_part(key);
+    if (spec->label[0] && !strncmp(key, "distill.", 8)) name = key + 8; /* of a part of a sum: kd.alpha */
+    rti_label_value(&spec->axes[axis].values[value], text, sizeof text);
+    snprintf(out, size, "%s %s", strcmp(name, "temperature") ? name : "T", text);
+    return out;
+}
+
+const char *rti_point_label(const rti_plan *plan, int row, int point, char *out, size_t size) {
+    char text[RT_PARAM_TEXT_MAX * 6 + 128];
+    const rti_spec *spec = plan->rows[row].spec;
+    out[0] = 0;
+    for (int a = 0; a < spec->axis_count; a++) {
+        if (spec->axes[a].count < 2) continue;
+        if (out[0]) append(out, size, ", ");
+        append(out, size, axis_text(spec, a, plan->rows[row].points[point].value[a], text, sizeof text));
+    }
+    return out;
+}
+
+/* "student", "tuning kd", "assistant 2 of kd", "generation 1": everything but values and seed. */
+static void label_head(const rti_trial *t, const purpose *why, char *out, size_t size) {
+    const char *row = why->row >= 0 ? why->spec->label : "";
+    char what[64];
+    if (t->role == RTI_STUDENT && t->generation) snprintf(what, sizeof what, "generation %d", t->generation);
+    else if (t->role == RTI_STUDENT && t->settings->number)
+        snprintf(what, sizeof what, "assistant %d", t->settings->number);
+    else snprintf(what, sizeof what, "%s", rti_role_name(t->role));
+    bool plain = t->role == RTI_STUDENT && !strcmp(what, "student");
+    if (!row[0] || t->role == RTI_SCRATCH) row = "";
+    snprintf(out, size, "%s%s%s%s", t->tuning ? "tuning " : "", plain && row[0] ? "" : what,
+             !plain && row[0] ? " of " : "", row);
+}
+
+const char *rti_trial_label(const rti_plan *plan, int trial, char *out, size_t size) {
+    const rti_trial *t = &plan->trials[trial];
+    const char *separator = "";
+    purpose why = purpose_of(plan, trial);
+    label_head(t, &why, out, size);
+    for (int a = 0; why.spec && a < why.spec->axis_count; a++) {
+        const char *key = why.spec->axes[a].key;
+        char text[RT_PARAM_TEXT_MAX * 6 + 128];
+        if (!axis_tells(t->role, key) || (!t->settings->number && !rti_settings_value(t->settings, key)) ||
+            (why.row >= 0 && why.spec->axes[a].count < 2))
+            continue;
+        append(out, size, separator);
+        append(out, size, " ");
+        append(out, size, axis_text(why.spec, a, why.value[a], text, sizeof text));
+        separator = ",";
+    }
+    char seed[48];
+    snprintf(seed, sizeof seed, "%s seed %" PRIu64, separator, t->seed);
+    append(out, size, seed);
+    return out;
 }
 
 /* ---- file names ------------------------------------------------------------------------------- */

@@ -1,19 +1,19 @@
 /* plan.c - from a spec to trials and cells.                            Floor 8 (experiment)
  *
- * A trial is identified by what it computes and nothing else: the rows of its own network and
- * method, the contents of the data it sees, its seed and its teachers. So a teacher is the same
- * trial for the whole sweep, a student with alpha = 0 is the scratch student, and adding a value to
- * an axis leaves every finished trial finished.
+ * Cells ask for trials; what a trial is, and that no two are the same, is the business of identity.c and
+ * chain.c. So a teacher is the same trial for the whole sweep, a student with alpha = 0 is the scratch
+ * student, and adding a value to an axis leaves every finished trial finished.
  *
  * Students wait for their teacher even when they learn from labels alone, because their agreement
- * with it is part of the result. */
-#include <inttypes.h>
+ * with it is part of the result.
+ *
+ * The plan of a comparison holds what is known when it is made: the scratch students (cell 0), the trials
+ * that tune, and the cells of the rows that are decided. When tuning is done it is made again. */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/file.h"
-#include "core/hash.h"
-#include "experiment/spec.h"
+#include "experiment/plan_builder.h"
 #include "retort/alloc.h"
 
 const char *rti_role_name(rti_role role) {
@@ -29,260 +29,33 @@ const rt_params *rti_trial_network(const rti_trial *trial) {
     return trial->role == RTI_TEACHER ? &trial->settings->teacher : &trial->settings->student;
 }
 
+int64_t rti_trial_epochs(const rti_trial *trial) {
+    const rt_params *rows = rti_trial_network(trial);
+    int64_t stop = trial->role == RTI_TEACHER ? rt_params_int(rows, "stop_epoch") : 0;
+    return stop ? stop : rt_params_int(rows, "epochs");
+}
+
+bool rti_trial_needs(const rti_plan *plan, int root, int trial) {
+    const rti_trial *t = &plan->trials[root];
+    if (root == trial) return true;
+    for (int i = 0; i < t->teacher_count; i++)
+        if (rti_trial_needs(plan, t->teachers[i], trial)) return true;
+    for (int i = 0; i < t->reference_count; i++)
+        if (rti_trial_needs(plan, t->references[i], trial)) return true;
+    return false;
+}
+
 const rt_part *rti_trial_part(const rti_plan *plan, int trial) {
     const rti_trial *t = &plan->trials[trial];
     return rt_dataset_part(plan->datasets[t->dataset],
                            t->role == RTI_TEACHER ? RT_PART_TRAIN : RT_PART_TRANSFER);
 }
 
-/* ---- what is kept while a plan is made ---- */
-
-typedef struct known_data {
-    char *text;                            /* canonical rows */
-    char teacher[RTI_HASH_TEXT], student[RTI_HASH_TEXT];
-} known_data;
-
-typedef struct known_network {
-    char id[RTI_HASH_TEXT];
-    rt_model_cost cost;
-} known_network;
-
-#define NETWORKS_MAX 512 /* more are checked again each time */
-
-typedef struct builder {
-    rti_plan *plan;
-    const char *data_directory;
-    known_data *data; /* one for each of the plan's data sets */
-    int network_count;
-    known_network networks[NETWORKS_MAX];
-    int trial_capacity;
-} builder;
+void rti_trial_directory(const rti_plan *plan, int trial, char *out, size_t size) {
+    snprintf(out, size, "%s/%.16s", plan->directory, plan->trials[trial].id);
+}
 
 static rt_status no_memory(rt_error *error) { return rt_fail(error, RT_MEMORY, "no memory for the plan"); }
-
-/* ---- data ---- */
-
-static void hash_part(rti_hash *hash, const rt_part *part) {
-    const rt_examples *e = part->examples;
-    double numbers[] = {(double)part->count, (double)e->ndim, (double)e->classes, e->scale, e->shift,
-                        e->background};
-    rti_hash_add(hash, numbers, sizeof numbers);
-    rti_hash_add(hash, e->shape, sizeof e->shape[0] * (size_t)e->ndim);
-    rti_hash_add(hash, part->labels, sizeof part->labels[0] * (size_t)part->count);
-    size_t row = (size_t)e->features * (e->bytes ? 1 : sizeof e->values[0]);
-    const char *start = e->bytes ? (const char *)e->bytes : (const char *)e->values;
-    for (int64_t i = 0; i < part->count; i++) rti_hash_add(hash, start + (size_t)part->index[i] * row, row);
-}
-
-static void hash_parts(const rt_dataset *set, rt_part_name trained_on, char out[RTI_HASH_TEXT]) {
-    rti_hash hash;
-    rti_hash_init(&hash, 0);
-    hash_part(&hash, rt_dataset_part(set, trained_on));
-    hash_part(&hash, rt_dataset_part(set, RT_PART_VALIDATION));
-    hash_part(&hash, rt_dataset_part(set, RT_PART_TEST));
-    rti_hash_finish_text(&hash, out);
-}
-
-static rt_status find_data(builder *b, const rt_params *rows, int *number, rt_error *error) {
-    rti_plan *plan = b->plan;
-    rti_text text = RTI_TEXT_EMPTY;
-    static const char *const skip[] = {"batch", NULL};
-    rti_params_append(&text, rows, skip);
-    char *key = rti_text_take(&text);
-    if (!key) return no_memory(error);
-    for (*number = 0; *number < plan->dataset_count; ++*number)
-        if (!strcmp(b->data[*number].text, key)) {
-            rt_free(key);
-            return RT_OK;
-        }
-    size_t n = (size_t)plan->dataset_count + 1;
-    known_data *data = rt_realloc(b->data, n * sizeof *data);
-    if (data) b->data = data;
-    rt_dataset **sets = data ? rt_realloc(plan->datasets, n * sizeof *sets) : NULL;
-    if (!sets) {
-        rt_free(key);
-        return no_memory(error);
-    }
-    plan->datasets = sets;
-    rt_dataset *set = rt_dataset_open(rows, b->data_directory, error);
-    if (!set) {
-        rt_free(key);
-        return error ? error->status : RT_IO;
-    }
-    sets[n - 1] = set;
-    data[n - 1].text = key;
-    hash_parts(set, RT_PART_TRAIN, data[n - 1].teacher);
-    hash_parts(set, RT_PART_TRANSFER, data[n - 1].student);
-    plan->dataset_count = (int)n;
-    return RT_OK;
-}
-
-/* ---- identities ---- */
-
-static const char *const teacher_skip[] = {"count", "combine", "seed", NULL};
-static const char *const preset_skip[] = {"preset", NULL};
-
-static rt_status trial_identity(const builder *b, rti_trial *trial, rt_error *error) {
-    const known_data *data = &b->data[trial->dataset];
-    bool teacher = trial->role == RTI_TEACHER;
-    rti_text text = RTI_TEXT_EMPTY;
-    rti_text_printf(&text, "retort trial %d, %d bytes\n%s\nseed %" PRIu64 "\nbatch %" PRId64 "\ndata %s\n",
-                    RTI_TRIAL_FORMAT, (int)sizeof(rt_real), teacher ? "teacher" : "student", trial->seed,
-                    rt_params_int(&trial->settings->data, "batch"), teacher ? data->teacher : data->student);
-    rti_params_append(&text, rti_trial_network(trial), teacher ? teacher_skip : NULL);
-    if (!teacher) {
-        rti_text_append(&text, "distill\n");
-        rti_params_append(&text, &trial->settings->distill, preset_skip);
-        for (int i = 0; i < trial->teacher_count; i++)
-            rti_text_printf(&text, "teacher %s\n", b->plan->trials[trial->teachers[i]].id);
-        if (trial->teacher_count > 1)
-            rti_text_printf(&text, "combine %s\n", rt_params_text(&trial->settings->teacher, "combine"));
-    }
-    if (text.failed) {
-        rti_text_deinit(&text);
-        return no_memory(error);
-    }
-    rti_hash hash;
-    rti_hash_init(&hash, 0);
-    rti_hash_add(&hash, text.bytes, text.length);
-    rti_hash_finish_text(&hash, trial->id);
-    rti_text_deinit(&text);
-    return RT_OK;
-}
-
-/* ---- networks: tried once, so that a bad one is found before the first trial ---- */
-
-static rt_model *make_model(const rt_params *rows, const rt_dataset *set, uint64_t seed, rt_error *error) {
-    const rt_examples *e = rt_dataset_train_examples(set);
-    return rt_model_new(rt_params_text(rows, "model"), rows, e->ndim, e->shape, e->classes, seed, error);
-}
-
-rt_model *rti_trial_model(const rti_plan *plan, int trial, rt_error *error) {
-    const rti_trial *t = &plan->trials[trial];
-    return make_model(rti_trial_network(t), plan->datasets[t->dataset], t->seed, error);
-}
-
-static rt_status check_network(builder *b, rti_trial *trial, rt_error *error) {
-    const rt_params *rows = rti_trial_network(trial);
-    known_network network;
-    rti_text text = RTI_TEXT_EMPTY;
-    rti_text_printf(&text, "data %d\n", trial->dataset);
-    rti_params_append(&text, rows, teacher_skip);
-    if (text.failed) {
-        rti_text_deinit(&text);
-        return no_memory(error);
-    }
-    rti_hash hash;
-    rti_hash_init(&hash, 0);
-    rti_hash_add(&hash, text.bytes, text.length);
-    rti_hash_finish_text(&hash, network.id);
-    rti_text_deinit(&text);
-    for (int i = 0; i < b->network_count; i++)
-        if (!strcmp(b->networks[i].id, network.id)) {
-            trial->cost = b->networks[i].cost;
-            return RT_OK;
-        }
-    const char *section = trial->role == RTI_TEACHER ? "teacher" : "student";
-    rt_error inner = {0};
-    rt_model *model = make_model(rows, b->plan->datasets[trial->dataset], trial->seed, &inner);
-    rt_optimizer *optimizer =
-        model ? rt_optimizer_new(model, rows, "optimizer.", rt_params_int(rows, "epochs"), 1, &inner) : NULL;
-    if (model) network.cost = rt_model_cost_get(model);
-    bool fits = optimizer != NULL;
-    rt_optimizer_free(optimizer);
-    rt_model_free(model);
-    if (!fits) return rt_fail(error, inner.status, "%s: [%s] %s", b->plan->spec.path, section, inner.message);
-    trial->cost = network.cost;
-    if (b->network_count < NETWORKS_MAX) b->networks[b->network_count++] = network;
-    return RT_OK;
-}
-
-/* ---- trials ---- */
-
-/* The number of the trial with the identity of `trial`, which is added when it is new. */
-static rt_status add_trial(builder *b, rti_trial *trial, int *number, rt_error *error) {
-    rti_plan *plan = b->plan;
-    RT_TRY(trial_identity(b, trial, error));
-    for (*number = 0; *number < plan->trial_count; ++*number)
-        if (!memcmp(plan->trials[*number].id, trial->id, sizeof trial->id)) return RT_OK;
-    if (plan->trial_count == RTI_TRIALS_MAX)
-        return rt_fail(error, RT_SPEC, "%s: more than %d trials; sweep over less", plan->spec.path,
-                       RTI_TRIALS_MAX);
-    if (plan->trial_count == b->trial_capacity) {
-        int capacity = b->trial_capacity ? 2 * b->trial_capacity : 64;
-        rti_trial *grown = rt_realloc(plan->trials, (size_t)capacity * sizeof *grown);
-        if (!grown) return no_memory(error);
-        plan->trials = grown;
-        b->trial_capacity = capacity;
-    }
-    RT_TRY(check_network(b, trial, error));
-    plan->trials[plan->trial_count++] = *trial;
-    return RT_OK;
-}
-
-static rt_status keep_settings(rti_plan *plan, const rti_settings *settings, rti_settings **kept,
-                               rt_error *error) {
-    size_t n = (size_t)plan->settings_count + 1;
-    rti_settings **all = rt_realloc(plan->settings, n * sizeof *all);
-    if (!all) return no_memory(error);
-    plan->settings = all;
-    *kept = rt_alloc(sizeof **kept);
-    if (!*kept) return no_memory(error);
-    **kept = *settings;
-    all[n - 1] = *kept;
-    plan->settings_count = (int)n;
-    return RT_OK;
-}
-
-static void drop_settings(rti_plan *plan) { rt_free(plan->settings[--plan->settings_count]); }
-
-static rt_status add_teachers(builder *b, rti_settings *settings, int dataset, rti_trial *student,
-                              rt_error *error) {
-    student->teacher_count = 0;
-    if (!settings->has_teacher) return RT_OK;
-    int count = (int)rt_params_int(&settings->teacher, "count");
-    for (int i = 0; i < count; i++) {
-        rti_trial teacher = {.role = RTI_TEACHER, .settings = settings, .dataset = dataset};
-        teacher.seed = (uint64_t)rt_params_int(&settings->teacher, "seed") + (uint64_t)i;
-        RT_TRY(add_trial(b, &teacher, &student->teachers[i], error));
-    }
-    student->teacher_count = count;
-    return RT_OK;
-}
-
-static rt_status add_cell_trials(builder *b, rti_cell *cell, const rti_settings *resolved, rt_error *error) {
-    rti_plan *plan = b->plan;
-    rti_settings *own, *labels;
-    rti_trial student = {.role = RTI_STUDENT}, scratch;
-    RT_TRY(keep_settings(plan, resolved, &own, error));
-    RT_TRY(find_data(b, &own->data, &student.dataset, error));
-    RT_TRY(add_teachers(b, own, student.dataset, &student, error));
-    const char *method = rt_params_text(&own->distill, "method");
-    const rt_examples *examples = rt_dataset_train_examples(plan->datasets[student.dataset]);
-    rt_error inner = {0};
-    if (rt_method_check(method, &own->distill, examples->classes, &inner) != RT_OK)
-        return rt_fail(error, inner.status, "%s: [distill] %s", plan->spec.path, inner.message);
-    bool labels_only = !strcmp(method, "none") || rt_method_is_labels_only(method, &own->distill);
-
-    RT_TRY(keep_settings(plan, own, &labels, error));
-    rti_settings_labels_only(labels);
-    scratch = student;
-    scratch.role = RTI_SCRATCH;
-    scratch.settings = labels;
-    student.settings = own;
-    int before = plan->trial_count;
-    for (int s = 0; s < plan->spec.seed_count; s++) {
-        scratch.seed = student.seed = plan->spec.seeds[s];
-        RT_TRY(add_trial(b, &scratch, &cell->scratch[s], error));
-    }
-    if (plan->trial_count == before) drop_settings(plan);
-    for (int s = 0; s < plan->spec.seed_count; s++) {
-        student.seed = plan->spec.seeds[s];
-        if (labels_only) cell->trials[s] = cell->scratch[s];
-        else RT_TRY(add_trial(b, &student, &cell->trials[s], error));
-    }
-    return RT_OK;
-}
 
 /* ---- cells ---- */
 
@@ -298,42 +71,232 @@ static int facet_of(const rti_plan *plan, const rti_cell *cell, int count) {
     return -1;
 }
 
-static rt_status make_cell(builder *b, int number, rti_settings *settings, rt_error *error) {
-    rti_plan *plan = b->plan;
-    rti_cell *cell = &plan->cells[number];
-    int rest = number;
-    for (int a = plan->spec.axis_count - 1; a >= 0; a--) {
-        cell->value[a] = rest % plan->spec.axes[a].count;
-        rest /= plan->spec.axes[a].count;
-    }
-    cell->facet = facet_of(plan, cell, number);
-    if (cell->facet < 0) cell->facet = plan->facet_count++;
+/* An empty cell, with room for its trials. NULL without memory. */
+static rti_cell *new_cell(rti_plan *plan) {
+    rti_cell *cell = &plan->cells[plan->cell_count];
     size_t seeds = (size_t)plan->spec.seed_count;
+    *cell = (rti_cell){.row = -1};
     cell->trials = rt_alloc_zero(2 * seeds, sizeof *cell->trials);
-    if (!cell->trials) return no_memory(error);
+    if (!cell->trials) return NULL;
     cell->scratch = cell->trials + seeds;
-    RT_TRY(rti_spec_resolve(&plan->spec, cell->value, settings, error));
-    return add_cell_trials(b, cell, settings, error);
+    plan->cell_count++;
+    return cell;
 }
 
-static rt_status make_cells(builder *b, rt_error *error) {
+static void read_point(const rti_spec *spec, int64_t point, int value[RTI_AXES_MAX]) {
+    for (int a = spec->axis_count - 1; a >= 0; a--) {
+        value[a] = (int)(point % spec->axes[a].count);
+        point /= spec->axes[a].count;
+    }
+}
+
+static int count_points(const rti_spec *spec) {
+    int points = 1; /* the spec's check has an upper bound */
+    for (int a = 0; a < spec->axis_count; a++) points *= spec->axes[a].count;
+    return points;
+}
+
+static rt_status fill_cell(rti_builder *b, rti_cell *cell, const rti_settings *settings, rt_error *error) {
     rti_plan *plan = b->plan;
-    int cells = 1;
-    for (int a = 0; a < plan->spec.axis_count; a++) cells *= plan->spec.axes[a].count;
+    rti_lesson lesson;
+    rt_error inner = {0};
+    rt_status status = rti_lesson_check(b, &plan->spec, cell->value, settings, &inner);
+    if (status == RT_UNSUPPORTED)
+        return rt_fail(error, status, "%s: [distill] %s", plan->spec.path, inner.message);
+    if (status != RT_OK) {
+        if (error) *error = inner;
+        return status;
+    }
+    RT_TRY(rti_lesson_begin(b, &lesson, &plan->spec, cell->value, settings, 0, error));
+    for (int s = 0; s < plan->spec.seed_count; s++)
+        RT_TRY(rti_lesson_scratch(b, &lesson, plan->spec.seeds[s], &cell->scratch[s], error));
+    for (int s = 0; s < plan->spec.seed_count; s++)
+        RT_TRY(rti_lesson_student(b, &lesson, plan->spec.seeds[s], cell->scratch[s], &cell->trials[s],
+                                  error));
+    rti_lesson_end(b, &lesson);
+    return RT_OK;
+}
+
+static rt_status make_grid(rti_builder *b, rti_settings *settings, rt_error *error) {
+    rti_plan *plan = b->plan;
+    int cells = count_points(&plan->spec);
     plan->temperature_axis = rti_spec_axis(&plan->spec, "distill.temperature");
     plan->alpha_axis = rti_spec_axis(&plan->spec, "distill.alpha");
     plan->cells = rt_alloc_zero((size_t)cells, sizeof *plan->cells);
-    rti_settings *settings = rt_alloc(sizeof *settings);
-    rt_status status = plan->cells && settings ? RT_OK : no_memory(error);
-    for (int c = 0; status == RT_OK && c < cells; c++) {
-        plan->cell_count = c + 1;
-        status = make_cell(b, c, settings, error);
+    if (!plan->cells) return no_memory(error);
+    for (int c = 0; c < cells; c++) {
+        rti_cell *cell = new_cell(plan);
+        if (!cell) return no_memory(error);
+        read_point(&plan->spec, c, cell->value);
+        cell->facet = facet_of(plan, cell, c);
+        if (cell->facet < 0) cell->facet = plan->facet_count++;
+        RT_TRY(rti_spec_resolve(&plan->spec, cell->value, settings, error));
+        RT_TRY(fill_cell(b, cell, settings, error));
     }
-    rt_free(settings);
-    return status;
+    return RT_OK;
 }
 
-/* Teachers first, then scratch students, then the others: the order in which they are started. */
+/* ---- the rows of a comparison ---- */
+
+/* Cell 0: the students that all rows are compared with. Its teacher is the one all are measured against. */
+static rt_status make_scratch(rti_builder *b, rt_error *error) {
+    rti_plan *plan = b->plan;
+    static const int none[RTI_AXES_MAX];
+    rti_lesson lesson;
+    rti_cell *cell = new_cell(plan);
+    if (!cell) return no_memory(error);
+    RT_TRY(rti_lesson_begin(b, &lesson, &plan->spec, none, &plan->spec.base, 0, error));
+    b->reference_count = lesson.reference_count = lesson.teacher_count;
+    memcpy(b->references, lesson.teachers, sizeof b->references);
+    memcpy(lesson.references, lesson.teachers, sizeof lesson.references);
+    for (int s = 0; s < plan->spec.seed_count; s++) {
+        RT_TRY(rti_lesson_scratch(b, &lesson, plan->spec.seeds[s], &cell->scratch[s], error));
+        cell->trials[s] = cell->scratch[s];
+    }
+    rti_lesson_end(b, &lesson);
+    return RT_OK;
+}
+
+/* RT_UNSUPPORTED when the row's method is not defined for this pair. Adds nothing to the plan. */
+static rt_status check_row(rti_builder *b, rti_row *row, rti_settings *settings, rt_error *error) {
+    for (int p = 0; p < row->point_count; p++) {
+        read_point(row->spec, p, row->points[p].value);
+        RT_TRY(rti_spec_resolve(row->spec, row->points[p].value, settings, error));
+        RT_TRY(rti_lesson_check(b, row->spec, row->points[p].value, settings, error));
+    }
+    if (row->point_count == 1) return RT_OK;
+    int dataset;
+    RT_TRY(rti_builder_data(b, &settings->data, &dataset, error));
+    if (rt_dataset_part(b->plan->datasets[dataset], RT_PART_VALIDATION)->count) return RT_OK;
+    return rt_fail(error, RT_SPEC,
+                   "%s: [compare.%s] has a grid, and a point of it is chosen on validation: [data] "
+                   "validation must not be 0",
+                   row->spec->path, row->spec->label);
+}
+
+static rt_status tune_point(rti_builder *b, rti_row *row, rti_point *point, const rti_settings *settings,
+                            rt_error *error) {
+    const rti_spec *spec = &b->plan->spec;
+    int64_t epochs = spec->tune_epochs ? spec->tune_epochs : rt_params_int(&settings->student, "epochs");
+    rti_lesson lesson;
+    point->tuning = rt_alloc_zero((size_t)spec->tune_seed_count, sizeof *point->tuning);
+    if (!point->tuning) return no_memory(error);
+    RT_TRY(rti_lesson_begin(b, &lesson, row->spec, point->value, settings, epochs, error));
+    for (int s = 0; s < spec->tune_seed_count; s++)
+        RT_TRY(rti_lesson_student(b, &lesson, spec->tune_seeds[s], -1, &point->tuning[s], error));
+    rti_lesson_end(b, &lesson);
+    return RT_OK;
+}
+
+static rt_status train_point(rti_builder *b, int number, rti_point *point, const rti_settings *settings,
+                             rt_error *error) {
+    rti_plan *plan = b->plan;
+    rti_lesson lesson;
+    point->cell = plan->cell_count;
+    rti_cell *cell = new_cell(plan);
+    if (!cell) return no_memory(error);
+    cell->row = number;
+    memcpy(cell->value, point->value, sizeof cell->value);
+    memcpy(cell->scratch, plan->cells[0].scratch, (size_t)plan->spec.seed_count * sizeof cell->scratch[0]);
+    RT_TRY(rti_lesson_begin(b, &lesson, plan->rows[number].spec, point->value, settings, 0, error));
+    for (int s = 0; s < plan->spec.seed_count; s++)
+        RT_TRY(rti_lesson_student(b, &lesson, plan->spec.seeds[s], cell->scratch[s], &cell->trials[s],
+                                  error));
+    rti_lesson_end(b, &lesson);
+    return RT_OK;
+}
+
+static rt_status make_row(rti_builder *b, int number, rti_settings *settings, rt_error *error) {
+    rti_plan *plan = b->plan;
+    rti_row *row = &plan->rows[number];
+    rt_error inner = {0};
+    rt_status status = check_row(b, row, settings, &inner);
+    if (status == RT_UNSUPPORTED && !plan->spec.strict) {
+        snprintf(row->reason, sizeof row->reason, "%s", inner.message);
+        return RT_OK;
+    }
+    if (status == RT_UNSUPPORTED)
+        return rt_fail(error, status, "%s: [compare.%s] %s", plan->spec.path, row->spec->label,
+                       inner.message);
+    if (status != RT_OK) {
+        if (error) *error = inner;
+        return status;
+    }
+    row->tuned = plan->spec.tuned && row->point_count > 1;
+    for (int p = 0; row->tuned && p < row->point_count; p++) {
+        RT_TRY(rti_spec_resolve(row->spec, row->points[p].value, settings, error));
+        RT_TRY(tune_point(b, row, &row->points[p], settings, error));
+    }
+    if (row->tuned) RT_TRY(rti_row_decide(plan, number, error));
+    if (row->tuned && row->chosen < 0 && !row->reason[0]) plan->undecided++;
+    for (int p = 0; p < row->point_count; p++) {
+        if (row->tuned && p != row->chosen) continue;
+        RT_TRY(rti_spec_resolve(row->spec, row->points[p].value, settings, error));
+        RT_TRY(train_point(b, number, &row->points[p], settings, error));
+    }
+    return RT_OK;
+}
+
+static rt_status make_comparison(rti_builder *b, rti_settings *settings, rt_error *error) {
+    rti_plan *plan = b->plan;
+    int cells = 1;
+    plan->temperature_axis = plan->alpha_axis = -1;
+    plan->facet_count = 1;
+    b->is_shared = true;
+    plan->rows = rt_alloc_zero((size_t)plan->spec.row_count, sizeof *plan->rows);
+    if (!plan->rows) return no_memory(error);
+    for (int r = 0; r < plan->spec.row_count; r++) {
+        rti_row *row = &plan->rows[r];
+        plan->row_count = r + 1;
+        row->spec = &plan->spec.rows[r];
+        row->chosen = -1;
+        row->point_count = count_points(row->spec);
+        row->points = rt_alloc_zero((size_t)row->point_count, sizeof *row->points);
+        if (!row->points) return no_memory(error);
+        for (int p = 0; p < row->point_count; p++) row->points[p].cell = -1;
+        cells += row->point_count;
+    }
+    plan->cells = rt_alloc_zero((size_t)cells, sizeof *plan->cells);
+    if (!plan->cells) return no_memory(error);
+    RT_TRY(make_scratch(b, error));
+    for (int r = 0; r < plan->row_count; r++) RT_TRY(make_row(b, r, settings, error));
+    return RT_OK;
+}
+
+/* ---- order ---- */
+
+/* Teachers first, then what decides, then scratch students, then the others: the order in which they are
+ * started, each after those it needs. */
+static int rank_of(const rti_trial *t) {
+    return t->role == RTI_TEACHER ? 0 : t->tuning ? 1 : t->role == RTI_SCRATCH ? 2 : 3;
+}
+
+static void emit(const rti_plan *plan, int t, rti_trial *sorted, int *moved, int *place) {
+    const rti_trial *trial = &plan->trials[t];
+    if (moved[t] >= 0) return;
+    for (int i = 0; i < trial->reference_count; i++) emit(plan, trial->references[i], sorted, moved, place);
+    for (int i = 0; i < trial->teacher_count; i++) emit(plan, trial->teachers[i], sorted, moved, place);
+    moved[t] = *place;
+    sorted[(*place)++] = *trial;
+}
+
+static void renumber(rti_plan *plan, const int *moved) {
+    for (int t = 0; t < plan->trial_count; t++) {
+        rti_trial *trial = &plan->trials[t];
+        for (int i = 0; i < trial->teacher_count; i++) trial->teachers[i] = moved[trial->teachers[i]];
+        for (int i = 0; i < trial->reference_count; i++) trial->references[i] = moved[trial->references[i]];
+    }
+    for (int c = 0; c < plan->cell_count; c++)
+        for (int s = 0; s < 2 * plan->spec.seed_count; s++)
+            plan->cells[c].trials[s] = moved[plan->cells[c].trials[s]];
+    for (int r = 0; r < plan->row_count; r++)
+        for (int p = 0; p < plan->rows[r].point_count; p++)
+            for (int s = 0; plan->rows[r].points[p].tuning && s < plan->spec.tune_seed_count; s++) {
+                int *number = &plan->rows[r].points[p].tuning[s];
+                *number = moved[*number];
+            }
+}
+
 static rt_status sort_trials(rti_plan *plan, rt_error *error) {
     size_t n = (size_t)plan->trial_count;
     rti_trial *sorted = rt_alloc(n * sizeof *sorted);
@@ -344,43 +307,43 @@ static rt_status sort_trials(rti_plan *plan, rt_error *error) {
         return no_memory(error);
     }
     int place = 0;
-    for (int role = RTI_TEACHER; role <= RTI_STUDENT; role++)
+    for (size_t t = 0; t < n; t++) moved[t] = -1;
+    for (int rank = 0; rank <= 3; rank++)
         for (int t = 0; t < plan->trial_count; t++)
-            if ((int)plan->trials[t].role == role) {
-                moved[t] = place;
-                sorted[place++] = plan->trials[t];
-            }
-    for (int t = 0; t < plan->trial_count; t++)
-        for (int i = 0; i < sorted[t].teacher_count; i++)
-            sorted[t].teachers[i] = moved[sorted[t].teachers[i]];
-    for (int c = 0; c < plan->cell_count; c++)
-        for (int s = 0; s < 2 * plan->spec.seed_count; s++)
-            plan->cells[c].trials[s] = moved[plan->cells[c].trials[s]];
+            if (rank_of(&plan->trials[t]) == rank && !plan->trials[t].inner)
+                emit(plan, t, sorted, moved, &place);
+    for (int t = 0; t < plan->trial_count; t++) emit(plan, t, sorted, moved, &place);
     rt_free(plan->trials);
-    rt_free(moved);
     plan->trials = sorted;
+    renumber(plan, moved);
+    rt_free(moved);
     return RT_OK;
 }
+
+/* ---- all ---- */
 
 rt_status rti_plan_make(rti_plan *plan, rti_spec *spec, const char *runs, const char *data_directory,
                         rt_error *error) {
     memset(plan, 0, sizeof *plan);
     plan->spec = *spec;
     memset(spec, 0, sizeof *spec);
-    builder *b = rt_alloc_zero(1, sizeof *b);
+    rti_builder *b = rt_alloc_zero(1, sizeof *b);
+    rti_settings *settings = rt_alloc(sizeof *settings);
     rt_error inner = {0};
-    rt_status status = b ? rti_path_join(plan->directory, sizeof plan->directory, runs, plan->spec.name,
-                                         &inner)
-                         : no_memory(&inner);
+    rt_status status = b && settings ? rti_path_join(plan->directory, sizeof plan->directory, runs,
+                                                     plan->spec.name, &inner)
+                                     : no_memory(&inner);
     if (status == RT_OK) {
         b->plan = plan;
         b->data_directory = data_directory;
-        status = make_cells(b, &inner);
+        status = plan->spec.is_comparison ? make_comparison(b, settings, &inner)
+                                          : make_grid(b, settings, &inner);
     }
     if (status == RT_OK) status = sort_trials(plan, &inner);
     for (int i = 0; b && i < plan->dataset_count; i++) rt_free(b->data[i].text);
     if (b) rt_free(b->data);
     rt_free(b);
+    rt_free(settings);
     if (status != RT_OK) {
         rti_plan_deinit(plan);
         if (error) *error = inner;
@@ -388,59 +351,34 @@ rt_status rti_plan_make(rti_plan *plan, rti_spec *spec, const char *runs, const 
     return status;
 }
 
+rt_status rti_plan_remake(rti_plan *plan, const char *runs, const char *data_directory, rt_error *error) {
+    rti_spec *spec = rt_alloc(sizeof *spec);
+    if (!spec) {
+        rti_plan_deinit(plan);
+        return no_memory(error);
+    }
+    *spec = plan->spec;
+    memset(&plan->spec, 0, sizeof plan->spec);
+    rti_plan_deinit(plan);
+    rt_status status = rti_plan_make(plan, spec, runs, data_directory, error);
+    rt_free(spec);
+    return status;
+}
+
 void rti_plan_deinit(rti_plan *plan) {
     for (int c = 0; c < plan->cell_count; c++) rt_free(plan->cells[c].trials);
+    for (int r = 0; r < plan->row_count; r++) {
+        for (int p = 0; plan->rows[r].points && p < plan->rows[r].point_count; p++)
+            rt_free(plan->rows[r].points[p].tuning);
+        rt_free(plan->rows[r].points);
+    }
     for (int i = 0; i < plan->settings_count; i++) rt_free(plan->settings[i]);
     for (int i = 0; i < plan->dataset_count; i++) rt_dataset_free(plan->datasets[i]);
     rt_free(plan->cells);
+    rt_free(plan->rows);
     rt_free(plan->trials);
     rt_free(plan->settings);
     rt_free(plan->datasets);
     rti_spec_deinit(&plan->spec);
     memset(plan, 0, sizeof *plan);
-}
-
-/* ---- names ---- */
-
-void rti_trial_directory(const rti_plan *plan, int trial, char *out, size_t size) {
-    snprintf(out, size, "%s/%.16s", plan->directory, plan->trials[trial].id);
-}
-
-/* A cell that the trial serves, or -1. */
-static int cell_of(const rti_plan *plan, int trial) {
-    for (int c = 0; c < plan->cell_count; c++)
-        for (int s = 0; s < plan->spec.seed_count; s++) {
-            const rti_cell *cell = &plan->cells[c];
-            if (cell->trials[s] == trial || cell->scratch[s] == trial) return c;
-            const rti_trial *student = &plan->trials[cell->trials[s]];
-            for (int i = 0; i < student->teacher_count; i++)
-                if (student->teachers[i] == trial) return c;
-        }
-    return -1;
-}
-
-static bool axis_tells(rti_role role, const char *key) {
-    if (!strncmp(key, "teacher.", 8)) return true;
-    if (role == RTI_TEACHER) return !strncmp(key, "data.", 5);
-    return role == RTI_STUDENT || strncmp(key, "distill.", 8);
-}
-
-const char *rti_trial_label(const rti_plan *plan, int trial, char *out, size_t size) {
-    const rti_trial *t = &plan->trials[trial];
-    const char *separator = "";
-    int cell = cell_of(plan, trial);
-    size_t used = (size_t)snprintf(out, size, "%s", rti_role_name(t->role));
-    for (int a = 0; cell >= 0 && a < plan->spec.axis_count && used < size; a++) {
-        const rti_axis *axis = &plan->spec.axes[a];
-        const rt_value *value = rti_settings_value(t->settings, axis->key);
-        if (!axis_tells(t->role, axis->key) || !value) continue;
-        char text[RT_PARAM_TEXT_MAX * 6 + 8];
-        rt_value_format(&axis->values[plan->cells[cell].value[a]], text, sizeof text);
-        const char *name = strrchr(axis->key, '.') + 1;
-        used += (size_t)snprintf(out + used, size - used, "%s %s %s", separator,
-                                 strcmp(name, "temperature") ? name : "T", text);
-        separator = ",";
-    }
-    if (used < size) snprintf(out + used, size - used, "%s seed %" PRIu64, separator, t->seed);
-    return out;
 }

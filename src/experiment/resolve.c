@@ -12,6 +12,7 @@
 
 #include "experiment/spec.h"
 #include "optim/optimizer.h"
+#include "retort/alloc.h"
 
 #define CHOICES_MAX 1024
 
@@ -60,7 +61,7 @@ const rt_param *rti_teacher_rows(int *count) {
                             "how the members' answers are averaged"),
         RT_PARAM_INT_ROW("seed", 1000, 0, 9007199254740992.0, "", "of the first member; the others count up"),
         RT_PARAM_INT_ROW("stop_epoch", 0, 0, 100000, "epochs",
-                         "teaches with the weights after this epoch of its whole schedule; 0: after the last"),
+                         "teaches with its weights after this epoch of the whole schedule; 0: the last"),
     };
     *count = 4;
     return rows;
@@ -125,24 +126,19 @@ static const rt_param *optimizer_rows(int *count) {
     return rows;
 }
 
+/* Sums of methods ("kd+at") exist, too, and stand on no list. */
 static bool method_exists(const char *method) {
     int count;
-    const char *const *names = rt_method_names(&count);
-    for (int i = 0; i < count; i++)
-        if (!strcmp(names[i], method)) return true;
-    return false;
+    return rt_method_rows(method, &count) != NULL;
 }
 
 /* ---- tables ---- */
 
-static void network_table(rt_params *p, const char *model, bool teacher) {
+static void network_table(rt_params *p, const char *model, const rt_param *own_rows, int own_count) {
     int count;
     const rt_param *rows = rti_training_rows(&count);
     rt_params_init(p, rows, count);
-    if (teacher) {
-        rows = rti_teacher_rows(&count);
-        rt_params_add(p, rows, count);
-    }
+    rt_params_add(p, own_rows, own_count);
     rows = rt_model_rows(model, &count);
     if (rows) rt_params_add(p, rows, count);
     rows = optimizer_rows(&count);
@@ -157,8 +153,11 @@ static void distill_table(rt_params *p, const char *method) {
     if (rows) rt_params_add(p, rows, count);
 }
 
+/* NULL for a key of another network than the one these settings are for: [student] or one assistant. */
 static rt_params *section_table(rti_settings *s, const char *key, const char **name) {
-    static const char *const sections[] = {"data.", "teacher.", "student.", "distill."};
+    char own[32] = "student.";
+    if (s->number) snprintf(own, sizeof own, "assistant.%d.", s->number);
+    const char *const sections[] = {"data.", "teacher.", own, "distill."};
     rt_params *tables[] = {&s->data, &s->teacher, &s->student, &s->distill};
     for (int i = 0; i < 4; i++) {
         size_t length = strlen(sections[i]);
@@ -186,6 +185,13 @@ const rt_value *rti_settings_value(const rti_settings *settings, const char *key
 }
 
 /* ---- messages ---- */
+
+const char *rti_spec_shown(const rti_spec *spec, const char *key, char out[2 * RTI_KEY_MAX]) {
+    bool of_row = spec->label[0] && !strncmp(key, "distill.", 8);
+    snprintf(out, 2 * RTI_KEY_MAX, "%s%s%s", of_row ? "compare." : "", of_row ? spec->label : "",
+             of_row ? key + 7 : key);
+    return out;
+}
 
 const char *rti_spec_where(const rti_spec *spec, const char *key, int line, char out[RTI_WHERE_MAX]) {
     if (line) snprintf(out, RTI_WHERE_MAX, "%s:%d", spec->path, line);
@@ -220,14 +226,15 @@ static const char *model_with(const char *name) {
 
 static rt_status unknown_key(const rti_spec *spec, const rti_settings *s, const rt_params *table,
                              const char *key, const char *name, int line, rt_error *error) {
-    char where[RTI_WHERE_MAX];
-    rti_spec_where(spec, key, line, where);
+    char where[RTI_WHERE_MAX], shown[2 * RTI_KEY_MAX];
+    rti_spec_shown(spec, key, shown);
+    rti_spec_where(spec, shown, line, where);
     const char *other;
     if (table == &s->distill && (other = method_with(name)))
-        return rt_fail(error, RT_SPEC, "%s: %s belongs to the method %s; the method here is %s", where, key,
+        return rt_fail(error, RT_SPEC, "%s: %s belongs to the method %s; the method here is %s", where, shown,
                        other, rt_params_text(&s->distill, "method"));
     if ((table == &s->student || table == &s->teacher) && (other = model_with(name)))
-        return rt_fail(error, RT_SPEC, "%s: %s belongs to the model %s; the model here is %s", where, key,
+        return rt_fail(error, RT_SPEC, "%s: %s belongs to the model %s; the model here is %s", where, shown,
                        other, rt_params_text(table, "model"));
     const char *words[RT_PARAMS_MAX + 1];
     int count = 0;
@@ -235,12 +242,14 @@ static rt_status unknown_key(const rti_spec *spec, const rti_settings *s, const 
     words[count++] = "max_norm_squared";
     if (table == &s->data || table == &s->distill) count--;
     const char *near = rt_nearest_word(name, words, count);
-    int section = (int)(name - key);
+    int section = (int)(strlen(shown) - strlen(name));
     if (near)
-        return rt_fail(error, RT_SPEC, "%s: unknown key %s; did you mean %.*s%s?", where, key, section, key,
-                       near);
+        return rt_fail(error, RT_SPEC, "%s: unknown key %s; did you mean %.*s%s?", where, shown, section,
+                       shown, near);
+    bool method = table == &s->distill;
     return rt_fail(error, RT_SPEC, "%s: unknown key %s; `retort help %.*s` lists what may stand there", where,
-                   key, section - 1, key);
+                   shown, method ? 64 : (int)strcspn(key, "."),
+                   method ? rt_params_text(&s->distill, "method") : s->number ? "student" : key);
 }
 
 /* ---- options of optimisers ---- */
@@ -258,7 +267,7 @@ static rt_status check_optimizer_option(const rti_spec *spec, rti_settings *s, c
     const char *name = key;
     char chooser[2][RTI_KEY_MAX];
     const rt_params *table = section_table(s, key, &name);
-    if (table != &s->student && table != &s->teacher) return RT_OK;
+    if (!table || (table != &s->student && table != &s->teacher)) return RT_OK;
     if (rt_params_find(table, row_name(name)) < 0 || optimizer_uses(table, row_name(name))) return RT_OK;
     snprintf(chooser[0], RTI_KEY_MAX, "%.*soptimizer.name", (int)(name - key), key);
     snprintf(chooser[1], RTI_KEY_MAX, "%.*soptimizer.schedule", (int)(name - key), key);
@@ -301,11 +310,24 @@ static rt_value fitted(const rt_param *row, const rt_value *written) {
     return v;
 }
 
+/* A sum of methods is no word on the list of its row. */
+static bool set_sum(rt_params *table, const char *name, const rt_value *value) {
+    int row = rt_params_find(table, "method");
+    bool is_text = value->type == RT_PARAM_TEXT || value->type == RT_PARAM_CHOICE;
+    if (row < 0 || strcmp(name, "method") || !is_text || !strchr(value->text, '+') ||
+        !method_exists(value->text))
+        return false;
+    table->values[row] = *value;
+    table->values[row].type = table->rows[row]->type;
+    table->given[row] = true;
+    return true;
+}
+
 static rt_status set_key(const rti_spec *spec, rti_settings *s, const char *key, const rt_value *value,
                          int line, rt_error *error) {
     const char *name = key;
     rt_params *table = section_table(s, key, &name);
-    RT_ASSERT(table, "no section holds %s", key);
+    if (!table) return RT_OK;
     const char *wanted = table == &s->student || table == &s->teacher ? row_name(name) : name;
     int row = rt_params_find(table, wanted);
     if (row < 0) {
@@ -314,10 +336,11 @@ static rt_status set_key(const rti_spec *spec, rti_settings *s, const char *key,
     }
     rt_value v = fitted(table->rows[row], value);
     rt_error inner = {0};
-    if (rt_params_set(table, wanted, &v, &inner) == RT_OK) return RT_OK;
-    char where[RTI_WHERE_MAX];
-    return rt_fail(error, RT_SPEC, "%s: [%.*s] %s", rti_spec_where(spec, key, line, where),
-                   (int)(name - key) - 1, key, inner.message);
+    if (set_sum(table, wanted, &v) || rt_params_set(table, wanted, &v, &inner) == RT_OK) return RT_OK;
+    char where[RTI_WHERE_MAX], shown[2 * RTI_KEY_MAX];
+    rti_spec_shown(spec, key, shown);
+    return rt_fail(error, RT_SPEC, "%s: [%.*s] %s", rti_spec_where(spec, shown, line, where),
+                   (int)(strlen(shown) - strlen(name)) - 1, shown, inner.message);
 }
 
 /* The word that chooses a table: from the axis, else as written, else NULL. */
@@ -347,10 +370,14 @@ static rt_status choose(const rti_spec *spec, const int value[], rti_settings *s
     return RT_OK;
 }
 
-static rt_status make_tables(const rti_spec *spec, const int value[], rti_settings *s, rt_error *error) {
-    char word[64];
-    int count;
-    const rt_param *rows = rt_data_rows(&count);
+static rt_status choose_tables(const rti_spec *spec, const int value[], rti_settings *s, rt_error *error) {
+    char word[64], model[RTI_KEY_MAX] = "student.model";
+    int count, own_count = 0;
+    const rt_param *rows = rt_data_rows(&count), *own = NULL;
+    if (s->number) {
+        own = rti_assistant_rows(&own_count);
+        snprintf(model, sizeof model, "assistant.%d.model", s->number);
+    }
     rt_params_init(&s->data, rows, count);
     rows = rti_training_rows(&count);
     rt_params_init(&s->student, rows, count);
@@ -358,24 +385,95 @@ static rt_status make_tables(const rti_spec *spec, const int value[], rti_settin
     rows = rti_distill_rows(&count);
     rt_params_init(&s->distill, rows, count);
 
-    RT_TRY(choose(spec, value, s, "student.model", word, error));
-    network_table(&s->student, word, false);
+    RT_TRY(choose(spec, value, s, model, word, error));
+    network_table(&s->student, word, own, own_count);
     RT_TRY(choose(spec, value, s, "teacher.model", word, error));
-    network_table(&s->teacher, word, true);
+    own = rti_teacher_rows(&own_count);
+    network_table(&s->teacher, word, own, own_count);
     RT_TRY(choose(spec, value, s, "distill.method", word, error));
     RT_ASSERT(method_exists(word), "method %s is on no list", word);
     distill_table(&s->distill, word);
+    return choose(spec, value, s, "distill.method", word, error); /* in the table that it chose */
+}
 
+static rt_status apply_preset(const rti_spec *spec, const int value[], rti_settings *s, rt_error *error) {
     int line = 0;
     const rt_value *preset = chooser_value(spec, value, "distill.preset", &line);
     if (!preset) return RT_OK;
     RT_TRY(set_key(spec, s, "distill.preset", preset, line, error));
     if (!preset->text[0]) return RT_OK;
     rt_error inner = {0};
-    if (rt_preset_apply(word, preset->text, &s->distill, &inner) == RT_OK) return RT_OK;
-    char where[RTI_WHERE_MAX];
-    return rt_fail(error, RT_SPEC, "%s: %s", rti_spec_where(spec, "distill.preset", line, where),
-                   inner.message);
+    const char *method = rt_params_text(&s->distill, "method");
+    if (rt_preset_apply(method, preset->text, &s->distill, &inner) == RT_OK) return RT_OK;
+    char where[RTI_WHERE_MAX], shown[2 * RTI_KEY_MAX];
+    rti_spec_shown(spec, "distill.preset", shown);
+    return rt_fail(error, RT_SPEC, "%s: %s", rti_spec_where(spec, shown, line, where), inner.message);
+}
+
+rt_status rti_spec_key_is_list(const rti_spec *spec, const char *key, bool *is_list, rt_error *error) {
+    static const int first[RTI_AXES_MAX];
+    *is_list = false;
+    rti_settings *s = rt_alloc_zero(1, sizeof *s);
+    if (!s) return rt_fail(error, RT_MEMORY, "no memory for the settings");
+    s->has_teacher = true;
+    rt_status status = choose_tables(spec, first, s, error);
+    const rt_value *value = status == RT_OK ? rti_settings_value(s, key) : NULL;
+    *is_list = value && (value->type == RT_PARAM_INTS || value->type == RT_PARAM_REALS);
+    rt_free(s);
+    return status;
+}
+
+/* ---- who teaches ---- */
+
+rti_lineage rti_settings_lineage(const rti_settings *settings) {
+    const char *word = rt_params_text(&settings->distill, "schedule");
+    return !strcmp(word, "takd") ? RTI_TAKD : !strcmp(word, "born-again") ? RTI_BORN_AGAIN : RTI_DIRECT;
+}
+
+static bool is_given(const rt_params *p, const char *name) { return p->given[rt_params_find(p, name)]; }
+
+static rt_status fail_key(const rti_spec *spec, const char *key, rt_error *error, const char *message) {
+    char shown[2 * RTI_KEY_MAX];
+    int line = -1;
+    static const int first[RTI_AXES_MAX];
+    chooser_value(spec, first, key, &line);
+    rti_spec_shown(spec, key, shown);
+    if (line >= 0) return rti_spec_fail(spec, shown, line, error, message);
+    return rt_fail(error, RT_SPEC, "%s: %s: %s", spec->path, shown, message);
+}
+
+/* In a spec with assistants, and no rows that could tell, they are there to teach. */
+static rt_status check_lineage(const rti_spec *spec, rti_settings *s, rt_error *error) {
+    const char *method = rt_params_text(&s->distill, "method");
+    bool learns = rt_method_needs_teacher(method);
+    if (spec->assistant_count && !spec->label[0] && learns && !is_given(&s->distill, "schedule")) {
+        int row = rt_params_find(&s->distill, "schedule");
+        snprintf(s->distill.values[row].text, RT_PARAM_TEXT_MAX, "takd");
+    }
+    rti_lineage lineage = rti_settings_lineage(s);
+    bool from_labels = lineage == RTI_BORN_AGAIN && !strcmp(rt_params_text(&s->distill, "first"), "labels");
+    if (lineage != RTI_DIRECT && !learns)
+        return fail_key(spec, "distill.schedule", error, "the method here has no use for a teacher");
+    if (lineage == RTI_TAKD && !spec->assistant_count)
+        return fail_key(spec, "distill.schedule", error, "takd needs assistants; add an [assistant.1]");
+    if (lineage != RTI_BORN_AGAIN && rti_spec_axis(spec, "distill.schedule") < 0) {
+        if (is_given(&s->distill, "generations"))
+            return fail_key(spec, "distill.generations", error, "needs schedule = \"born-again\"");
+        if (is_given(&s->distill, "first"))
+            return fail_key(spec, "distill.first", error, "needs schedule = \"born-again\"");
+    }
+    if (learns && !from_labels && !s->has_teacher)
+        return rt_fail(error, RT_SPEC, "%s: %s%s%sthe method %s needs a teacher; add a [teacher] section",
+                       spec->path, spec->label[0] ? "[compare." : "", spec->label,
+                       spec->label[0] ? "] " : "", method);
+    if (!s->has_teacher) return RT_OK;
+    if (rt_params_int(&s->distill, "teachers") > rt_params_int(&s->teacher, "count"))
+        return fail_key(spec, "distill.teachers", error, "there are not so many; see [teacher] count");
+    int64_t stop = rt_params_int(&s->teacher, "stop_epoch"), epochs = rt_params_int(&s->teacher, "epochs");
+    if (stop > epochs)
+        return fail_key(spec, "teacher.stop_epoch", error, "the teacher is not trained for so long");
+    if (stop == epochs) s->teacher.values[rt_params_find(&s->teacher, "stop_epoch")].number = 0;
+    return RT_OK;
 }
 
 /* In a sweep over optimisers a cell may hold options of another one: as if nobody had given them. */
@@ -385,9 +483,16 @@ static void forget_unused(rt_params *p) {
 }
 
 rt_status rti_spec_resolve(const rti_spec *spec, const int value[], rti_settings *s, rt_error *error) {
+    return rti_spec_resolve_for(spec, value, 0, s, error);
+}
+
+rt_status rti_spec_resolve_for(const rti_spec *spec, const int value[], int number, rti_settings *s,
+                               rt_error *error) {
     memset(s, 0, sizeof *s);
     s->has_teacher = spec->base.has_teacher;
-    RT_TRY(make_tables(spec, value, s, error));
+    s->number = number;
+    RT_TRY(choose_tables(spec, value, s, error));
+    RT_TRY(apply_preset(spec, value, s, error));
     for (int i = 0; i < spec->entries->count; i++) {
         const rti_spec_entry *e = &spec->entries->items[i];
         RT_TRY(set_key(spec, s, e->key, &e->value, e->line, error));
@@ -402,11 +507,7 @@ rt_status rti_spec_resolve(const rti_spec *spec, const int value[], rti_settings
         RT_TRY(check_optimizer_option(spec, s, spec->axes[a].key, spec->entries->axis_line[a], error));
     forget_unused(&s->student);
     forget_unused(&s->teacher);
-    const char *method = rt_params_text(&s->distill, "method");
-    if (rt_method_needs_teacher(method) && !s->has_teacher)
-        return rt_fail(error, RT_SPEC, "%s: the method %s needs a teacher; add a [teacher] section",
-                       spec->path, method);
-    return RT_OK;
+    return check_lineage(spec, s, error);
 }
 
 void rti_settings_labels_only(rti_settings *settings) { distill_table(&settings->distill, "none"); }
@@ -439,15 +540,26 @@ void rti_params_append(rti_text *out, const rt_params *p, const char *const skip
     }
 }
 
+/* [assistant.1] ... of the chain that ends in *s; returns how many. */
+static int append_assistants(const rti_settings *s, rti_text *out) {
+    if (!s) return 0;
+    int number = append_assistants(s->assistant, out) + 1;
+    rti_text_printf(out, "\n[assistant.%d]\n", number);
+    rti_params_append(out, &s->student, NULL);
+    return number;
+}
+
 void rti_settings_text(const rti_settings *s, rti_text *out) {
+    static const char *const seed[] = {"seed", NULL};
     rti_text_append(out, "[data]\n");
     rti_params_append(out, &s->data, NULL);
     if (s->has_teacher) {
         rti_text_append(out, "\n[teacher]\n");
         rti_params_append(out, &s->teacher, NULL);
     }
+    append_assistants(s->assistant, out);
     rti_text_append(out, "\n[student]\n");
-    rti_params_append(out, &s->student, NULL);
+    rti_params_append(out, &s->student, seed);
     rti_text_append(out, "\n[distill]\n");
     rti_params_append(out, &s->distill, NULL);
 }

@@ -38,16 +38,15 @@ typedef struct run {
     rti_run_view view;
 } run;
 
+/* Whatever decides is everybody's: a shard that is through takes what others have not claimed. */
 bool rti_in_shard(const rti_plan *plan, int trial, int shard, int shards) {
     if (shards < 2) return true;
     int student = 0;
     for (int t = 0; t < plan->trial_count; t++) {
-        if (plan->trials[t].role == RTI_TEACHER) continue;
-        bool mine = student++ % shards == shard - 1;
-        if (!mine) continue;
-        if (t == trial) return true;
-        for (int i = 0; i < plan->trials[t].teacher_count; i++)
-            if (plan->trials[t].teachers[i] == trial) return true;
+        const rti_trial *root = &plan->trials[t];
+        if (root->role == RTI_TEACHER || root->inner) continue;
+        bool mine = root->tuning || student++ % shards == shard - 1;
+        if (mine && rti_trial_needs(plan, t, trial)) return true;
     }
     return false;
 }
@@ -73,14 +72,27 @@ static void look_at_all(run *r) {
 
 typedef enum readiness { READY, WAITS, BLOCKED } readiness;
 
-static readiness readiness_of(const run *r, int t) {
+static readiness readiness_of_all(const run *r, const int trials[], int count) {
     readiness all = READY;
-    for (int i = 0; i < r->plan->trials[t].teacher_count; i++) {
-        seen teacher = r->trials[r->plan->trials[t].teachers[i]];
+    for (int i = 0; i < count; i++) {
+        seen teacher = r->trials[trials[i]];
         if (teacher == SEEN_FAILED) return BLOCKED;
-        if (teacher != SEEN_DONE) all = WAITS;
+        if (teacher == SEEN_DONE) continue;
+        /* Who waits for one that waits for a failed one waits for ever. */
+        const rti_trial *t = &r->plan->trials[trials[i]];
+        if (readiness_of_all(r, t->teachers, t->teacher_count) == BLOCKED ||
+            readiness_of_all(r, t->references, t->reference_count) == BLOCKED)
+            return BLOCKED;
+        all = WAITS;
     }
     return all;
+}
+
+static readiness readiness_of(const run *r, int t) {
+    const rti_trial *trial = &r->plan->trials[t];
+    readiness teachers = readiness_of_all(r, trial->teachers, trial->teacher_count),
+              references = readiness_of_all(r, trial->references, trial->reference_count);
+    return teachers > references ? teachers : references;
 }
 
 static int parallel(const run *r) { return r->worker_count < 1 ? 1 : r->worker_count; }

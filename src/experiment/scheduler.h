@@ -63,7 +63,7 @@ rt_status rti_run(const rti_plan *plan, const rti_run_options *options, rti_run_
                   rt_error *error) RT_MUST_CHECK;
 
 /* True when `trial` belongs to shard `shard` of `shards` (1 ... shards; 0: everything): students by
- * their number, and the teachers that they wait for. */
+ * their number, and all that they wait for; what tunes belongs to every shard. */
 bool rti_in_shard(const rti_plan *plan, int trial, int shard, int shards);
 
 /* ---- time ---- */

@@ -92,7 +92,7 @@ static void summarise_cell(rti_cell_summary *cell, const rti_cell *at, int seeds
 
 /* ---- facets ----------------------------------------------------------------------------------- */
 
-/* The members of all teachers of the facet, each once, into list; returns how many. */
+/* The networks that the facet's students are measured against, each once, into list; returns how many. */
 static int teachers_of(const rti_plan *plan, int facet, int list[], bool seen[]) {
     int count = 0;
     memset(seen, 0, (size_t)plan->trial_count);
@@ -100,8 +100,8 @@ static int teachers_of(const rti_plan *plan, int facet, int list[], bool seen[])
         if (plan->cells[c].facet != facet) continue;
         for (int s = 0; s < plan->spec.seed_count; s++) {
             int t = plan->cells[c].trials[s];
-            for (int k = 0; t >= 0 && k < plan->trials[t].teacher_count; k++) {
-                int member = plan->trials[t].teachers[k];
+            for (int k = 0; t >= 0 && k < plan->trials[t].reference_count; k++) {
+                int member = plan->trials[t].references[k];
                 if (!seen[member]) list[count++] = member;
                 seen[member] = true;
             }

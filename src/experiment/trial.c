@@ -30,6 +30,7 @@ typedef struct run {
     const rti_trial_hooks *hooks;
     char directory[RTI_PATH_MAX];
     rti_teaching teaching;
+    rti_teaching reference;      /* when it is measured against somebody else than its teacher */
     rt_model *model;
     rt_distiller *distiller;
     int64_t epochs;
@@ -165,7 +166,7 @@ static rt_status make_distiller(run *r, rt_error *error) {
         .batch = rt_params_int(&s->data, "batch"),
         .augment = {.jitter = (int)rt_params_int(network, "jitter")},
         .seed = r->trial->seed,
-        .epochs = r->epochs,
+        .epochs = rt_params_int(network, "epochs"), /* of the schedule, also when it stops early */
         .training = network,
         .prefix = "optimizer.",
         .cache_directory = cache,
@@ -206,7 +207,7 @@ static rt_status resume(run *r, rt_error *error) {
 static rt_status begin(run *r, rt_error *error) {
     char path[RTI_PATH_MAX];
     r->session_start_s = r->written_s = rti_clock_s();
-    r->epochs = rt_params_int(rti_trial_network(r->trial), "epochs");
+    r->epochs = rti_trial_epochs(r->trial);
     if (rti_directory_make(r->directory, error) != RT_OK) {
         r->unsaved = true;
         return RT_IO;
@@ -265,8 +266,11 @@ rt_status rti_trial_write_failure(const rti_plan *plan, int trial, const rt_erro
 }
 
 static rt_status finish(run *r, rt_error *error) {
+    bool own = rti_has_own_references(r->trial) && !r->trial->tuning;
+    if (own) RT_TRY(rti_reference_load(&r->reference, r->plan, r->number, error));
     rti_finish f = {.plan = r->plan, .trial = r->number, .directory = r->directory, .model = r->model,
-                    .teacher = r->teaching.teacher, .now = &r->now, .epochs = r->epochs,
+                    .teacher = own ? r->reference.teacher : r->teaching.teacher, .now = &r->now,
+                    .epochs = r->epochs,
                     .extra_parameters = rt_distiller_extra_parameters(r->distiller)};
     rt_status status = rti_trial_finish(&f, error);
     if (f.unsaved) r->unsaved = true;
@@ -278,6 +282,7 @@ static void release(run *r) {
     rti_checkpoint_deinit(&r->now);
     rt_model_free(r->model);
     rti_teaching_deinit(&r->teaching);
+    rti_teaching_deinit(&r->reference);
 }
 
 rti_trial_end rti_trial_run(const rti_plan *plan, int trial, const rti_trial_hooks *hooks, rt_error *error) {

@@ -186,11 +186,11 @@ static int column_of(const rti_toml_parser *p, const char *at) {
     return column;
 }
 
-static rt_status add_table(rti_toml_parser *p, const char *path) {
-    const char **tables = rti_toml_grow(p->tables, (size_t)p->table_count, sizeof *tables);
+static rt_status add_table(rti_toml_parser *p, const rti_toml_key *key) {
+    rti_toml_table *tables = rti_toml_grow(p->tables, (size_t)p->table_count, sizeof *tables);
     if (!tables) return rti_toml_fail_memory(p);
     p->tables = tables;
-    p->tables[p->table_count++] = path;
+    p->tables[p->table_count++] = (rti_toml_table){key->path, key->line};
     return RT_OK;
 }
 
@@ -213,7 +213,7 @@ static rt_status parse_inline_table(rti_toml_parser *p, const rti_toml_key *key,
     rti_toml_skip_blanks(p);
     if (rti_toml_peek(p) == '}') {
         p->at++;
-        return add_table(p, key->path);
+        return add_table(p, key);
     }
     int outer = p->section;
     p->section = ++p->sections;
@@ -263,7 +263,7 @@ static rt_status parse_header(rti_toml_parser *p, rti_toml_key *table) {
     p->at++;
     p->section = ++p->sections;
     RT_TRY(define_header(p, table));
-    return add_table(p, table->path);
+    return add_table(p, table);
 }
 
 static rt_status parse_line_end(rti_toml_parser *p) {
@@ -300,7 +300,7 @@ static rt_status parse_file(rti_toml_parser *p) {
 typedef struct storage {
     rti_arena arena;
     rti_toml_entry *entries;
-    const char **tables;
+    rti_toml_table *tables;
 } storage;
 
 rt_status rti_toml_parse(rti_toml *toml, const char *text, size_t length, const char *name, rt_error *error) {

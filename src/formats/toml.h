@@ -40,10 +40,15 @@ typedef struct rti_toml_entry {
     int line, column;
 } rti_toml_entry;
 
+typedef struct rti_toml_table {
+    const char *name;      /* "student" */
+    int line;
+} rti_toml_table;
+
 typedef struct rti_toml {
     int count;
     const rti_toml_entry *entries;
-    const char *const *tables; /* names of the [sections] that were opened and of empty inline tables */
+    const rti_toml_table *tables; /* the [sections] that were opened, and empty inline tables */
     int table_count;
     void *memory;          /* owns it all */
 } rti_toml;

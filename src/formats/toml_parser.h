@@ -19,7 +19,7 @@ typedef struct rti_toml_parser {
     char *chunk;     /* of the arena, for small things */
     size_t chunk_left;
     rti_toml_entry *entries;
-    const char **tables;
+    rti_toml_table *tables;
     int count, table_count;
     rti_toml_node *nodes; /* hash table of all paths */
     size_t node_slots, node_count;

@@ -92,6 +92,7 @@ static int add_trial(rti_plan *plan, rti_record *records, rti_role role, uint64_
     if (role != RTI_TEACHER) {
         trial->teacher_count = 1;
         trial->teachers[0] = 0;
+        trial->reference_count = 1;
     }
     fill(&records[n], errors, EPOCHS, width, n);
     if (role == RTI_TEACHER) records[n].test_last.has_teacher = false;
@@ -132,6 +133,7 @@ synthetic synthetic_make(const synthetic_options *o, const char *directory) {
                 if (o->temperatures) cell->value[axis++] = t;
                 if (o->alphas) cell->value[axis++] = a;
                 cell->facet = f;
+                cell->row = -1;
                 cell->trials = rt_alloc_zero((size_t)o->seeds, sizeof(int));
                 cell->scratch = rt_alloc_zero((size_t)o->seeds, sizeof(int));
                 cr_assert(cell->trials && cell->scratch);

@@ -114,9 +114,9 @@ Test(toml, places_and_tables_are_kept) {
     cr_assert(toml.entries[1].value.items[1].line == 6);
     cr_assert(toml.entries[2].line == 7 && toml.entries[2].column == 4);
     cr_assert_eq(toml.table_count, 3);
-    cr_assert_str_eq(toml.tables[0], "one");
-    cr_assert_str_eq(toml.tables[1], "two.three");
-    cr_assert_str_eq(toml.tables[2], "two.three.e");
+    cr_assert_str_eq(toml.tables[0].name, "one");
+    cr_assert_str_eq(toml.tables[1].name, "two.three");
+    cr_assert_str_eq(toml.tables[2].name, "two.three.e");
     rti_toml_deinit(&toml);
 }
 

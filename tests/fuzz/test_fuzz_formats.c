@@ -70,7 +70,7 @@ static bool read_toml(const char *bytes, size_t length, rti_hash *hash) {
         walk_toml(&toml.entries[i].value, hash);
         for (int j = 0; j < i; j++) cr_assert_str_neq(toml.entries[i].key, toml.entries[j].key);
     }
-    for (int i = 0; i < toml.table_count; i++) rti_hash_add_text(hash, toml.tables[i]);
+    for (int i = 0; i < toml.table_count; i++) rti_hash_add_text(hash, toml.tables[i].name);
     rti_toml_deinit(&toml);
     return true;
 }
