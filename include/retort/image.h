@@ -21,13 +21,13 @@ typedef struct rt_conv {
 /* y[n,h,w,f] = act( b[f] + sum_{i,j,c} x[n, h s - p + i d, w s - p + j d, c] k[i,j,c,f] )
  *
  * Cross-correlation, as the field calls convolution. x (N,H,W,C), k (KH,KW,C/groups,F), b (F) or NULL ->
- * (N,H',W',F), H' = floor((H + 2 p - d (KH-1) - 1) / s) + 1. What lies outside x is 0. Filters
- * F/groups q ... see channels C/groups q ... of group q. `how` may be NULL; act is RT_ACT_NONE or
- * RT_ACT_RELU, which ride on the product, or any other.
+ * (N,H',W',F), H' = floor((H + 2 p - d (KH-1) - 1) / s) + 1. What lies outside x is 0 (and 0 times an
+ * infinite or NaN weight is NaN). Filters F/groups q ... see channels C/groups q ... of group q. `how` may be
+ * NULL; act is RT_ACT_NONE or RT_ACT_RELU, which ride on the product, or any other.
  * With dz = act'(z) dy: dk sums x dz over n, h, w; db sums dz; dx is the transposed convolution of dz.
  * Cost: 2 N H' W' KH KW (C/groups) F operations forward and for each gradient. Kept: nothing, with
- * activations other than relu the values ahead of them. RT_SHAPE, RT_VALUE (no kernel position fits,
- * groups that divide neither C nor F). */
+ * RT_ACT_GELU the values ahead of it. RT_SHAPE; RT_VALUE (no kernel position fits, groups that do not divide
+ * both C and F). */
 rt_tensor *rt_conv2d(rt_graph *g, rt_tensor *x, rt_tensor *k, rt_tensor *b, const rt_conv *how,
                      rt_activation act);
 

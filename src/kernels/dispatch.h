@@ -19,6 +19,7 @@ typedef struct rti_kernel_set {
     const char *name;
     const rti_loops *loops;
     rti_gemm_function *gemm;
+    const struct rti_conv_tiles *conv; /* conv_tiles.h */
 } rti_kernel_set;
 
 /* The set in use: the best that this processor can do, or what RETORT_ISA says if the processor can. */

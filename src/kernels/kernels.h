@@ -36,6 +36,32 @@ typedef struct rti_epilogue {
 void rti_gemm(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
               bool accumulate, const rti_epilogue *epilogue /* may be NULL */);
 
+/* ---- convolution -------------------------------------------------------------------------------
+ *
+ *   y[n][h][w][f] = sum over i, j, c of  x[n][h s - p + i d][w s - p + j d][c] k[i][j][c][f]
+ *
+ * x (N,H,W,C), k (KH,KW,C/groups,F), y (N,OH,OW,F), contiguous, channels last; outside x there are zeros.
+ * rti_conv_forward writes y; rti_conv_input_gradient, its transpose, dx from dy; rti_conv_kernel_gradient
+ * dk. Each adds to what is there with `accumulate`; the epilogue (NULL for none) is that of gemm, by the
+ * last axis of the result. scratch: rti_conv_scratch_bytes, aligned to 64 bytes, its content is
+ * garbage before and after. The order of every sum depends on the geometry alone, not on the threads. */
+typedef struct rti_convolution {
+    int64_t N, H, W, C;    /* x */
+    int64_t OH, OW, F;     /* y */
+    int64_t KH, KW;
+    int64_t stride, padding, dilation, groups;
+} rti_convolution;
+
+typedef enum rti_conv_pass { RTI_CONV_FORWARD, RTI_CONV_INPUT_GRADIENT, RTI_CONV_KERNEL_GRADIENT } rti_conv_pass;
+
+size_t rti_conv_scratch_bytes(const rti_convolution *c, rti_conv_pass pass);
+void rti_conv_forward(const rti_convolution *c, const rt_real *x, const rt_real *k, rt_real *y, bool accumulate,
+                      const rti_epilogue *epilogue, void *scratch);
+void rti_conv_input_gradient(const rti_convolution *c, const rt_real *dy, const rt_real *k, rt_real *dx,
+                             bool accumulate, const rti_epilogue *epilogue, void *scratch);
+void rti_conv_kernel_gradient(const rti_convolution *c, const rt_real *x, const rt_real *dy, rt_real *dk,
+                              bool accumulate, void *scratch);
+
 /* ---- element by element, contiguous arrays; out may be one of the inputs ---- */
 void rti_add(int64_t n, const rt_real *a, const rt_real *b, rt_real *out);
 void rti_sub(int64_t n, const rt_real *a, const rt_real *b, rt_real *out);

@@ -36,4 +36,10 @@ static inline rt_real rti_gelu_slope(rt_real x) {
     return erfc(-x * RTI_SQRT_HALF) / 2 + x * RTI_INVERSE_SQRT_TWO_PI * exp(-x * x / 2);
 }
 
+/* For ops whose product has relu done already. y = act(z) in place; then dz = act'(z) dy, told from y, or for
+ * gelu from z; untouched with RT_ACT_NONE. */
+void rti_act_forward(rt_activation act, int64_t count, rt_real *y);
+void rti_act_backward(rt_activation act, int64_t count, const rt_real *y, const rt_real *z, const rt_real *dy,
+                      rt_real *dz);
+
 #endif

@@ -30,57 +30,6 @@ static bool linear_shape(rt_graph *g, rti_node *n) {
     return rti_out(g, n, 2, (const int64_t[]){x->shape[0], w->shape[0]});
 }
 
-/* y = act(z) in place; relu has been done by gemm. */
-static void activate(rt_activation act, int64_t count, rt_real *y) {
-    switch (act) {
-    case RT_ACT_NONE:
-    case RT_ACT_RELU:
-        break;
-    case RT_ACT_LEAKY_RELU:
-        for (int64_t i = 0; i < count; i++) y[i] = rti_leaky_relu_value(y[i], (rt_real)RT_LEAKY_SLOPE);
-        break;
-    case RT_ACT_TANH:
-        for (int64_t i = 0; i < count; i++) y[i] = rti_tanh_value(y[i]);
-        break;
-    case RT_ACT_SIGMOID:
-        for (int64_t i = 0; i < count; i++) y[i] = rti_sigmoid_value(y[i]);
-        break;
-    case RT_ACT_SOFTPLUS:
-        for (int64_t i = 0; i < count; i++) y[i] = rti_softplus_value(y[i]);
-        break;
-    case RT_ACT_GELU:
-        for (int64_t i = 0; i < count; i++) y[i] = rti_gelu_value(y[i]);
-        break;
-    }
-}
-
-/* dz = act'(z) dy, told from y, or for gelu from z. */
-static void activate_backward(rt_activation act, int64_t count, const rt_real *y, const rt_real *z,
-                              const rt_real *dy, rt_real *dz) {
-    switch (act) {
-    case RT_ACT_NONE:
-        break;
-    case RT_ACT_RELU:
-        rti_relu_backward(count, y, dy, dz, false);
-        break;
-    case RT_ACT_LEAKY_RELU:
-        for (int64_t i = 0; i < count; i++) dz[i] = y[i] > 0 ? dy[i] : (rt_real)RT_LEAKY_SLOPE * dy[i];
-        break;
-    case RT_ACT_TANH:
-        for (int64_t i = 0; i < count; i++) dz[i] = dy[i] * rti_tanh_slope(y[i]);
-        break;
-    case RT_ACT_SIGMOID:
-        for (int64_t i = 0; i < count; i++) dz[i] = dy[i] * rti_sigmoid_slope(y[i]);
-        break;
-    case RT_ACT_SOFTPLUS:
-        for (int64_t i = 0; i < count; i++) dz[i] = dy[i] * rti_softplus_slope(y[i]);
-        break;
-    case RT_ACT_GELU:
-        for (int64_t i = 0; i < count; i++) dz[i] = dy[i] * rti_gelu_slope(z[i]);
-        break;
-    }
-}
-
 static void linear_forward(rt_graph *g, rti_node *n) {
     const rt_tensor *x = n->in[0], *w = n->in[1];
     rt_activation act = (rt_activation)n->a.i[0];
@@ -95,7 +44,7 @@ static void linear_forward(rt_graph *g, rti_node *n) {
         if (!n->saved) return;
         if (N * U > 0) memcpy(n->saved, y, (size_t)(N * U) * sizeof *y);
     }
-    activate(act, N * U, y);
+    rti_act_forward(act, N * U, y);
 }
 
 static void linear_backward(rt_graph *g, rti_node *n) {
@@ -106,7 +55,7 @@ static void linear_backward(rt_graph *g, rti_node *n) {
     if (act != RT_ACT_NONE) {
         rt_real *masked = rti_step_alloc(g, (size_t)(N * U) * sizeof *masked);
         if (!masked) return;
-        activate_backward(act, N * U, rt_real_data(y), n->saved, y->grad, masked);
+        rti_act_backward(act, N * U, rt_real_data(y), n->saved, y->grad, masked);
         dz = masked;
     }
     rti_grad dx = rti_grad_begin(g, n, 0);
