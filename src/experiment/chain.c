@@ -11,32 +11,73 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiment/pair.h"
 #include "experiment/plan_builder.h"
 #include "retort/alloc.h"
 #include "retort/rng.h"
 
 /* ---- is it possible? ---- */
 
-static rt_status check_method(const rti_builder *b, const rti_spec *spec, const rti_settings *settings,
-                              int dataset, rt_error *error) {
+static rt_status check_options(const rti_builder *b, const rti_spec *spec, const rti_settings *settings,
+                               int dataset, rt_error *error) {
     const rt_examples *examples = rt_dataset_train_examples(b->plan->datasets[dataset]);
     rt_error inner = {0};
     rt_status status = rt_method_check(rt_params_text(&settings->distill, "method"), &settings->distill,
                                        examples->classes, &inner);
-    if (status == RT_OK || status == RT_UNSUPPORTED) {
-        if (error && status != RT_OK) *error = inner;
-        return status;
-    }
+    if (status == RT_OK) return RT_OK;
+    if (status == RT_UNSUPPORTED) return rt_fail(error, status, "%s", inner.message);
     return rt_fail(error, status, "%s: [%s%s] %s", spec->path, spec->label[0] ? "compare." : "distill",
                    spec->label, inner.message);
 }
 
+/* What decides whether a method fits two networks: all but the strength of its terms. */
+static rt_status pair_id(const rti_pair *pair, int dataset, char id[RTI_HASH_TEXT], rt_error *error) {
+    rti_text text = RTI_TEXT_EMPTY;
+    const rt_params *options = &pair->settings->distill;
+    rti_text_printf(&text, "data %d\nstudent\n", dataset);
+    rti_params_append(&text, &pair->settings->student, NULL);
+    rti_text_printf(&text, "teachers %d\n", pair->teachers);
+    if (pair->teacher) rti_params_append(&text, pair->teacher, NULL);
+    for (int i = 0; i < options->count; i++) {
+        char value[RT_PARAM_TEXT_MAX * 6 + 8];
+        if (options->rows[i]->type == RT_PARAM_REAL && options->values[i].number != 0) continue;
+        rt_value_format(&options->values[i], value, sizeof value);
+        rti_text_printf(&text, "%s = %s\n", options->rows[i]->name, value);
+    }
+    rti_hash hash;
+    rti_hash_init(&hash, 0);
+    rti_hash_add(&hash, rti_text_string(&text), text.length);
+    rti_hash_finish_text(&hash, id);
+    bool failed = text.failed;
+    rti_text_deinit(&text);
+    return failed ? rt_fail(error, RT_MEMORY, "no memory for the plan") : RT_OK;
+}
+
+typedef struct check {
+    rti_builder *b;
+    int dataset;
+} check;
+
+static rt_status check_pair(void *context, const rti_pair *pair, rt_error *error) {
+    const check *c = context;
+    rti_builder *b = c->b;
+    char id[RTI_HASH_TEXT];
+    RT_TRY(pair_id(pair, c->dataset, id, error));
+    for (int i = 0; i < b->pair_count; i++)
+        if (!strcmp(b->pairs[i], id)) return RT_OK;
+    RT_TRY(rti_pair_check(pair, b->plan->datasets[c->dataset], error));
+    if (b->pair_count < RTI_NETWORKS_MAX) memcpy(b->pairs[b->pair_count++], id, sizeof id);
+    return RT_OK;
+}
+
 rt_status rti_lesson_check(rti_builder *b, const rti_spec *spec, const int value[],
                            const rti_settings *settings, rt_error *error) {
-    int dataset;
-    (void)value;
-    RT_TRY(rti_builder_data(b, &settings->data, &dataset, error));
-    return check_method(b, spec, settings, dataset, error);
+    check c = {.b = b};
+    RT_TRY(rti_builder_data(b, &settings->data, &c.dataset, error));
+    RT_TRY(check_options(b, spec, settings, c.dataset, error));
+    const char *method = rt_params_text(&settings->distill, "method");
+    if (!strcmp(method, "none") || rt_method_is_labels_only(method, &settings->distill)) return RT_OK;
+    return rti_pairs_each(spec, value, settings, check_pair, &c, error);
 }
 
 /* ---- teachers ---- */

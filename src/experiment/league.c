@@ -62,7 +62,7 @@ static rti_league_line line_of(const rti_summary *summary, int row) {
     const rti_row *r = &plan->rows[row];
     rti_league_line line = {.row = row, .cell = -1, .points = r->point_count, .reason = r->reason};
     rti_label_plain(r->spec->label, line.label, sizeof line.label);
-    int point = r->chosen >= 0 ? r->chosen : r->point_count == 1 ? 0 : -1;
+    int point = rti_row_chosen(plan, row, summary->records);
     if (point >= 0) line.cell = r->points[point].cell;
     if (line.cell < 0) return line;
     describe_point(r->spec, &r->points[point], line.chosen);
