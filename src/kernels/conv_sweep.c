@@ -255,8 +255,8 @@ static sweep forward(const rti_convolution *c) {
     };
 }
 
-void rti_conv_forward(const rti_convolution *c, const rt_real *x, const rt_real *k, rt_real *y, bool accumulate,
-                      const rti_epilogue *epilogue, void *scratch) {
+void rti_conv_forward(const rti_convolution *c, const rt_real *x, const rt_real *k, rt_real *y,
+                      bool accumulate, const rti_epilogue *epilogue, void *scratch) {
     sweep s = forward(c);
     s.in = x, s.k = k, s.out = y, s.accumulate = accumulate;
     if (epilogue) s.epilogue = *epilogue;

@@ -52,11 +52,13 @@ typedef struct rti_convolution {
     int64_t stride, padding, dilation, groups;
 } rti_convolution;
 
-typedef enum rti_conv_pass { RTI_CONV_FORWARD, RTI_CONV_INPUT_GRADIENT, RTI_CONV_KERNEL_GRADIENT } rti_conv_pass;
+typedef enum rti_conv_pass {
+    RTI_CONV_FORWARD, RTI_CONV_INPUT_GRADIENT, RTI_CONV_KERNEL_GRADIENT
+} rti_conv_pass;
 
 size_t rti_conv_scratch_bytes(const rti_convolution *c, rti_conv_pass pass);
-void rti_conv_forward(const rti_convolution *c, const rt_real *x, const rt_real *k, rt_real *y, bool accumulate,
-                      const rti_epilogue *epilogue, void *scratch);
+void rti_conv_forward(const rti_convolution *c, const rt_real *x, const rt_real *k, rt_real *y,
+                      bool accumulate, const rti_epilogue *epilogue, void *scratch);
 void rti_conv_input_gradient(const rti_convolution *c, const rt_real *dy, const rt_real *k, rt_real *dx,
                              bool accumulate, const rti_epilogue *epilogue, void *scratch);
 void rti_conv_kernel_gradient(const rti_convolution *c, const rt_real *x, const rt_real *dy, rt_real *dk,

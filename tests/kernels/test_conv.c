@@ -96,9 +96,9 @@ static void to_k(void *context, int64_t x, int64_t k, int64_t y) {
 
 static const char *text(const rti_convolution *c) {
     static char buffer[200];
-    snprintf(buffer, sizeof buffer, "x %dx%dx%dx%d y %dx%dx%d k %dx%d stride %d padding %d dilation %d groups %d",
-             (int)c->N, (int)c->H, (int)c->W, (int)c->C, (int)c->OH, (int)c->OW, (int)c->F, (int)c->KH,
-             (int)c->KW, (int)c->stride, (int)c->padding, (int)c->dilation, (int)c->groups);
+    snprintf(buffer, sizeof buffer, "x %dx%dx%dx%d y %dx%dx%d k %dx%d stride %d padding %d "
+             "dilation %d groups %d", (int)c->N, (int)c->H, (int)c->W, (int)c->C, (int)c->OH, (int)c->OW, (int)c->F,
+             (int)c->KH, (int)c->KW, (int)c->stride, (int)c->padding, (int)c->dilation, (int)c->groups);
     return buffer;
 }
 
@@ -116,8 +116,8 @@ static void scratch_free(const rti_convolution *c, rti_conv_pass pass, unsigned 
     free(scratch);
 }
 
-static void run_pass(const rti_convolution *c, rti_conv_pass pass, const array *x, const array *k, const array *y,
-                     bool accumulate, const rti_epilogue *epilogue) {
+static void run_pass(const rti_convolution *c, rti_conv_pass pass, const array *x, const array *k,
+                     const array *y, bool accumulate, const rti_epilogue *epilogue) {
     void *scratch = scratch_new(c, pass);
     if (pass == RTI_CONV_FORWARD) rti_conv_forward(c, x->x, k->x, y->x, accumulate, epilogue, scratch);
     if (pass == RTI_CONV_INPUT_GRADIENT)
@@ -256,7 +256,8 @@ Test(conv, passes_are_transposes_of_each_other) {
     for (int i = 0; i < OF_NETWORKS; i++) {
         rti_convolution c = of_networks[i];
         cr_assert(complete(&c));
-        array x = array_new(x_count(&c), true), k = array_new(k_count(&c), true), y = array_new(y_count(&c), true),
+        array x = array_new(x_count(&c), true), k = array_new(k_count(&c), true),
+              y = array_new(y_count(&c), true),
               to[3] = {array_new(y_count(&c), false), array_new(x_count(&c), false),
                        array_new(k_count(&c), false)};
         for (int s = 0; s < SETS; s++) {
@@ -266,8 +267,9 @@ Test(conv, passes_are_transposes_of_each_other) {
             run_pass(&c, RTI_CONV_INPUT_GRADIENT, &to[1], &k, &y, false, NULL);
             run_pass(&c, RTI_CONV_KERNEL_GRADIENT, &x, &to[2], &y, false, NULL);
             const double value = dot(&y, &to[0]), scale = sqrt(dot(&y, &y) * dot(&to[0], &to[0]));
-            cr_assert(fabs(value - dot(&x, &to[1])) <= 4 * EPSILON * scale, "%s: dx of %s", set_names[s], text(&c));
-            cr_assert(fabs(value - dot(&k, &to[2])) <= 4 * EPSILON * scale, "%s: dk of %s", set_names[s], text(&c));
+            const double dx_off = fabs(value - dot(&x, &to[1])), dk_off = fabs(value - dot(&k, &to[2]));
+            cr_assert(dx_off <= 4 * EPSILON * scale, "%s: dx of %s", set_names[s], text(&c));
+            cr_assert(dk_off <= 4 * EPSILON * scale, "%s: dk of %s", set_names[s], text(&c));
         }
         array_free(&x), array_free(&k), array_free(&y);
         for (int pass = 0; pass < 3; pass++) array_free(&to[pass]);
@@ -280,7 +282,8 @@ Test(conv, bits_do_not_depend_on_threads_and_no_memory_is_taken) {
     for (int i = 0; i < OF_NETWORKS; i++) {
         rti_convolution c = of_networks[i];
         cr_assert(complete(&c));
-        array x = array_new(x_count(&c), true), k = array_new(k_count(&c), true), y = array_new(y_count(&c), true);
+        array x = array_new(x_count(&c), true), k = array_new(k_count(&c), true),
+              y = array_new(y_count(&c), true);
         const int64_t count[3] = {y_count(&c), x_count(&c), k_count(&c)};
         for (int s = 0; s < SETS; s++) {
             if (!rti_kernels_named(set_names[s])) continue;
@@ -291,8 +294,8 @@ Test(conv, bits_do_not_depend_on_threads_and_no_memory_is_taken) {
                     array *to = t == 0 ? &first : &again;
                     rt_threads_set(threads[t]);
                     const size_t calls = rt_alloc_stats_get().calls;
-                    run_pass(&c, (rti_conv_pass)pass, pass == 1 ? to : &x, pass == 2 ? to : &k, pass == 0 ? to : &y,
-                             false, NULL);
+                    run_pass(&c, (rti_conv_pass)pass, pass == 1 ? to : &x, pass == 2 ? to : &k,
+                             pass == 0 ? to : &y, false, NULL);
                     cr_assert_eq(rt_alloc_stats_get().calls, calls);
                     cr_assert(t == 0 || memcmp(first.x, again.x, (size_t)count[pass] * sizeof *first.x) == 0,
                               "%s, pass %d, %d threads: other bits for %s", set_names[s], pass, threads[t],
