@@ -437,8 +437,8 @@ static rt_status fail_key(const rti_spec *spec, const char *key, rt_error *error
     int line = -1;
     static const int first[RTI_AXES_MAX];
     chooser_value(spec, first, key, &line);
+    if (line >= 0) return rti_spec_fail(spec, key, line, error, message);
     rti_spec_shown(spec, key, shown);
-    if (line >= 0) return rti_spec_fail(spec, shown, line, error, message);
     return rt_fail(error, RT_SPEC, "%s: %s: %s", spec->path, shown, message);
 }
 

@@ -11,8 +11,9 @@
 
 rt_status rti_spec_fail(const rti_spec *spec, const char *key, int line, rt_error *error,
                         const char *message) {
-    char where[RTI_WHERE_MAX];
-    return rt_fail(error, RT_SPEC, "%s: %s: %s", rti_spec_where(spec, key, line, where), key, message);
+    char where[RTI_WHERE_MAX], shown[2 * RTI_KEY_MAX];
+    rti_spec_shown(spec, key, shown);
+    return rt_fail(error, RT_SPEC, "%s: %s: %s", rti_spec_where(spec, shown, line, where), shown, message);
 }
 
 /* ---- values ---- */

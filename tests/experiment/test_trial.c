@@ -225,3 +225,40 @@ Test(trial, damaged_checkpoints_and_results_are_not_believed) {
     rti_plan_deinit(&plan);
     rti_plan_deinit(&other);
 }
+
+/* The driver, asked directly for two epochs of a schedule of four, ends with the same weights. */
+Test(trial, a_teacher_that_stops_early_has_the_bits_of_that_epoch) {
+    const char *early[] = {"teacher.epochs=4", "teacher.stop_epoch=2", "teacher.optimizer.schedule=linear"};
+    make(&plan, "a", early, 3);
+    run_whole(&plan, 0);
+    rti_record record;
+    cr_assert_eq(rti_record_read(&plan, 0, &record, &error), RT_OK);
+    cr_assert_eq(record.state, RTI_DONE, "%s", record.failure);
+    cr_assert_eq(record.epochs, 2);
+    cr_assert_gt(record.rows[1].lr, 0.4 * record.rows[0].lr); /* not the end of a schedule of two */
+    rti_record_deinit(&record);
+
+    const rt_params *rows = rti_trial_network(&plan.trials[0]);
+    rt_params none;
+    rt_params_init(&none, NULL, 0);
+    rt_model *model = rti_trial_model(&plan, 0, &error), *loaded = rti_trial_model(&plan, 0, &error);
+    rt_distiller_config config = {.student = model, .method = "none", .options = &none,
+                                  .transfer = rti_trial_part(&plan, 0), .batch = 20,
+                                  .seed = plan.trials[0].seed, .epochs = 4, .training = rows,
+                                  .prefix = "optimizer."};
+    rt_distiller *distiller = rt_distiller_new(&config, &error);
+    cr_assert(distiller, "%s", error.message);
+    rt_epoch_report report;
+    for (int e = 0; e < 2; e++) cr_assert_eq(rt_distiller_epoch(distiller, &report, &error), RT_OK);
+    char directory[RTI_PATH_MAX], path[RTI_PATH_MAX + 32], by_hand[33], on_disk[33];
+    rti_trial_directory(&plan, 0, directory, sizeof directory);
+    snprintf(path, sizeof path, "%s/weights.safetensors", directory);
+    cr_assert_eq(rt_model_load(loaded, path, &error), RT_OK, "%s", error.message);
+    rt_model_hash(model, by_hand);
+    rt_model_hash(loaded, on_disk);
+    cr_assert_str_eq(by_hand, on_disk);
+    rt_distiller_free(distiller);
+    rt_model_free(model);
+    rt_model_free(loaded);
+    rti_plan_deinit(&plan);
+}

@@ -100,6 +100,7 @@ Test(toml, keys_and_tables) {
            "fruit.apple.color=1;fruit.apple.texture.smooth=true;");
     expect("\"\xC3\xA9\" = 1\n\"a\\u0041\" = 2", "\xC3\xA9=1;aA=2;");
     expect("[sweep]\n\"a.b\" = 1\n\"a.c\" = 2", "sweep.a.b=1;sweep.a.c=2;");
+    expect("[a]\nx = {y = 1}\n[a.\"b+c\"]\n\"d.e\" = 1\n[ a . 'f' ]\ng = 2\n", "a.x.y=1;a.b+c.d.e=1;a.f.g=2;");
 }
 
 Test(toml, places_and_tables_are_kept) {
@@ -117,6 +118,7 @@ Test(toml, places_and_tables_are_kept) {
     cr_assert_str_eq(toml.tables[0].name, "one");
     cr_assert_str_eq(toml.tables[1].name, "two.three");
     cr_assert_str_eq(toml.tables[2].name, "two.three.e");
+    cr_assert(toml.tables[0].line == 2 && toml.tables[1].line == 3 && toml.tables[2].line == 8);
     rti_toml_deinit(&toml);
 }
 
