@@ -3,6 +3,7 @@
  * W (units, D) and b (units) are the parameters "<name>.weight" and "<name>.bias". Bias and activation ride
  * on the product (rt_linear), unless somebody asked for what is ahead of the activation. */
 #include <stdio.h>
+#include <string.h>
 
 #include "nn/model.h"
 
@@ -19,6 +20,8 @@ static void linear_init(rt_model *model, const rti_layer *layer, uint64_t seed) 
     const rti_linear *l = &layer->linear;
     rti_layer_draw(model, layer, l->init, l->init_std, rti_product(layer->in_ndim, layer->in), layer->out[0],
                    seed);
+    if (!l->bias || !l->zero_bias) return;
+    memset(model->parameters[layer->parameter + 1].tensor.data, 0, (size_t)layer->out[0] * sizeof(rt_real));
 }
 
 static int64_t linear_multiply_adds(const rti_layer *layer) {

@@ -158,6 +158,17 @@ static void write_options(rt_model *m, const rt_params *own) {
     }
 }
 
+/* What a layer can not take is said together with what the model was asked to be. */
+static rt_status build(rt_model *m, const rt_params *own, rt_error *error) {
+    const rt_status status = m->kind->build(m, own, error);
+    if (status != RT_SPEC) return status;
+    rt_tensor example = {.ndim = m->input_ndim};
+    char text[RT_SHAPE_TEXT];
+    memcpy(example.shape, m->input_shape, sizeof example.shape);
+    return rt_fail_in(error, status, "The model \"%s\" for examples %s", m->kind->name,
+                      rt_shape_text(&example, text));
+}
+
 rt_model *rti_model_plan(const rti_model_kind *kind, const rt_params *options, int input_ndim,
                          const int64_t input_shape[], int64_t classes, rt_error *error) {
     rt_model *m = rt_alloc_zero(1, sizeof *m);
@@ -169,7 +180,7 @@ rt_model *rti_model_plan(const rti_model_kind *kind, const rt_params *options, i
     m->from = RTI_NO_LAYER;
     rt_params own;
     if (set_problem(m, input_ndim, input_shape, classes, error) != RT_OK ||
-        own_options(kind, options, &own, error) != RT_OK || kind->build(m, &own, error) != RT_OK) {
+        own_options(kind, options, &own, error) != RT_OK || build(m, &own, error) != RT_OK) {
         rt_model_free(m);
         return NULL;
     }

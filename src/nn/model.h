@@ -48,6 +48,7 @@ typedef struct rti_linear {
     rt_activation activation;
     rti_init init;
     double init_std;
+    bool zero_bias;                   /* whatever the law says about biases */
 } rti_linear;
 
 typedef struct rti_dropout_layer {

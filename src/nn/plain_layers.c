@@ -93,15 +93,9 @@ const rti_layer_kind rti_layer_channels_last = {.name = "channels-last", .forwar
 rt_status rti_model_add_channels_last(rt_model *model, rt_error *error) {
     rti_layer *layer = rti_model_add_layer(model, &rti_layer_channels_last, "image", error);
     if (!layer) return RT_MEMORY;
-    if (layer->in_ndim != 2 && layer->in_ndim != 3) {
-        rt_tensor in = {.ndim = layer->in_ndim};
-        char text[RT_SHAPE_TEXT];
-        memcpy(in.shape, layer->in, sizeof in.shape);
+    if (layer->in_ndim != 2 && layer->in_ndim != 3)
         return rt_fail(error, RT_SPEC,
-                       "The model \"%s\" is for images (channels, height, width); these examples are %s. "
-                       "\"mlp\" takes any shape.",
-                       model->kind->name, rt_shape_text(&in, text));
-    }
+                       "It needs images (channels, height, width); \"mlp\" takes examples of any shape.");
     const bool flat = layer->in_ndim == 2;
     layer->out[0] = layer->in[flat ? 0 : 1];
     layer->out[1] = layer->in[flat ? 1 : 2];

@@ -314,7 +314,7 @@ Test(model, refusals_say_what_is_wrong) {
     cr_assert_null(rt_mlp_new(3, (const int64_t[]){5, 0, 2}, 1, &error));
     cr_assert_null(rt_mlp_new(2, (const int64_t[]){5, 0}, 1, &error));
     int count = -1;
-    cr_assert_null(rt_model_rows("cnn", &count));
+    cr_assert_null(rt_model_rows("perceptron", &count));
     cr_assert_eq(count, 0);
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }

@@ -155,7 +155,7 @@ Test(model_file, lying_metadata_is_refused) {
         int at;
         const char *value, *says;
     } lies[] = {
-        {1, "cnn", "kind of model \"cnn\""},
+        {1, "perceptron", "kind of model \"perceptron\""},
         {1, "", "kind of model"},
         {3, "hidden = [0]\n", "1 ... 65536"},
         {3, "hidden = [99999999999]\n", "65536"},

@@ -17,8 +17,10 @@ Test(taps, of_an_mlp_are_its_hidden_layers) {
     cr_assert_null(rt_model_stage(m, 2));
     cr_assert_str_eq(rt_model_penultimate(m), "fc2");
     cr_assert_eq(rt_model_taps(m), 3);
-    static const struct { const char *name; int64_t width; } places[] = {
-        {"fc1", 7}, {"fc2.pre", 4}, {"fc3", 3}, {"fc3.pre", 3}};
+    static const struct {
+        const char *name;
+        int64_t width;
+    } places[] = {{"fc1", 7}, {"fc2.pre", 4}, {"fc3", 3}, {"fc3.pre", 3}};
     for (int i = 0; i < 4; i++) {
         int ndim;
         int64_t shape[RT_MAX_DIMS];
