@@ -82,6 +82,26 @@ bool rti_all_finite(int64_t n, const rt_real *x);
 /* out[j] (+)= sum_i x[i][j] of a (rows, columns) array: the gradient of a bias. */
 void rti_column_sums(int64_t rows, int64_t columns, const rt_real *x, rt_real *out, bool accumulate);
 
+/* ---- batch normalisation of x (rows, C), with one number per channel each:
+ *
+ *   forward    y = act((x - mean) factor + bias + residual)
+ *   backward   dx (+)= factor dz - level - slope (x - mean),  dz = dy where y > 0
+ *
+ * y NULL: no relu, dz = dy. dz, when it is not NULL, receives what goes to the residual. */
+typedef struct rti_norm {
+    const rt_real *mean, *factor, *bias, *level, *slope; /* (C) */
+} rti_norm;
+size_t rti_norm_scratch_bytes(int64_t rows, int64_t C);
+void rti_norm_statistics(int64_t rows, int64_t C, const rt_real *x, double *mean, double *variance,
+                         double *scratch); /* of a population; rows >= 1 */
+void rti_norm_forward(int64_t rows, int64_t C, const rti_norm *norm, const rt_real *x, const rt_real *residual,
+                      bool relu, rt_real *y);
+void rti_norm_sums(int64_t rows, int64_t C, const rti_norm *norm, const rt_real *x, const rt_real *y,
+                   const rt_real *dy, double *sum /* of dz */, double *product /* of dz (x - mean) */,
+                   double *scratch);
+void rti_norm_backward(int64_t rows, int64_t C, const rti_norm *norm, const rt_real *x, const rt_real *y,
+                       const rt_real *dy, rt_real *dx, bool accumulate, rt_real *dz, bool accumulate_dz);
+
 /* ---- dropout: element i is kept when 16 random bits of the stream, at position i, are at least
  * t = round(rate * 65536); kept ones are multiplied by 65536 / (65536 - t). The mask is a function of
  * (stream, i), so backward draws it again and nothing is stored. 0 <= rate < 1. ---- */

@@ -39,6 +39,14 @@ typedef struct rti_loops {
     void (*sgd)(int64_t n, const rti_sgd *c, rt_real *p, const rt_real *g, rt_real *v);
     void (*adam)(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v);
     void (*bytes_to_real)(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out);
+    void (*norm_moments)(int64_t rows, int64_t C, const rt_real *x, const rt_real *shift, double *sums,
+                         double *squares);
+    void (*norm_forward)(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *residual,
+                         bool relu, rt_real *y);
+    void (*norm_sums)(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *y,
+                      const rt_real *dy, double *sums, double *products);
+    void (*norm_backward)(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *y,
+                          const rt_real *dy, rt_real *dx, bool accumulate, rt_real *out, bool accumulate_out);
 } rti_loops;
 
 extern const rti_loops rti_loops_portable, rti_loops_avx2, rti_loops_avx512;

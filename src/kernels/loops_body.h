@@ -106,13 +106,13 @@ static bool all_finite(int64_t n, const rt_real *x) {
 /* Row after row into double accumulators, a strip of columns at a time. */
 static void column_sums(int64_t rows, int64_t columns, int64_t stride, const rt_real *x, rt_real *out,
                         bool accumulate) {
-    enum { STRIP = 64 };
-    for (int64_t j = 0; j < columns; j += STRIP) {
-        int width = columns - j < STRIP ? (int)(columns - j) : STRIP;
-        double acc[STRIP] = {0};
-        if (width == STRIP)
+    enum { WIDE = 64 };
+    for (int64_t j = 0; j < columns; j += WIDE) {
+        int width = columns - j < WIDE ? (int)(columns - j) : WIDE;
+        double acc[WIDE] = {0};
+        if (width == WIDE)
             for (int64_t i = 0; i < rows; i++)
-                for (int l = 0; l < STRIP; l++) acc[l] += (double)x[i * stride + j + l];
+                for (int l = 0; l < WIDE; l++) acc[l] += (double)x[i * stride + j + l];
         else
             for (int64_t i = 0; i < rows; i++)
                 for (int l = 0; l < width; l++) acc[l] += (double)x[i * stride + j + l];
@@ -200,7 +200,10 @@ static void bytes_to_real(int64_t n, const uint8_t *bytes, rt_real factor, rt_re
     for (int64_t i = 0; i < n; i++) out[i] = (rt_real)bytes[i] * factor + shift;
 }
 
+#include "kernels/norm_body.h"
+
 const rti_loops LOOPS_TABLE = {
-    add, sub, mul,        scale,       axpy,    fill, relu, relu_backward,
-    sum, dot, all_finite, column_sums, dropout, sgd,  adam, bytes_to_real,
+    add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
+    sum,          dot,          all_finite, column_sums, dropout,   sgd,  adam, bytes_to_real,
+    norm_moments, norm_forward, norm_sums,  norm_backward,
 };
