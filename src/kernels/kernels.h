@@ -94,8 +94,8 @@ typedef struct rti_norm {
 size_t rti_norm_scratch_bytes(int64_t rows, int64_t C);
 void rti_norm_statistics(int64_t rows, int64_t C, const rt_real *x, double *mean, double *variance,
                          double *scratch); /* of a population; rows >= 1 */
-void rti_norm_forward(int64_t rows, int64_t C, const rti_norm *norm, const rt_real *x, const rt_real *residual,
-                      bool relu, rt_real *y);
+void rti_norm_forward(int64_t rows, int64_t C, const rti_norm *norm, const rt_real *x,
+                      const rt_real *residual, bool relu, rt_real *y);
 void rti_norm_sums(int64_t rows, int64_t C, const rti_norm *norm, const rt_real *x, const rt_real *y,
                    const rt_real *dy, double *sum /* of dz */, double *product /* of dz (x - mean) */,
                    double *scratch);

@@ -41,8 +41,8 @@ typedef struct rti_loops {
     void (*bytes_to_real)(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out);
     void (*norm_moments)(int64_t rows, int64_t C, const rt_real *x, const rt_real *shift, double *sums,
                          double *squares);
-    void (*norm_forward)(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *residual,
-                         bool relu, rt_real *y);
+    void (*norm_forward)(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x,
+                         const rt_real *residual, bool relu, rt_real *y);
     void (*norm_sums)(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *y,
                       const rt_real *dy, double *sums, double *products);
     void (*norm_backward)(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *y,

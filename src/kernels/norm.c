@@ -79,8 +79,8 @@ static void forward_chunk(void *context, int64_t task) {
                            j->to + at);
 }
 
-void rti_norm_forward(int64_t rows, int64_t C, const rti_norm *norm, const rt_real *x, const rt_real *residual,
-                      bool relu, rt_real *y) {
+void rti_norm_forward(int64_t rows, int64_t C, const rti_norm *norm, const rt_real *x,
+                      const rt_real *residual, bool relu, rt_real *y) {
     job j = {.rows = rows, .C = C, .norm = norm, .x = x, .residual = residual, .relu = relu, .to = y};
     run(&j, forward_chunk);
 }
@@ -88,7 +88,8 @@ void rti_norm_forward(int64_t rows, int64_t C, const rti_norm *norm, const rt_re
 static void sums_chunk(void *context, int64_t task) {
     CHUNK_OF;
     double *sums = j->scratch + 2 * task * j->C;
-    j->loops->norm_sums(rows, j->C, j->norm, j->x + at, j->y ? j->y + at : NULL, j->dy + at, sums, sums + j->C);
+    j->loops->norm_sums(rows, j->C, j->norm, j->x + at, j->y ? j->y + at : NULL, j->dy + at, sums,
+                        sums + j->C);
 }
 
 void rti_norm_sums(int64_t rows, int64_t C, const rti_norm *norm, const rt_real *x, const rt_real *y,

@@ -52,8 +52,8 @@ STRIP_FUNCTION forward_strip(const int width, int64_t first, int64_t rows, int64
     }
 }
 
-static void norm_forward(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *residual,
-                         bool relu_too, rt_real *y) {
+static void norm_forward(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x,
+                         const rt_real *residual, bool relu_too, rt_real *y) {
     OVER_STRIPS(forward_strip, n, x, residual, relu_too, y)
 }
 
@@ -108,6 +108,7 @@ STRIP_FUNCTION backward_strip(const int width, int64_t first, int64_t rows, int6
 }
 
 static void norm_backward(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *y,
-                          const rt_real *dy, rt_real *dx, bool accumulate, rt_real *out, bool accumulate_out) {
+                          const rt_real *dy, rt_real *dx, bool accumulate, rt_real *out,
+                          bool accumulate_out) {
     OVER_STRIPS(backward_strip, n, x, y, dy, dx, accumulate, out, accumulate_out)
 }

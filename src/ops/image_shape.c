@@ -56,7 +56,8 @@ static void channels_last_backward(rt_graph *g, rti_node *n) {
     rti_row_major(4, n->out->shape, stride);
     back[0] = stride[0], back[1] = stride[3], back[2] = stride[1], back[3] = stride[2];
     rti_row_major(4, n->in[0]->shape, stride);
-    (dx.accumulate ? rti_add_strided : rti_copy_strided)(4, n->in[0]->shape, n->out->grad, back, dx.data, stride);
+    (dx.accumulate ? rti_add_strided : rti_copy_strided)(4, n->in[0]->shape, n->out->grad, back, dx.data,
+                                                         stride);
 }
 
 CASE_FUNCTION(channels_last_plain, rt_channels_last(g, x))
@@ -76,7 +77,9 @@ const rti_op rti_op_channels_last = {
 };
 RTI_REGISTER(op, channels_last)
 
-rt_tensor *rt_channels_last(rt_graph *g, rt_tensor *x) { return rti_apply1(g, &rti_op_channels_last, x, NULL); }
+rt_tensor *rt_channels_last(rt_graph *g, rt_tensor *x) {
+    return rti_apply1(g, &rti_op_channels_last, x, NULL);
+}
 
 /* ---- pad2d: i[0] ... i[3] top, bottom, left, right; f[0] the value ---- */
 
@@ -137,7 +140,8 @@ static bool upsample_shape(rt_graph *g, rti_node *n) {
     const rt_tensor *x = n->in[0];
     if (!wants_image(g, n)) return false;
     if (n->a.i[0] < 1 || n->a.i[1] < 1 || x->shape[1] < 1 || x->shape[2] < 1)
-        return rti_op_fail(g, n, RT_VALUE, "to %lld x %lld pixels", (long long)n->a.i[0], (long long)n->a.i[1]);
+        return rti_op_fail(g, n, RT_VALUE, "to %lld x %lld pixels", (long long)n->a.i[0],
+                           (long long)n->a.i[1]);
     return rti_out(g, n, 4, (const int64_t[]){x->shape[0], n->a.i[0], n->a.i[1], x->shape[3]});
 }
 
@@ -210,7 +214,8 @@ static void add_relu_backward(rt_graph *g, rti_node *n) {
     for (int i = 0; i < 2; i++) {
         const rti_grad d = rti_grad_begin(g, n, i);
         if (d.data)
-            rti_relu_backward(rt_tensor_count(n->out), rt_real_data(n->out), n->out->grad, d.data, d.accumulate);
+            rti_relu_backward(rt_tensor_count(n->out), rt_real_data(n->out), n->out->grad, d.data,
+                              d.accumulate);
     }
 }
 
@@ -229,4 +234,6 @@ const rti_op rti_op_add_relu = {
 };
 RTI_REGISTER(op, add_relu)
 
-rt_tensor *rt_add_relu(rt_graph *g, rt_tensor *a, rt_tensor *b) { return rti_apply2(g, &rti_op_add_relu, a, b, NULL); }
+rt_tensor *rt_add_relu(rt_graph *g, rt_tensor *a, rt_tensor *b) {
+    return rti_apply2(g, &rti_op_add_relu, a, b, NULL);
+}

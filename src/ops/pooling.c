@@ -42,8 +42,8 @@ static bool pool_shape(rt_graph *g, rti_node *n) {
     for (int i = 0; i < 2; i++) {
         const int64_t room = x->shape[1 + i] + 2 * a[2] - a[0];
         if (room < 0)
-            return rti_op_fail(g, n, RT_SHAPE, "a window of %lld does not fit on %lld pixels", (long long)a[0],
-                               (long long)x->shape[1 + i]);
+            return rti_op_fail(g, n, RT_SHAPE, "a window of %lld does not fit on %lld pixels",
+                               (long long)a[0], (long long)x->shape[1 + i]);
         shape[1 + i] = room / a[1] + 1;
     }
     return rti_out(g, n, 4, shape);
@@ -129,8 +129,8 @@ static void max_backward(rt_graph *g, rti_node *n) {
 /* ---- mean: windows divide by their whole area, cells by the pixels in them ---- */
 
 static rt_real share(const rti_attributes *a, window rows, window columns) {
-    const int64_t area = a->i[0] ? a->i[0] * a->i[0] : (rows.end - rows.begin) * (columns.end - columns.begin);
-    return (rt_real)(1.0 / (double)area);
+    const int64_t pixels = (rows.end - rows.begin) * (columns.end - columns.begin);
+    return (rt_real)(1.0 / (double)(a->i[0] ? a->i[0] * a->i[0] : pixels));
 }
 
 static void mean_image(void *context, int64_t image) {
@@ -179,7 +179,18 @@ static void mean_backward(rt_graph *g, rti_node *n) {
 
 /* ---- the four ops ---- */
 
-static rt_tensor *turned(rt_graph *g, rt_tensor *x) { return rt_transpose(g, rt_transpose(g, x, 1, 2), 0, 3); }
+static rt_tensor *turned(rt_graph *g, rt_tensor *x) {
+    return rt_transpose(g, rt_transpose(g, x, 1, 2), 0, 3);
+}
+
+/* x plus numbers that lie far apart, so that small changes of x make no other winner. */
+static rt_tensor *apart(rt_graph *g, rt_tensor *x) {
+    rt_tensor *far = x ? rt_graph_tensor(g, RT_DTYPE_REAL, x->ndim, x->shape) : NULL;
+    if (!far) return NULL;
+    const int64_t count = rt_tensor_count(far);
+    for (int64_t i = 0; i < count; i++) rt_real_data(far)[i] = (rt_real)(3 * (i * 29 % 127) % 127);
+    return rt_add(g, x, far);
+}
 
 #define CASE_FUNCTION(name, expression)                                                             \
     static rt_tensor *name(rt_graph *g, rt_tensor *const in[], const void *context) {               \
@@ -188,9 +199,9 @@ static rt_tensor *turned(rt_graph *g, rt_tensor *x) { return rt_transpose(g, rt_
         return expression;                                                                          \
     }
 
-CASE_FUNCTION(max_plain, rt_max_pool2d(g, x, 2, 2, 0))
-CASE_FUNCTION(max_overlapping, rt_max_pool2d(g, x, 3, 2, 1))
-CASE_FUNCTION(max_turned, rt_max_pool2d(g, turned(g, x), 2, 1, 0))
+CASE_FUNCTION(max_plain, rt_max_pool2d(g, apart(g, x), 2, 2, 0))
+CASE_FUNCTION(max_overlapping, rt_max_pool2d(g, apart(g, x), 3, 2, 1))
+CASE_FUNCTION(max_turned, rt_max_pool2d(g, turned(g, apart(g, x)), 2, 1, 0))
 static const rt_gradcheck_case max_pool2d_cases[] = {
     {.name = "max_pool2d 2 stride 2", .function = max_plain, .inputs = 1, .input = {{4, {2, 4, 5, 3}}}},
     {.name = "max_pool2d 3 stride 2 padded", .function = max_overlapping, .inputs = 1,
@@ -231,9 +242,12 @@ rt_tensor *rt_avg_pool2d(rt_graph *g, rt_tensor *x, int size, int stride, int pa
     return rti_apply1(g, &rti_op_avg_pool2d, x, &(rti_attributes){.i = {size ? size : -1, stride, padding}});
 }
 
-CASE_FUNCTION(adaptive_max, rt_adaptive_max_pool2d(g, x, 2, 3))
+CASE_FUNCTION(adaptive_max, rt_adaptive_max_pool2d(g, apart(g, x), 2, 3))
+CASE_FUNCTION(adaptive_max_turned, rt_adaptive_max_pool2d(g, turned(g, apart(g, x)), 1, 2))
 static const rt_gradcheck_case adaptive_max_pool2d_cases[] = {
     {.name = "adaptive_max_pool2d", .function = adaptive_max, .inputs = 1, .input = {{4, {2, 5, 4, 2}}}},
+    {.name = "adaptive_max_pool2d of a view", .function = adaptive_max_turned, .inputs = 1,
+     .input = {{4, {2, 3, 3, 2}}}},
 };
 const rti_op rti_op_adaptive_max_pool2d = {
     .name = "adaptive_max_pool2d", .arity = 1, .differentiable = 1,
@@ -319,7 +333,8 @@ CASE_FUNCTION(global_plain, rt_global_avg_pool(g, x))
 CASE_FUNCTION(global_turned, rt_global_avg_pool(g, turned(g, x)))
 static const rt_gradcheck_case global_avg_pool_cases[] = {
     {.name = "global_avg_pool", .function = global_plain, .inputs = 1, .input = {{4, {2, 3, 2, 3}}}},
-    {.name = "global_avg_pool of a view", .function = global_turned, .inputs = 1, .input = {{4, {2, 3, 2, 3}}}},
+    {.name = "global_avg_pool of a view", .function = global_turned, .inputs = 1,
+     .input = {{4, {2, 3, 2, 3}}}},
 };
 const rti_op rti_op_global_avg_pool = {
     .name = "global_avg_pool", .arity = 1, .differentiable = 1,
@@ -329,4 +344,6 @@ const rti_op rti_op_global_avg_pool = {
 };
 RTI_REGISTER(op, global_avg_pool)
 
-rt_tensor *rt_global_avg_pool(rt_graph *g, rt_tensor *x) { return rti_apply1(g, &rti_op_global_avg_pool, x, NULL); }
+rt_tensor *rt_global_avg_pool(rt_graph *g, rt_tensor *x) {
+    return rti_apply1(g, &rti_op_global_avg_pool, x, NULL);
+}
