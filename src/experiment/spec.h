@@ -3,7 +3,8 @@
  *   written.c   values as they stand in the file, before anybody knows which row they belong to
  *   spec.c      the file and the command line
  *   compare.c   the rows of [compare]
- *   resolve.c   typed settings of one point of the grid */
+ *   resolve.c   typed settings of one point of the grid
+ *   rows.c      the tables these are made of, and their canonical text */
 #ifndef RTI_SPEC_H
 #define RTI_SPEC_H
 
@@ -65,6 +66,15 @@ rt_status rti_spec_key_is_list(const rti_spec *spec, const char *key, bool *is_l
 /* "set = "digits"" and so on, one row per line, sorted by name, without the rows named in `skip`
  * (NULL-terminated; may be NULL) and without empty texts. */
 void rti_params_append(rti_text *out, const rt_params *p, const char *const skip[]);
+
+/* ---- rows.c ---- */
+
+/* Fresh tables. `own`: the section's own rows (rti_teacher_rows, rti_assistant_rows), or none. */
+void rti_network_table(rt_params *p, const char *model, const rt_param *own, int own_count);
+void rti_distill_table(rt_params *p, const char *method);
+/* False for "optimizer.beta1" when the optimiser is one that has no beta1. */
+bool rti_optimizer_uses(const rt_params *p, const char *row);
+bool rti_method_exists(const char *method); /* sums of methods, which stand on no list, too */
 
 /* ---- written.c ---- */
 
