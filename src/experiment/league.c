@@ -200,8 +200,8 @@ rti_table rti_table_gradients(const rti_league *league) {
 /* ---- words ---------------------------------------------------------------------------------------- */
 
 static const char gradients_are[] =
-    "length of each term's weighted gradient over the student's parameters / over its logits, first step of "
-    "each epoch, mean over epochs and seeds: a gain with a gradient like scratch's is not a larger loss";
+    "length of each term's weighted gradient over the student's parameters / over its logits,%sfirst step of "
+    "each epoch, mean over epochs and seeds: a gain with a gradient%slike scratch's is not a larger loss";
 
 static void left_out(rti_text *out, const rti_league *league, const char *before, const char *between) {
     for (int i = 0; i < league->count; i++)
@@ -212,8 +212,7 @@ static void left_out(rti_text *out, const rti_league *league, const char *before
 static void tuning(rti_text *out, const rti_plan *plan, const char *before) {
     if (!plan->spec.tuned) return;
     rti_text_printf(out,
-                    "%severy row with a grid was tuned on validation accuracy, %d seed%s of its own, "
-                    "%lld epochs a point; the test set chose nothing\n",
+                    "%severy row with a grid was tuned on validation accuracy: %d seed%s, %lld epochs a point\n",
                     before, plan->spec.tune_seed_count, plan->spec.tune_seed_count == 1 ? "" : "s",
                     (long long)(plan->spec.tune_epochs ? plan->spec.tune_epochs
                                                        : rt_params_int(&plan->spec.base.student, "epochs")));
@@ -233,16 +232,18 @@ void rti_league_terminal(rti_text *out, const rti_league *league) {
     rti_text_append(out, "\n");
     if (gradients.columns > 1) {
         rti_table_print(out, &gradients, 2);
-        rti_text_printf(out, "  %s\n\n", gradients_are);
+        rti_text_append(out, "  ");
+        rti_text_printf(out, gradients_are, "\n  ", "\n  ");
+        rti_text_append(out, "\n\n");
     }
     left_out(out, league, "  left out: ", ": ");
-    rti_text_append(out, "  test accuracy, last epoch, mean and 95 % interval over seeds; gain: paired with the "
-                         "student of the same seed trained on labels alone\n"
-                         "  agreement and KL(teacher || student) with the teacher on the test set; extra: "
-                         "parameters of adapters, not in the student\n");
+    rti_text_append(out, "  test accuracy, last epoch, mean and 95 % interval over seeds\n"
+                         "  gain: paired with the student of the same seed that was trained on labels alone\n"
+                         "  agreement and KL(teacher || student): with the teacher, on the test set\n"
+                         "  extra: parameters of adapters, not in the student\n");
     if (tests(league) > 1)
-        rti_text_printf(out, "  %d tests at p < 0.05: about %.1f differences would be found where there are none; "
-                             "league.csv has p adjusted for all\n",
+        rti_text_printf(out, "  %d tests at p < 0.05: about %.1f differences would be found where there are none;\n"
+                             "  league.csv has p adjusted for all\n",
                         tests(league), 0.05 * tests(league));
     tuning(out, plan, "  ");
 }
@@ -262,7 +263,9 @@ void rti_league_markdown(rti_text *out, const rti_league *league) {
     tuning(out, plan, "* ");
     left_out(out, league, "* left out: ", ": ");
     if (gradients.columns < 2) return;
-    rti_text_printf(out, "\n## Which term pulls how hard\n\nThe %s.\n\n", gradients_are);
+    rti_text_append(out, "\n## Which term pulls how hard\n\nThe ");
+    rti_text_printf(out, gradients_are, " ", " ");
+    rti_text_append(out, ".\n\n");
     rti_table_markdown(out, &gradients);
     rti_text_append(out, "\n");
 }

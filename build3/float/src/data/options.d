@@ -1,0 +1,15 @@
+/tmp/w/lead/build3/float/src/data/options.o: src/data/options.c \
+ src/data/dataset.h src/core/file.h include/retort/status.h \
+ include/retort/alloc.h include/retort/data.h include/retort/graph.h \
+ include/retort/tensor.h include/retort/params.h include/retort/rng.h \
+ /tmp/w/lead/build3/gen/dataset.inc
+src/data/dataset.h:
+src/core/file.h:
+include/retort/status.h:
+include/retort/alloc.h:
+include/retort/data.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/params.h:
+include/retort/rng.h:
+/tmp/w/lead/build3/gen/dataset.inc:

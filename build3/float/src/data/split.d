@@ -1,0 +1,13 @@
+/tmp/w/lead/build3/float/src/data/split.o: src/data/split.c \
+ src/data/dataset.h src/core/file.h include/retort/status.h \
+ include/retort/alloc.h include/retort/data.h include/retort/graph.h \
+ include/retort/tensor.h include/retort/params.h include/retort/rng.h
+src/data/dataset.h:
+src/core/file.h:
+include/retort/status.h:
+include/retort/alloc.h:
+include/retort/data.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/params.h:
+include/retort/rng.h:

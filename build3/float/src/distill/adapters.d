@@ -1,0 +1,22 @@
+/tmp/w/lead/build3/float/src/distill/adapters.o: src/distill/adapters.c \
+ src/distill/adapters.h src/distill/method.h src/graph/op.h \
+ include/retort/graph.h include/retort/tensor.h include/retort/status.h \
+ include/retort/distill.h include/retort/data.h include/retort/params.h \
+ include/retort/rng.h include/retort/nn.h include/retort/ops.h \
+ include/retort/optim.h src/nn/model.h src/nn/init.h src/core/hash.h
+src/distill/adapters.h:
+src/distill/method.h:
+src/graph/op.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/status.h:
+include/retort/distill.h:
+include/retort/data.h:
+include/retort/params.h:
+include/retort/rng.h:
+include/retort/nn.h:
+include/retort/ops.h:
+include/retort/optim.h:
+src/nn/model.h:
+src/nn/init.h:
+src/core/hash.h:

@@ -1,0 +1,20 @@
+/tmp/w/lead/build3/float/src/distill/registry.o: src/distill/registry.c \
+ src/distill/parts.h src/distill/method.h src/graph/op.h \
+ include/retort/graph.h include/retort/tensor.h include/retort/status.h \
+ include/retort/distill.h include/retort/data.h include/retort/params.h \
+ include/retort/rng.h include/retort/nn.h include/retort/ops.h \
+ include/retort/optim.h /tmp/w/lead/build3/gen/method.inc
+src/distill/parts.h:
+src/distill/method.h:
+src/graph/op.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/status.h:
+include/retort/distill.h:
+include/retort/data.h:
+include/retort/params.h:
+include/retort/rng.h:
+include/retort/nn.h:
+include/retort/ops.h:
+include/retort/optim.h:
+/tmp/w/lead/build3/gen/method.inc:

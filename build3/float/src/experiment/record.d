@@ -1,0 +1,25 @@
+/tmp/w/lead/build3/float/src/experiment/record.o: src/experiment/record.c \
+ src/core/file.h include/retort/status.h src/experiment/lock.h \
+ src/experiment/trial.h src/experiment/experiment.h src/core/text.h \
+ include/retort/distill.h include/retort/data.h include/retort/graph.h \
+ include/retort/tensor.h include/retort/params.h include/retort/rng.h \
+ include/retort/nn.h include/retort/ops.h include/retort/optim.h \
+ src/formats/csv.h src/formats/json.h include/retort/alloc.h
+src/core/file.h:
+include/retort/status.h:
+src/experiment/lock.h:
+src/experiment/trial.h:
+src/experiment/experiment.h:
+src/core/text.h:
+include/retort/distill.h:
+include/retort/data.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/params.h:
+include/retort/rng.h:
+include/retort/nn.h:
+include/retort/ops.h:
+include/retort/optim.h:
+src/formats/csv.h:
+src/formats/json.h:
+include/retort/alloc.h:

@@ -1,0 +1,13 @@
+/tmp/w/lead/build3/float/src/ops/convolution.o: src/ops/convolution.c \
+ src/graph/op.h include/retort/graph.h include/retort/tensor.h \
+ include/retort/status.h src/kernels/kernels.h include/retort/rng.h \
+ src/ops/activation.h include/retort/ops.h include/retort/image.h
+src/graph/op.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/status.h:
+src/kernels/kernels.h:
+include/retort/rng.h:
+src/ops/activation.h:
+include/retort/ops.h:
+include/retort/image.h:

@@ -1,0 +1,11 @@
+/tmp/w/lead/build3/float/src/ops/dropout.o: src/ops/dropout.c \
+ src/graph/op.h include/retort/graph.h include/retort/tensor.h \
+ include/retort/status.h src/kernels/kernels.h include/retort/rng.h \
+ include/retort/ops.h
+src/graph/op.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/status.h:
+src/kernels/kernels.h:
+include/retort/rng.h:
+include/retort/ops.h:

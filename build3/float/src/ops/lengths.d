@@ -1,0 +1,11 @@
+/tmp/w/lead/build3/float/src/ops/lengths.o: src/ops/lengths.c \
+ src/graph/op.h include/retort/graph.h include/retort/tensor.h \
+ include/retort/status.h src/kernels/kernels.h include/retort/rng.h \
+ include/retort/ops.h
+src/graph/op.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/status.h:
+src/kernels/kernels.h:
+include/retort/rng.h:
+include/retort/ops.h:

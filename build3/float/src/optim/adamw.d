@@ -1,0 +1,16 @@
+/tmp/w/lead/build3/float/src/optim/adamw.o: src/optim/adamw.c \
+ src/optim/adam.h src/optim/optimizer.h src/kernels/kernels.h \
+ include/retort/rng.h include/retort/status.h include/retort/optim.h \
+ include/retort/nn.h include/retort/graph.h include/retort/tensor.h \
+ include/retort/ops.h include/retort/params.h
+src/optim/adam.h:
+src/optim/optimizer.h:
+src/kernels/kernels.h:
+include/retort/rng.h:
+include/retort/status.h:
+include/retort/optim.h:
+include/retort/nn.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/ops.h:
+include/retort/params.h:
