@@ -9,6 +9,7 @@
 #include "cli/live.h"
 #include "cli/opening.h"
 #include "cli/status.h"
+#include "experiment/preview.h"
 #include "experiment/report.h"
 #include "experiment/scheduler.h"
 #include "retort/threads.h"
@@ -123,6 +124,24 @@ static void say_plan(const rti_plan *plan, const arguments *a) {
                 plan->spec.seed_count);
     for (int i = 0; i < plan->dataset_count; i++)
         fprintf(stderr, "%s\n", rt_dataset_summary(plan->datasets[i]));
+    if (done == total) return;
+    rti_text text = RTI_TEXT_EMPTY; /* what cannot be said here is said by the trial that meets it */
+    if (rti_preview_text(plan, RTI_PREVIEW_SHORT, 0, 0, &text, NULL) == RT_OK)
+        fputs(rti_text_string(&text), stderr);
+    rti_text_deinit(&text);
+}
+
+/* Everything that is known before anything is trained. */
+static int dry_run(const rti_plan *plan, const arguments *a) {
+    rti_text text = RTI_TEXT_EMPTY;
+    rt_error error = {0};
+    for (int i = 0; i < plan->dataset_count; i++)
+        rti_text_printf(&text, "%s\n", rt_dataset_summary(plan->datasets[i]));
+    rt_status status = rti_preview_text(plan, RTI_PREVIEW_MEASURED, a->run.shard, a->run.shards, &text, &error);
+    if (status == RT_OK) status = rti_status_text(plan, a->run.shard, a->run.shards, &text, &error);
+    if (status == RT_OK) fputs(rti_text_string(&text), stdout);
+    rti_text_deinit(&text);
+    return status == RT_OK ? RTI_EXIT_DONE : rti_complain(&error);
 }
 
 /* ---- signals ---- */
@@ -246,11 +265,7 @@ static int run(int argc, char **argv) {
     if (rti_opening_plan(&a.opening, &plan, &error) != RT_OK) return rti_complain(&error);
     int said;
     if (a.dry_run) {
-        rti_text text = RTI_TEXT_EMPTY;
-        said = rti_status_text(&plan, a.run.shard, a.run.shards, &text, &error) == RT_OK ? RTI_EXIT_DONE
-                                                                                      : rti_complain(&error);
-        fputs(rti_text_string(&text), stdout);
-        rti_text_deinit(&text);
+        said = dry_run(&plan, &a);
     } else {
         say_plan(&plan, &a);
         said = train(&plan, &a);
@@ -275,7 +290,8 @@ const rti_command rti_command_run = {
         "  --shard I/N       only part I of N of the students, and their teachers; auto: the task of a\n"
         "                    Slurm array\n"
         "  --checkpoint S    saves unfinished trials every S seconds (default: 5; 0: after each epoch)\n"
-        "  --dry-run         lists the trials, their states and why, and trains nothing\n"
+        "  --dry-run         networks, taps, adapters, memory, an estimate of the time, and the trials with\n"
+        "                    their states and why; trains nothing\n"
         "  --retry-failed    tries failed trials again\n"
         "  --fail-fast       stops at the first failure (default: --keep-going)\n"
         "  --resume          goes on with what is unfinished: the default, accepted for clarity\n"

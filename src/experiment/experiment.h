@@ -76,6 +76,9 @@ const rt_param *rti_teacher_rows(int *count);
 const rt_param *rti_assistant_rows(int *count);
 const rt_param *rti_distill_rows(int *count);
 
+/* How a network of these training rows sees its examples. */
+rt_augment rti_training_augment(const rt_params *network);
+
 /* Who a student learns from, "schedule" in [distill] or in a row of a comparison:
  *   direct      from the teacher
  *   takd        from the last of the assistants, each of which learned from the one before with the same
@@ -228,6 +231,9 @@ void rti_trial_directory(const rti_plan *plan, int trial, char *out, size_t size
 /* "teacher, seed 1000", "scratch [30, 30], seed 2", "student T 4, alpha 0.9, seed 1": what tells this
  * trial from the others of its plan. Returns out. */
 const char *rti_trial_label(const rti_plan *plan, int trial, char *out, size_t size);
+
+/* What a trial is for: the row of a comparison (-1: the scratch students of all rows), else the facet. */
+int rti_trial_subject(const rti_plan *plan, int trial);
 
 /* The table that holds the trial's network and training rows: settings->teacher or ->student. */
 const rt_params *rti_trial_network(const rti_trial *trial);

@@ -124,7 +124,8 @@ const char *rti_label_cell(const rti_plan *plan, int cell, rti_label_part part, 
 typedef struct purpose {
     const rti_spec *spec;   /* whose axes; NULL: nothing */
     const int *value;
-    int row;
+    int row;                /* of a comparison, or -1 */
+    int cell;               /* -1: it only tunes */
 } purpose;
 
 static purpose purpose_of(const rti_plan *plan, int trial) {
@@ -135,14 +136,19 @@ static purpose purpose_of(const rti_plan *plan, int trial) {
                 !rti_trial_needs(plan, cell->scratch[s], trial))
                 continue;
             return (purpose){cell->row < 0 ? &plan->spec : plan->rows[cell->row].spec, cell->value,
-                             cell->row};
+                             cell->row, c};
         }
     for (int r = 0; r < plan->row_count; r++)
         for (int p = 0; p < plan->rows[r].point_count; p++)
             for (int s = 0; plan->rows[r].points[p].tuning && s < plan->spec.tune_seed_count; s++)
                 if (rti_trial_needs(plan, plan->rows[r].points[p].tuning[s], trial))
-                    return (purpose){plan->rows[r].spec, plan->rows[r].points[p].value, r};
-    return (purpose){NULL, NULL, -1};
+                    return (purpose){plan->rows[r].spec, plan->rows[r].points[p].value, r, -1};
+    return (purpose){NULL, NULL, -1, -1};
+}
+
+int rti_trial_subject(const rti_plan *plan, int trial) {
+    purpose why = purpose_of(plan, trial);
+    return plan->spec.is_comparison ? why.row : why.cell >= 0 ? plan->cells[why.cell].facet : 0;
 }
 
 static bool axis_tells(rti_role role, const char *key) {

@@ -106,7 +106,7 @@ rt_status rti_rehearsal_init(rti_rehearsal *r, const rti_pair *pair, const rt_da
         .options = &pair->settings->distill,
         .transfer = &r->part,
         .batch = rt_params_int(&pair->settings->data, "batch"),
-        .augment = {.jitter = (int)rt_params_int(network, "jitter")},
+        .augment = rti_training_augment(network),
         .seed = 1,
         .epochs = rt_params_int(network, "epochs"),
         .training = network,

@@ -128,6 +128,10 @@ void rti_network_table(rt_params *p, const char *model, const rt_param *own_rows
     rt_params_add(p, rows, count);
 }
 
+rt_augment rti_training_augment(const rt_params *network) {
+    return (rt_augment){.jitter = (int)rt_params_int(network, "jitter")};
+}
+
 void rti_distill_table(rt_params *p, const char *method) {
     int count;
     const rt_param *rows = rti_distill_rows(&count);

@@ -164,7 +164,7 @@ static rt_status make_distiller(run *r, rt_error *error) {
         .transfer = rti_trial_part(r->plan, r->number),
         .transfer_hash = rt_dataset_hash(set),
         .batch = rt_params_int(&s->data, "batch"),
-        .augment = {.jitter = (int)rt_params_int(network, "jitter")},
+        .augment = rti_training_augment(network),
         .seed = r->trial->seed,
         .epochs = rt_params_int(network, "epochs"), /* of the schedule, also when it stops early */
         .training = network,

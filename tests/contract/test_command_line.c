@@ -63,7 +63,11 @@ Test(command_line, shard_auto_reads_the_environment_of_slurm) {
     cr_assert_eq(third.status, 0, "%s", third.err);
     const char *const plain[] = {"run", spec, "--runs", runs, "--shard", "3/3", "--dry-run", NULL};
     test_program(&result, plain);
-    cr_assert_str_eq(third.out, result.out);
+    /* The list of trials; what stands ahead of it is measured. */
+    const char *ours = strstr(third.out, " on this machine\n");
+    const char *theirs = strstr(result.out, " on this machine\n");
+    cr_assert(ours && theirs, "%s", third.out);
+    cr_assert_str_eq(ours, theirs);
     setenv("SLURM_ARRAY_TASK_ID", "16", 1);
     MUST_SAY(2, "do not fit together", "--shard", "run", spec, "--shard", "auto");
 }
