@@ -137,7 +137,8 @@ static int dry_run(const rti_plan *plan, const arguments *a) {
     rt_error error = {0};
     for (int i = 0; i < plan->dataset_count; i++)
         rti_text_printf(&text, "%s\n", rt_dataset_summary(plan->datasets[i]));
-    rt_status status = rti_preview_text(plan, RTI_PREVIEW_MEASURED, a->run.shard, a->run.shards, &text, &error);
+    rt_status status =
+        rti_preview_text(plan, RTI_PREVIEW_MEASURED, a->run.shard, a->run.shards, &text, &error);
     if (status == RT_OK) status = rti_status_text(plan, a->run.shard, a->run.shards, &text, &error);
     if (status == RT_OK) fputs(rti_text_string(&text), stdout);
     rti_text_deinit(&text);

@@ -238,8 +238,12 @@ int rti_trial_subject(const rti_plan *plan, int trial);
 /* The table that holds the trial's network and training rows: settings->teacher or ->student. */
 const rt_params *rti_trial_network(const rti_trial *trial);
 
-/* How many epochs it trains: fewer than its schedule has when a teacher stops early. */
+/* How many epochs it trains: fewer than its schedule has when a teacher stops early, none when it comes
+ * from a file. */
 int64_t rti_trial_epochs(const rti_trial *trial);
+
+/* The file that a teacher comes from, or NULL. */
+const char *rti_trial_weights(const rti_trial *trial);
 
 /* Are `references` others than `teachers`? */
 bool rti_has_own_references(const rti_trial *trial);

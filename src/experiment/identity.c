@@ -72,7 +72,7 @@ rt_status rti_builder_data(rti_builder *b, const rt_params *rows, int *number, r
 
 /* ---- identities ---- */
 
-static const char *const network_skip[] = {"count", "combine", "seed", NULL};
+static const char *const network_skip[] = {"count", "combine", "seed", "weights", NULL};
 static const char *const distill_skip[] = {"preset", "schedule", "generations", "first", "teachers", NULL};
 
 bool rti_has_own_references(const rti_trial *trial) {
@@ -109,7 +109,51 @@ static void append_teachers(rti_text *text, const rti_builder *b, const rti_tria
     }
 }
 
-static rt_status trial_identity(const rti_builder *b, rti_trial *trial, rt_error *error) {
+static rt_status network_id(const rti_trial *trial, char id[RTI_HASH_TEXT], rt_error *error) {
+    rti_text text = RTI_TEXT_EMPTY;
+    rti_text_printf(&text, "data %d\n", trial->dataset);
+    rti_params_append(&text, rti_trial_network(trial), network_skip);
+    if (text.failed) {
+        rti_text_deinit(&text);
+        return no_memory(error);
+    }
+    rti_hash hash;
+    rti_hash_init(&hash, 0);
+    rti_hash_add(&hash, text.bytes, text.length);
+    rti_hash_finish_text(&hash, id);
+    rti_text_deinit(&text);
+    return RT_OK;
+}
+
+/* What the file of a teacher holds, by content: two names of the same weights are the same teacher. A file
+ * of another architecture, for another size of input or other classes, is found here. */
+static rt_status weights_hash(rti_builder *b, const rti_trial *trial, const char *path,
+                              char hash[RTI_HASH_TEXT], rt_error *error) {
+    rti_known_weights now;
+    RT_TRY(network_id(trial, now.network, error));
+    snprintf(now.path, sizeof now.path, "%s", path);
+    for (int i = 0; i < b->weights_count; i++)
+        if (!strcmp(b->weights[i].path, path) && !strcmp(b->weights[i].network, now.network)) {
+            memcpy(hash, b->weights[i].hash, RTI_HASH_TEXT);
+            return RT_OK;
+        }
+    rt_error inner = {0};
+    const rt_dataset *set = b->plan->datasets[trial->dataset];
+    rt_model *model = rti_builder_model(rti_trial_network(trial), set, 1, &inner);
+    rt_status status = model ? rt_model_load(model, path, &inner) : inner.status;
+    if (status == RT_OK) rt_model_hash(model, now.hash);
+    rt_model_free(model);
+    if (status != RT_OK)
+        return rt_fail(error, status, "%s: [teacher] weights: %s", b->plan->spec.path, inner.message);
+    memcpy(hash, now.hash, RTI_HASH_TEXT);
+    if (b->weights_count < RTI_WEIGHTS_MAX) b->weights[b->weights_count++] = now;
+    return RT_OK;
+}
+
+static rt_status trial_identity(rti_builder *b, rti_trial *trial, rt_error *error) {
+    const char *path = rti_trial_weights(trial);
+    char weights[RTI_HASH_TEXT] = "";
+    if (path) RT_TRY(weights_hash(b, trial, path, weights, error));
     const rti_known_data *data = &b->data[trial->dataset];
     bool teacher = trial->role == RTI_TEACHER;
     rti_text text = RTI_TEXT_EMPTY;
@@ -117,6 +161,7 @@ static rt_status trial_identity(const rti_builder *b, rti_trial *trial, rt_error
                     RTI_TRIAL_FORMAT, (int)sizeof(rt_real), teacher ? "teacher" : "student", trial->seed,
                     rt_params_int(&trial->settings->data, "batch"), teacher ? data->teacher : data->student);
     rti_params_append(&text, rti_trial_network(trial), network_skip);
+    if (path) rti_text_printf(&text, "weights %s\n", weights);
     if (!teacher) {
         rti_text_append(&text, "distill\n");
         rti_params_append(&text, &trial->settings->distill, distill_skip);
@@ -144,22 +189,6 @@ rt_model *rti_builder_model(const rt_params *rows, const rt_dataset *set, uint64
 rt_model *rti_trial_model(const rti_plan *plan, int trial, rt_error *error) {
     const rti_trial *t = &plan->trials[trial];
     return rti_builder_model(rti_trial_network(t), plan->datasets[t->dataset], t->initial_seed, error);
-}
-
-static rt_status network_id(const rti_trial *trial, char id[RTI_HASH_TEXT], rt_error *error) {
-    rti_text text = RTI_TEXT_EMPTY;
-    rti_text_printf(&text, "data %d\n", trial->dataset);
-    rti_params_append(&text, rti_trial_network(trial), network_skip);
-    if (text.failed) {
-        rti_text_deinit(&text);
-        return no_memory(error);
-    }
-    rti_hash hash;
-    rti_hash_init(&hash, 0);
-    rti_hash_add(&hash, text.bytes, text.length);
-    rti_hash_finish_text(&hash, id);
-    rti_text_deinit(&text);
-    return RT_OK;
 }
 
 static rt_status check_network(rti_builder *b, rti_trial *trial, rt_error *error) {

@@ -67,8 +67,12 @@ static void append_terms(rti_text *table, const rt_epoch_report *report) {
     }
 }
 
-void rti_metrics_append(rti_text *table, const rt_epoch_report *report, const rt_quality *validation) {
+void rti_metrics_begin(rti_text *table) {
     if (!table->length) rti_text_printf(table, "%s\n", header);
+}
+
+void rti_metrics_append(rti_text *table, const rt_epoch_report *report, const rt_quality *validation) {
+    rti_metrics_begin(table);
     for (int i = 0; i < report->terms && !table->failed; i++)
         if (!has_column(table, report->term[i].name)) add_columns(table, report->term[i].name);
     if (table->failed) return;

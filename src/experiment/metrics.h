@@ -12,6 +12,8 @@
 #include "core/text.h"
 #include "retort/distill.h"
 
+/* The head of a table, for one that gets no rows. */
+void rti_metrics_begin(rti_text *table);
 /* One row more; a validation of 0 examples leaves its fields empty. Failure is in table->failed. */
 void rti_metrics_append(rti_text *table, const rt_epoch_report *report, const rt_quality *validation);
 

@@ -29,8 +29,14 @@ const rt_params *rti_trial_network(const rti_trial *trial) {
     return trial->role == RTI_TEACHER ? &trial->settings->teacher : &trial->settings->student;
 }
 
+const char *rti_trial_weights(const rti_trial *trial) {
+    const char *path = trial->role == RTI_TEACHER ? rt_params_text(&trial->settings->teacher, "weights") : "";
+    return path[0] ? path : NULL;
+}
+
 int64_t rti_trial_epochs(const rti_trial *trial) {
     const rt_params *rows = rti_trial_network(trial);
+    if (rti_trial_weights(trial)) return 0;
     int64_t stop = trial->role == RTI_TEACHER ? rt_params_int(rows, "stop_epoch") : 0;
     return stop ? stop : rt_params_int(rows, "epochs");
 }

@@ -15,6 +15,12 @@ typedef struct rti_known_data {
     char teacher[RTI_HASH_TEXT], student[RTI_HASH_TEXT];
 } rti_known_data;
 
+typedef struct rti_known_weights {
+    char network[RTI_HASH_TEXT], path[RT_PARAM_TEXT_MAX], hash[RTI_HASH_TEXT];
+} rti_known_weights;
+
+#define RTI_WEIGHTS_MAX 16 /* more are read again each time */
+
 typedef struct rti_known_network {
     char id[RTI_HASH_TEXT];
     rt_model_cost cost;
@@ -28,6 +34,8 @@ typedef struct rti_builder {
     rti_known_data *data; /* one for each of the plan's data sets */
     int network_count;
     rti_known_network networks[RTI_NETWORKS_MAX];
+    int weights_count;    /* files that teachers come from */
+    rti_known_weights weights[RTI_WEIGHTS_MAX];
     int pair_count;       /* pairs of networks and a method that go together */
     char pairs[RTI_NETWORKS_MAX][RTI_HASH_TEXT];
     int trial_capacity;

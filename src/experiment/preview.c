@@ -263,7 +263,8 @@ static rt_status add_all(preview *p, rti_settings *settings, rt_error *error) {
         RT_TRY(add_network(p->out, name, &settings->student, p->set, measured, error));
     }
     RT_TRY(add_network(p->out, "student", &base->student, p->set, measured, error));
-    if (measured && base->has_teacher) RT_TRY(see_alone(p, base, true, &p->teacher, error));
+    if (measured && base->has_teacher && !rt_params_text(&base->teacher, "weights")[0])
+        RT_TRY(see_alone(p, base, true, &p->teacher, error));
     if (measured) RT_TRY(see_alone(p, base, false, &p->scratch, error));
     int subjects = plan->spec.is_comparison ? plan->row_count : plan->facet_count;
     for (p->subject = 0; p->subject < subjects; p->subject++) RT_TRY(see_subject(p, settings, error));
@@ -271,8 +272,8 @@ static rt_status add_all(preview *p, rti_settings *settings, rt_error *error) {
     return RT_OK;
 }
 
-rt_status rti_preview_text(const rti_plan *plan, rti_preview_depth depth, int shard, int shards, rti_text *out,
-                           rt_error *error) {
+rt_status rti_preview_text(const rti_plan *plan, rti_preview_depth depth, int shard, int shards,
+                           rti_text *out, rt_error *error) {
     preview p = {.plan = plan, .depth = depth, .shard = shard, .shards = shards, .out = out};
     size_t subjects = (size_t)(plan->spec.is_comparison ? plan->row_count : plan->facet_count);
     if (!plan->trial_count) return RT_OK;

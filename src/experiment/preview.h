@@ -11,7 +11,7 @@ typedef enum rti_preview_depth {
 
 /* Appends it; the time is that of the shard's trials (0, 0: of all). Writes no file. RT_MEMORY, and what
  * building networks says. */
-rt_status rti_preview_text(const rti_plan *plan, rti_preview_depth depth, int shard, int shards, rti_text *out,
-                           rt_error *error) RT_MUST_CHECK;
+rt_status rti_preview_text(const rti_plan *plan, rti_preview_depth depth, int shard, int shards,
+                           rti_text *out, rt_error *error) RT_MUST_CHECK;
 
 #endif

@@ -322,6 +322,8 @@ static rt_status check_lineage(const rti_spec *spec, rti_settings *s, rt_error *
     if (!s->has_teacher) return RT_OK;
     if (rt_params_int(&s->distill, "teachers") > rt_params_int(&s->teacher, "count"))
         return fail_key(spec, "distill.teachers", error, "there are not so many; see [teacher] count");
+    if (rt_params_text(&s->teacher, "weights")[0] && rt_params_int(&s->teacher, "count") > 1)
+        return fail_key(spec, "teacher.weights", error, "one file is one network; [teacher] count is more");
     int64_t stop = rt_params_int(&s->teacher, "stop_epoch"), epochs = rt_params_int(&s->teacher, "epochs");
     if (stop > epochs)
         return fail_key(spec, "teacher.stop_epoch", error, "the teacher is not trained for so long");

@@ -58,8 +58,9 @@ const rt_param *rti_teacher_rows(int *count) {
         RT_PARAM_INT_ROW("seed", 1000, 0, 9007199254740992.0, "", "of the first member; the others count up"),
         RT_PARAM_INT_ROW("stop_epoch", 0, 0, 100000, "epochs",
                          "teaches with its weights after this epoch of the whole schedule; 0: the last"),
+        RT_PARAM_TEXT_ROW("weights", "", "file of a network trained elsewhere: it is not trained here"),
     };
-    *count = 4;
+    *count = 5;
     return rows;
 }
 
@@ -152,7 +153,8 @@ void rti_settings_labels_only(rti_settings *settings) { rti_distill_table(&setti
 /* ---- canonical text ---- */
 
 /* Rows that came after format 1, each with a default that changes nothing. Canonical texts leave them out
- * at their default, so that what was trained before they existed keeps its identity. */
+ * at their default, as they do empty texts, so that what was trained before they existed keeps its
+ * identity. */
 static const char *const later_rows[] = {"stop_epoch", "schedule", "generations", "first", "teachers", NULL};
 
 static bool is_default(const rt_param *row, const rt_value *value) {

@@ -218,6 +218,11 @@ static rt_status begin(run *r, rt_error *error) {
     RT_TRY(rti_teaching_load(&r->teaching, r->plan, r->number, error));
     r->model = rti_trial_model(r->plan, r->number, error);
     if (!r->model) return error->status;
+    const char *weights = rti_trial_weights(r->trial);
+    if (weights) {
+        RT_TRY(rt_model_load(r->model, weights, error));
+        rti_metrics_begin(&r->now.metrics);
+    }
     RT_TRY(make_distiller(r, error));
     return resume(r, error);
 }

@@ -26,7 +26,8 @@ Test(preview, says_networks_taps_pairs_memory_and_time) {
     snprintf(runs, sizeof runs, "%s", test_path("runs"));
     test_plan(&plan, TEST_COMPARE, NULL, 0, runs);
     rti_text text = RTI_TEXT_EMPTY;
-    cr_assert_eq(rti_preview_text(&plan, RTI_PREVIEW_MEASURED, 0, 0, &text, &error), RT_OK, "%s", error.message);
+    rt_status status = rti_preview_text(&plan, RTI_PREVIEW_MEASURED, 0, 0, &text, &error);
+    cr_assert_eq(status, RT_OK, "%s", error.message);
     must_say(&text, "teacher      784-16-10 relu: 12,730 parameters, 12,704 multiply-adds an example");
     must_say(&text, "assistant 1  784-12-10 relu: 9,550 parameters, 9,528 multiply-adds an example");
     must_say(&text, "student      784-8-10 relu: 6,370 parameters, 6,352 multiply-adds an example");
@@ -41,7 +42,8 @@ Test(preview, says_networks_taps_pairs_memory_and_time) {
     must_say(&text, "13 trials to train: about "); /* teacher, 2 assistants, 4 tuning, 2 scratch, 2 x 2 */
     must_say(&text, "then the rows that tuning decides");
     rti_text_clear(&text);
-    cr_assert_eq(rti_preview_text(&plan, RTI_PREVIEW_SHORT, 0, 0, &text, &error), RT_OK, "%s", error.message);
+    status = rti_preview_text(&plan, RTI_PREVIEW_SHORT, 0, 0, &text, &error);
+    cr_assert_eq(status, RT_OK, "%s", error.message);
     must_say(&text, "12,730 parameters");
     cr_assert_not(strstr(rti_text_string(&text), "taps") || strstr(rti_text_string(&text), " ms "));
     cr_assert_neq(access(runs, F_OK), 0);
@@ -54,7 +56,8 @@ Test(preview, of_a_grid_has_one_line_for_each_facet) {
     const char *sets[] = {"sweep.student.hidden=[[8], [4, 4]]", "teacher.count=2"};
     test_plan(&plan, TEST_SPEC, sets, 2, "runs");
     rti_text text = RTI_TEXT_EMPTY;
-    cr_assert_eq(rti_preview_text(&plan, RTI_PREVIEW_MEASURED, 0, 0, &text, &error), RT_OK, "%s", error.message);
+    rt_status status = rti_preview_text(&plan, RTI_PREVIEW_MEASURED, 0, 0, &text, &error);
+    cr_assert_eq(status, RT_OK, "%s", error.message);
     const char *first = strstr(rti_text_string(&text), "\n  kd: ");
     const char *second = first ? strstr(first + 1, "\n  kd: ") : NULL;
     cr_assert(second && !strstr(second + 1, "\n  kd: "), "%s", rti_text_string(&text));

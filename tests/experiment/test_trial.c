@@ -226,6 +226,73 @@ Test(trial, damaged_checkpoints_and_results_are_not_believed) {
     rti_plan_deinit(&other);
 }
 
+/* A finished teacher's file, given as a teacher, is that teacher: same qualities, same students' teacher. */
+Test(trial, a_teacher_may_come_from_a_file) {
+    make(&plan, "a", NULL, 0);
+    run_whole(&plan, 0);
+    char directory[RTI_PATH_MAX], path[RTI_PATH_MAX + 32], set[RTI_PATH_MAX + 64];
+    rti_trial_directory(&plan, 0, directory, sizeof directory);
+    snprintf(path, sizeof path, "%s/weights.safetensors", directory);
+    snprintf(set, sizeof set, "teacher.weights=\"%s\"", path);
+    const char *sets[] = {set, "name=again"};
+    make(&other, "a", sets, 2);
+    cr_assert_str_neq(plan.trials[0].id, other.trials[0].id);
+    cr_assert_eq(rti_trial_epochs(&other.trials[0]), 0);
+    run_whole(&other, 0);
+    rti_record trained, loaded;
+    cr_assert_eq(rti_record_read(&plan, 0, &trained, &error), RT_OK);
+    cr_assert_eq(rti_record_read(&other, 0, &loaded, &error), RT_OK);
+    cr_assert_eq(loaded.state, RTI_DONE, "%s", loaded.failure);
+    cr_assert_eq(loaded.epochs, 0);
+    cr_assert_eq(loaded.test_last.nll, trained.test_last.nll);
+    cr_assert_eq(loaded.validation_best.errors, trained.validation_last.errors);
+    rti_record_deinit(&trained);
+    rti_record_deinit(&loaded);
+    run_whole(&other, other.trial_count - 1);
+    rti_plan_deinit(&plan);
+
+    /* The contents make the identity, not the name; the file may be gone when all is done. */
+    char copy[1024];
+    snprintf(copy, sizeof copy, "%s", test_path("copy.safetensors"));
+    size_t length;
+    char *bytes = test_file(path, &length);
+    FILE *file = fopen(copy, "wb");
+    cr_assert(file && fwrite(bytes, 1, length, file) == length && fclose(file) == 0);
+    free(bytes);
+    snprintf(set, sizeof set, "teacher.weights=\"%s\"", copy);
+    make(&plan, "a", sets, 2);
+    cr_assert_str_eq(plan.trials[0].id, other.trials[0].id);
+    rti_plan_deinit(&plan);
+    rti_plan_deinit(&other);
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}
+
+Test(trial, a_file_that_is_another_network_is_refused_before_anything_runs) {
+    static const int64_t widths[][3] = {{784, 17, 10}, {100, 16, 10}, {784, 16, 5}};
+    static const char *const says[] = {"17", "100", "5"};
+    static rti_spec spec;
+    char path[1024], set[1100];
+    snprintf(path, sizeof path, "%s", test_path("other.safetensors"));
+    snprintf(set, sizeof set, "teacher.weights=\"%s\"", path);
+    for (int i = 0; i < 4; i++) {
+        const char *sets[] = {set, "teacher.count=2"};
+        if (i < 3) {
+            rt_model *model = rt_mlp_new(3, widths[i], 1, &error);
+            cr_assert_eq(rt_model_save(model, path, NULL, &error), RT_OK);
+            rt_model_free(model);
+        } else remove(path);
+        cr_assert_eq(rti_spec_parse(&spec, TEST_SPEC, strlen(TEST_SPEC), "t.toml", sets, 1, &error), RT_OK);
+        cr_assert_neq(rti_plan_make(&plan, &spec, "runs", NULL, &error), RT_OK);
+        cr_assert(strstr(error.message, "t.toml: [teacher] weights: ") && strstr(error.message, path), "%s",
+                  error.message);
+        if (i < 3) cr_assert(strstr(error.message, says[i]), "%s", error.message);
+        cr_assert_eq(rti_spec_parse(&spec, TEST_SPEC, strlen(TEST_SPEC), "t.toml", sets, 2, &error), RT_SPEC);
+        cr_assert(strstr(error.message, "teacher.weights") && strstr(error.message, "one network"), "%s",
+                  error.message);
+    }
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}
+
 /* The driver, asked directly for two epochs of a schedule of four, ends with the same weights. */
 Test(trial, a_teacher_that_stops_early_has_the_bits_of_that_epoch) {
     const char *early[] = {"teacher.epochs=4", "teacher.stop_epoch=2", "teacher.optimizer.schedule=linear"};
