@@ -56,23 +56,44 @@ static const char spec_text[] =
     "  [data]             retort help data\n"
     "  [teacher]          retort help teacher; may be left out when no method needs one\n"
     "  [student]          retort help student\n"
+    "  [assistant.1] ...  retort help assistant; between teacher and student\n"
     "  [distill]          retort help distill\n"
     "  [sweep]            \"section.key\" = [value, value, ...]: one axis of the grid; lists of lists too,\n"
     "                     \"student.hidden\" = [[800, 800], [30, 30]]\n"
+    "  [compare]          in place of [distill] and [sweep]: retort help compare\n"
     "\n"
-    "Required: name, set in [data], epochs in [student] and in [teacher].";
+    "Required: name, set in [data], epochs in [student], [assistant.N] and, unless it comes from a file,\n"
+    "[teacher].";
+
+static const char compare_text[] =
+    "[compare] - methods in a league table, on the same data order, initial weights, budget and seeds\n"
+    "\n"
+    "  [compare]\n"
+    "  tune = { epochs = 10, seeds = [101] }   how the points of grids are tried, the same for every row;\n"
+    "                                          left out: every point is trained with all seeds\n"
+    "  [compare.kd]                            a row for each method; its keys are those of [distill]\n"
+    "  temperature = [2, 4]                    a list is a grid: one point is chosen, on validation\n"
+    "  [compare.\"kd+at\"]                       a sum of methods, labels counted once\n"
+    "  \"kd.alpha\" = 0.9                        options of its parts\n"
+    "  [compare.kd-hinton]                     any other name is a label and needs the method\n"
+    "  method = \"kd\"\n"
+    "  preset = \"hinton\"\n"
+    "  \"teacher.stop_epoch\" = [10, 20]         the teacher of this row may differ; nothing else may\n"
+    "\n"
+    "A row whose method is undefined for the two networks is left out and says why (retort run --strict: an\n"
+    "error). The student that learns from the labels alone is in every comparison.";
 
 static void show_network_section(const char *topic) {
     int count;
-    bool teacher = strcmp(topic, "teacher") == 0;
     const rt_param *rows = rti_training_rows(&count);
     begin();
-    printf("[%s] - a network and how it is trained\n\n", topic);
+    if (strcmp(topic, "assistant") == 0)
+        puts("[assistant.1], [assistant.2], ... - each learns from the one before, the first from the\n"
+             "teacher; the student from the last. With [compare] only in rows with schedule = \"takd\".\n");
+    else printf("[%s] - a network and how it is trained\n\n", topic);
     rti_print_rows(rows, count);
-    if (teacher) {
-        rows = rti_teacher_rows(&count);
-        rti_print_rows(rows, count);
-    }
+    rows = strcmp(topic, "teacher") == 0 ? rti_teacher_rows(&count) : rti_assistant_rows(&count);
+    if (strcmp(topic, "student") != 0) rti_print_rows(rows, count);
     puts("\nThe options of its model: retort help mlp. optimizer = { ... }: retort help optimizer.");
 }
 
@@ -82,7 +103,12 @@ static void show_spec(const char *topic) {
         begin();
         puts(spec_text);
     }
-    if (strcmp(topic, "teacher") == 0 || strcmp(topic, "student") == 0) show_network_section(topic);
+    if (strcmp(topic, "compare") == 0) {
+        begin();
+        puts(compare_text);
+    }
+    if (strcmp(topic, "teacher") == 0 || strcmp(topic, "student") == 0 || strcmp(topic, "assistant") == 0)
+        show_network_section(topic);
     if (strcmp(topic, "distill") == 0) {
         int count;
         const rt_param *rows = rti_distill_rows(&count);
@@ -124,7 +150,7 @@ static void show_options(const char *topic) {
     rows = rt_data_rows(&count);
     show_option_in(topic, "section", "[data]", rows, count);
     rows = rti_training_rows(&count);
-    show_option_in(topic, "sections", "[teacher] and [student]", rows, count);
+    show_option_in(topic, "sections", "[teacher], [assistant.N] and [student]", rows, count);
     rows = rti_teacher_rows(&count);
     show_option_in(topic, "section", "[teacher]", rows, count);
     rows = rti_distill_rows(&count);
@@ -184,8 +210,8 @@ const rti_command rti_command_help = {
         "\n"
         "Says all about what has that name: a method (loss, contract, options with ranges and defaults,\n"
         "presets, source), a preset, an optimiser, a schedule, a model, a data set, an op, a spec and its\n"
-        "sections (spec, data, teacher, student, optimizer, distill), a command, or an option by itself.\n"
-        "retort list shows the names.\n"
+        "sections (spec, data, teacher, assistant, student, optimizer, distill, compare), a command, or an\n"
+        "option by itself. retort list shows the names.\n"
         "\n"
         "example: retort help kd\n",
     .run = run,
