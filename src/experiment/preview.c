@@ -1,7 +1,8 @@
 /* preview.c - see preview.h.                                           Floor 8 (experiment)
  *
  * What is said is looked up in networks that are built for it, not computed from tables: the same code
- * will train. Memory and time come from two steps on the first examples; the first one warms up. */
+ * will train. Memory and time come from two steps on the first examples; the first one warms up, and is
+ * enough when it takes long. */
 #include "experiment/preview.h"
 
 #include <math.h>
@@ -17,6 +18,8 @@
 
 /* ---- two steps ---- */
 
+#define LONG_STEP_S 0.5 /* a step that takes so long needs no warming up */
+
 typedef struct stopwatch {
     double started_s, step_s;    /* of the last step */
     int steps;
@@ -30,7 +33,7 @@ static bool after_step(void *context, int64_t epoch, int64_t step, int64_t steps
     w->step_s = now - w->started_s;
     w->started_s = now;
     w->bytes = rt_alloc_stats_get().live_bytes - w->before;
-    return ++w->steps < 2 && step + 1 < steps;
+    return ++w->steps < 2 && step + 1 < steps && w->step_s < LONG_STEP_S;
 }
 
 /* What one kind of training costs, and how often. */
@@ -83,13 +86,20 @@ static void add_thousands(rti_text *out, int64_t n) {
 }
 
 static rt_status add_taps(rti_text *out, const rt_model *model, rt_error *error) {
+    size_t line = out->length;
     rti_text_append(out, "    taps:");
     for (int i = 0; i < rt_model_taps(model); i++) {
         rt_tensor t = {.ndim = 0};
-        char shape[RT_SHAPE_TEXT];
+        char shape[RT_SHAPE_TEXT], tap[RT_SHAPE_TEXT + 64];
         const char *name = rt_model_tap_name(model, i);
         RT_TRY(rt_model_tap_shape(model, name, &t.ndim, t.shape, error));
-        rti_text_printf(out, "%s %s %s", i ? "," : "", name, rt_shape_text(&t, shape));
+        snprintf(tap, sizeof tap, " %s %s", name, rt_shape_text(&t, shape));
+        if (i) rti_text_append(out, ",");
+        if (out->length - line + strlen(tap) >= RTI_TABLE_WIDTH) {
+            rti_text_append(out, "\n         ");
+            line = out->length - 9;
+        }
+        rti_text_append(out, tap);
     }
     rti_text_append(out, "\n");
     return RT_OK;
