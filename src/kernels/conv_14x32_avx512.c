@@ -1,7 +1,7 @@
 /* conv_14x32_avx512.c - convolution's tiles for AVX-512.               Floor 2 (kernels)
  *
- * 32 registers: up to 28 hold a tile, 24 x 16, 14 x 32, 9 x 48 or 7 x 64, and one to four a step of B; elements of A
- * are spread over all lanes as they are loaded. Columns beyond the last are masked off. */
+ * 32 registers: up to 28 hold a tile, 24 x 16, 14 x 32, 9 x 48 or 7 x 64, and one to four a step of B;
+ * elements of A are spread over all lanes as they are loaded. Columns beyond the last are masked off. */
 #include "kernels/conv_tiles.h"
 
 #if RTI_REAL_IS_FLOAT
@@ -30,12 +30,12 @@ ALWAYS void tile(const rti_conv_job *t, const int rows, const int vectors, const
         EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm512_maskz_loadu_ps(lanes[v], c + i * ldc + 16 * v);
     }
 
-    const float *b = t->b;
     const int64_t b_step = t->b_step, a_step = by_steps ? t->a_step : 1, a_row = by_steps ? 1 : t->a_row;
     for (int64_t block = 0; block < t->blocks; block++)
         for (int64_t run = 0; run < t->runs; run++) {
             const float *a[(RTI_CONV_ROWS_MOST + 2) / 3];
             EACH(i, (rows + 2) / 3) a[i] = t->a + block * t->a_block + run * t->a_run + 3 * i * a_row;
+            const float *b = t->b + block * t->b_block + run * t->b_run;
             for (int64_t p = t->run; p > 0; p--) {
                 __m512 x[RTI_CONV_VECTORS_MOST];
                 EACH(v, vectors) x[v] = _mm512_maskz_loadu_ps(lanes[v], b + 16 * v);

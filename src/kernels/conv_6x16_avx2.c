@@ -24,12 +24,12 @@ ALWAYS __m256i first_lanes(int count) {
  * by its mask when it ends within. */
 ALWAYS void walk(const rti_conv_job *t, const int rows, const int vectors, const bool by_steps,
                  const bool masked, __m256i mask, __m256 acc[][2]) {
-    const float *b = t->b;
     const int64_t b_step = t->b_step, a_step = by_steps ? t->a_step : 1, a_row = by_steps ? 1 : t->a_row;
     for (int64_t block = 0; block < t->blocks; block++)
         for (int64_t run = 0; run < t->runs; run++) {
             const float *a[4]; /* each addresses three rows */
             EACH(i, (rows + 2) / 3) a[i] = t->a + block * t->a_block + run * t->a_run + 3 * i * a_row;
+            const float *b = t->b + block * t->b_block + run * t->b_run;
             for (int64_t p = t->run; p > 0; p--) {
                 __m256 x[2];
                 EACH(v, vectors)
@@ -85,7 +85,8 @@ HEIGHTS_6(TILE, 2)
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,
-static rti_conv_tile *const by_rows[2][RTI_CONV_ROWS_MOST] = {{HEIGHTS_12(BY_ROWS, 1)}, {HEIGHTS_6(BY_ROWS, 2)}};
+static rti_conv_tile *const by_rows[2][RTI_CONV_ROWS_MOST] = {{HEIGHTS_12(BY_ROWS, 1)},
+                                                              {HEIGHTS_6(BY_ROWS, 2)}};
 static rti_conv_tile *const by_steps[2][RTI_CONV_ROWS_MOST] = {{HEIGHTS_12(BY_STEPS, 1)},
                                                                {HEIGHTS_6(BY_STEPS, 2)}};
 

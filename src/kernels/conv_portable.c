@@ -15,11 +15,11 @@ enum { LANES = 8 };
 /* acc[r][j] += sum of A[r][t] B[t][j]; `rows` and `by_steps` are constants in every caller. */
 ALWAYS void walk(const rti_conv_job *t, const int rows, const bool by_steps, const int columns,
                  rt_real acc[][LANES]) {
-    const rt_real *b = t->b;
     const int64_t a_step = by_steps ? t->a_step : 1, a_row = by_steps ? 1 : t->a_row;
     for (int64_t block = 0; block < t->blocks; block++)
         for (int64_t run = 0; run < t->runs; run++) {
             const rt_real *a = t->a + block * t->a_block + run * t->a_run;
+            const rt_real *b = t->b + block * t->b_block + run * t->b_run;
             for (int64_t p = 0; p < t->run; p++, a += a_step, b += t->b_step) {
                 UNROLL for (int r = 0; r < rows; r++) {
                     const rt_real factor = a[r * a_row];

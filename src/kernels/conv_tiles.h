@@ -1,14 +1,15 @@
 /* conv_tiles.h - what an instruction set contributes to convolution.   Floor 2 (kernels)
  *
- * A convolution is cut into tiles of at most `most` rows x (vectors * lanes) columns of its result, which live
- * in registers while one function of these tables walks along the sum:
+ * A convolution is cut into tiles of at most `most` rows x (vectors * lanes) columns of its result, which
+ * live in registers while one function of these tables walks along the sum:
  *
  *     C[r][j] = fma(A[r][t], B[t][j], C[r][j])       for all t, in order
  *
  * Forward, rows are pixels of y (of dx, backward), columns its channels, and t runs over the kernel's lines,
  * its taps in a line, and the channels of x at a tap: by_rows, A's t are contiguous. For dk, rows are
- * the channels of x at a tap, and t runs over images, their lines and pixels: by_steps, A's rows are
- * contiguous. The chain is the same for every element of every tile; it goes on from what C holds. */
+ * channels of x at a tap, columns filters (or the other way round), and t runs over images, their lines and
+ * pixels: by_steps, A's rows are contiguous. The chain is the same for every element of every tile; it goes
+ * on from what C holds. */
 #ifndef RTI_CONV_TILES_H
 #define RTI_CONV_TILES_H
 
@@ -22,7 +23,7 @@ typedef struct rti_conv_job {
     int64_t a_row, a_step;          /* from row to row, from t to t; one of them is 1 */
     int64_t a_run, a_block;         /* from one run's start to the next, from one block's to the next */
     const rt_real *b;               /* by_rows: whole vectors; by_steps: no column beyond the last is read */
-    int64_t b_step;
+    int64_t b_step, b_run, b_block;
     rt_real *c;
     int64_t ldc;
     int columns;                    /* how many of the tile's columns there are */
@@ -43,7 +44,7 @@ typedef struct rti_conv_tiles {
 
 extern const rti_conv_tiles rti_conv_portable, rti_conv_14x32_avx512, rti_conv_6x16_avx2;
 
-/* How a result is cut in columns and rows: panels of `vectors` vectors. */
+/* How many vectors wide the tiles of a result should be. */
 int rti_conv_vectors(const rti_conv_tiles *tiles, int64_t columns, int64_t rows);
 
 /* The part of x that a stretch of the result reads, copied so that zeros surround it and nothing has to be
@@ -59,6 +60,24 @@ void rti_conv_copy(const rti_conv_window *w, rt_real *to);
 
 /* The scratch of the two passes that sweep. */
 size_t rti_conv_sweep_bytes(const rti_convolution *c, bool is_forward);
+
+/* While tiles compute the memory is idle: each fetches its share of what the thread will probably need next
+ * into the second-level cache. Reading past the end of an array this way does nothing. (Inlined by force,
+ * because gcc drops calls of a function that does nothing but prefetch.) */
+typedef struct rti_conv_ahead {
+    const char *at;
+    int64_t left, share; /* cache lines; of each tile */
+} rti_conv_ahead;
+
+static inline rti_conv_ahead rti_conv_ahead_of(const rt_real *at, int64_t elements, int64_t tiles) {
+    const int64_t lines = elements * (int64_t)sizeof *at / 64 + 1;
+    return (rti_conv_ahead){(const char *)at, lines, (lines + tiles - 1) / tiles};
+}
+
+static inline __attribute__((always_inline)) void rti_conv_fetch(rti_conv_ahead *a) {
+    for (int64_t i = a->share < a->left ? a->share : a->left; i > 0; i--, a->left--, a->at += 64)
+        __builtin_prefetch(a->at, 0, 2);
+}
 
 enum { RTI_CONV_BUFFER = 16384 };   /* elements of the copy, on the stack of the thread */
 

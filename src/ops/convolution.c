@@ -108,6 +108,7 @@ static bool conv2d_shape(rt_graph *g, rti_node *n) {
         return rti_op_fail(g, n, RT_SHAPE, "x and k do not fit: k must be (KH, KW, %lld, F)",
                            (long long)(x->shape[3] / groups));
     int64_t shape[4] = {x->shape[0], 0, 0, k->shape[3]};
+    if (x->shape[1] < 1 || x->shape[2] < 1) return rti_op_fail(g, n, RT_SHAPE, "x has no pixels");
     for (int i = 0; i < 2; i++) {
         const int64_t reach = n->a.i[DILATION] * (k->shape[i] - 1) + 1,
                       room = x->shape[1 + i] + 2 * n->a.i[PADDING] - reach;

@@ -146,14 +146,15 @@ int main(int count, char **arguments) {
     const double most = peak(threads);
     printf("# %s, %d thread%s, best of %d, batch %d; peak %.0f GFLOP/s\n", rti_isa_name(), threads,
            threads == 1 ? "" : "s", ROUNDS, BATCH, most);
-    printf("# layer       pixels  C    F    k s |   forward           dx                dk       (us, GFLOP/s)\n");
+    printf("# layer       pixels  C    F    k s |   forward           dx                dk     "
+           "us, GFLOP/s\n");
     double sum[3] = {0}, sum_flop[3] = {0};
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
         const layer *l = &layers[i];
         double seconds[PASSES], flop;
         measure(l, seconds, &flop);
-        printf("%-12s %2dx%-2d %4d %4d   %d %d |", l->name, l->size, l->size, l->channels, l->filters, l->kernel,
-               l->stride);
+        printf("%-12s %2dx%-2d %4d %4d   %d %d |", l->name, l->size, l->size, l->channels, l->filters,
+               l->kernel, l->stride);
         for (int p = 0; p < PASSES; p++) printf(" %8.0f %7.1f", seconds[p] * 1e6, flop / seconds[p] * 1e-9);
         const double all = seconds[0] + seconds[1] + seconds[2];
         if (most > 0) printf("  %3.0f %%", 300 * flop / all * 1e-9 / most);

@@ -1,7 +1,7 @@
 /* The three passes of convolution of every instruction set, against loops in double that follow the formula
  * and ask of every pixel whether it is inside: drawn geometries, operands that are aligned to nothing, NaN
  * in what surrounds them, in the scratch and in results that are to be overwritten. Then geometries of
- * real networks (as identities: passes are transposes of each other), and the same bits with 1 to 8 threads. */
+ * networks (passes are transposes of each other), and the same bits with 1 to 8 threads. */
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
@@ -97,8 +97,9 @@ static void to_k(void *context, int64_t x, int64_t k, int64_t y) {
 static const char *text(const rti_convolution *c) {
     static char buffer[200];
     snprintf(buffer, sizeof buffer, "x %dx%dx%dx%d y %dx%dx%d k %dx%d stride %d padding %d "
-             "dilation %d groups %d", (int)c->N, (int)c->H, (int)c->W, (int)c->C, (int)c->OH, (int)c->OW, (int)c->F,
-             (int)c->KH, (int)c->KW, (int)c->stride, (int)c->padding, (int)c->dilation, (int)c->groups);
+             "dilation %d groups %d", (int)c->N, (int)c->H, (int)c->W, (int)c->C, (int)c->OH, (int)c->OW,
+             (int)c->F, (int)c->KH, (int)c->KW, (int)c->stride, (int)c->padding, (int)c->dilation,
+             (int)c->groups);
     return buffer;
 }
 
@@ -193,53 +194,44 @@ Test(conv, drawn_geometries) {
     }
 }
 
+#define GEOMETRY(N, H, W, C, F, KH, KW, stride, padding, dilation, groups) \
+    {N, H, W, C, 0, 0, F, KH, KW, stride, padding, dilation, groups}
+
 Test(conv, edges) {
     rng = rt_rng_stream(2, "conv", 0, 0);
     rt_threads_set(3);
     static const rti_convolution edges[] = {
         /* one element; the first layers of colour and grey images */
-        {.N = 1, .H = 1, .W = 1, .C = 1, .F = 1, .KH = 1, .KW = 1, .stride = 1, .dilation = 1, .groups = 1},
-        {.N = 2, .H = 32, .W = 32, .C = 3, .F = 16, .KH = 3, .KW = 3, .stride = 1, .padding = 1, .dilation = 1,
-         .groups = 1},
-        {.N = 2, .H = 28, .W = 28, .C = 1, .F = 6, .KH = 5, .KW = 5, .stride = 1, .padding = 2, .dilation = 1,
-         .groups = 1},
+        GEOMETRY(1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1),
+        GEOMETRY(2, 32, 32, 3, 16, 3, 3, 1, 1, 1, 1),
+        GEOMETRY(2, 28, 28, 1, 6, 5, 5, 1, 2, 1, 1),
         /* a kernel larger than image and tile, padding larger than the kernel */
-        {.N = 1, .H = 3, .W = 30, .C = 2, .F = 33, .KH = 7, .KW = 31, .stride = 1, .padding = 3, .dilation = 1,
-         .groups = 1},
-        {.N = 2, .H = 4, .W = 4, .C = 3, .F = 5, .KH = 2, .KW = 2, .stride = 2, .padding = 5, .dilation = 1,
-         .groups = 1},
+        GEOMETRY(1, 3, 30, 2, 33, 7, 31, 1, 3, 1, 1),
+        GEOMETRY(2, 4, 4, 3, 5, 2, 2, 2, 5, 1, 1),
         /* 1 x 1 with stride 2: parts of dx that nothing reaches */
-        {.N = 3, .H = 9, .W = 8, .C = 17, .F = 31, .KH = 1, .KW = 1, .stride = 2, .dilation = 1, .groups = 1},
+        GEOMETRY(3, 9, 8, 17, 31, 1, 1, 2, 0, 1, 1),
         /* a group per channel, a group of many */
-        {.N = 2, .H = 7, .W = 9, .C = 19, .F = 19, .KH = 3, .KW = 3, .stride = 1, .padding = 1, .dilation = 1,
-         .groups = 19},
-        {.N = 2, .H = 6, .W = 6, .C = 36, .F = 66, .KH = 3, .KW = 3, .stride = 2, .padding = 1, .dilation = 1,
-         .groups = 2},
+        GEOMETRY(2, 7, 9, 19, 19, 3, 3, 1, 1, 1, 19),
+        GEOMETRY(2, 6, 6, 36, 66, 3, 3, 2, 1, 1, 2),
         /* channels in blocks, then lines that are wider than the copy for one channel */
-        {.N = 1, .H = 4, .W = 20, .C = 300, .F = 3, .KH = 3, .KW = 3, .stride = 1, .padding = 1, .dilation = 1,
-         .groups = 1},
-        {.N = 2, .H = 3, .W = 6000, .C = 2, .F = 2, .KH = 3, .KW = 3, .stride = 1, .padding = 1, .dilation = 1,
-         .groups = 1},
+        GEOMETRY(1, 4, 20, 300, 3, 3, 3, 1, 1, 1, 1),
+        GEOMETRY(2, 3, 6000, 2, 2, 3, 3, 1, 1, 1, 1),
         /* strided lines that are not copied */
-        {.N = 2, .H = 9, .W = 50, .C = 5, .F = 18, .KH = 3, .KW = 3, .stride = 2, .dilation = 2, .groups = 1},
+        GEOMETRY(2, 9, 50, 5, 18, 3, 3, 2, 0, 2, 1),
     };
     for (size_t i = 0; i < sizeof edges / sizeof *edges; i++) check_all(&edges[i]);
 }
 
 Test(conv, no_images) {
-    rti_convolution c = {.N = 0, .H = 3, .W = 3, .C = 2, .F = 2, .KH = 2, .KW = 2, .stride = 1, .dilation = 1,
-                         .groups = 1};
+    rti_convolution c = GEOMETRY(0, 3, 3, 2, 2, 2, 2, 1, 0, 1, 1);
     check_all(&c);
 }
 
 static const rti_convolution of_networks[] = {
-    {.N = 33, .H = 32, .W = 32, .C = 16, .F = 16, .KH = 3, .KW = 3, .stride = 1, .padding = 1, .dilation = 1,
-     .groups = 1},
-    {.N = 9, .H = 32, .W = 32, .C = 32, .F = 64, .KH = 3, .KW = 3, .stride = 2, .padding = 1, .dilation = 1,
-     .groups = 1},
-    {.N = 21, .H = 8, .W = 8, .C = 128, .F = 128, .KH = 3, .KW = 3, .stride = 1, .padding = 1, .dilation = 1,
-     .groups = 1},
-    {.N = 16, .H = 16, .W = 16, .C = 32, .F = 64, .KH = 1, .KW = 1, .stride = 1, .dilation = 1, .groups = 1},
+    GEOMETRY(33, 32, 32, 16, 16, 3, 3, 1, 1, 1, 1),
+    GEOMETRY(9, 32, 32, 32, 64, 3, 3, 2, 1, 1, 1),
+    GEOMETRY(21, 8, 8, 128, 128, 3, 3, 1, 1, 1, 1),
+    GEOMETRY(16, 16, 16, 32, 64, 1, 1, 1, 0, 1, 1),
 };
 enum { OF_NETWORKS = sizeof of_networks / sizeof *of_networks };
 
