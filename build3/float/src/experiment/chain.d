@@ -1,16 +1,15 @@
 /tmp/w/lead/build3/float/src/experiment/chain.o: src/experiment/chain.c \
- src/experiment/plan_builder.h src/core/hash.h include/retort/status.h \
- src/experiment/spec.h src/experiment/experiment.h src/core/text.h \
- include/retort/distill.h include/retort/data.h include/retort/graph.h \
- include/retort/tensor.h include/retort/params.h include/retort/rng.h \
- include/retort/nn.h include/retort/ops.h include/retort/optim.h \
- src/formats/toml.h include/retort/alloc.h
-src/experiment/plan_builder.h:
-src/core/hash.h:
-include/retort/status.h:
+ src/experiment/pair.h src/experiment/spec.h src/experiment/experiment.h \
+ src/core/text.h include/retort/status.h include/retort/distill.h \
+ include/retort/data.h include/retort/graph.h include/retort/tensor.h \
+ include/retort/params.h include/retort/rng.h include/retort/nn.h \
+ include/retort/ops.h include/retort/optim.h src/formats/toml.h \
+ src/experiment/plan_builder.h src/core/hash.h include/retort/alloc.h
+src/experiment/pair.h:
 src/experiment/spec.h:
 src/experiment/experiment.h:
 src/core/text.h:
+include/retort/status.h:
 include/retort/distill.h:
 include/retort/data.h:
 include/retort/graph.h:
@@ -21,4 +20,6 @@ include/retort/nn.h:
 include/retort/ops.h:
 include/retort/optim.h:
 src/formats/toml.h:
+src/experiment/plan_builder.h:
+src/core/hash.h:
 include/retort/alloc.h:

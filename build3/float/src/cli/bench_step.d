@@ -1,0 +1,31 @@
+/tmp/w/lead/build3/float/src/cli/bench_step.o: src/cli/bench_step.c \
+ src/cli/bench.h src/cli/command.h include/retort/status.h \
+ src/core/clock.h src/kernels/kernels.h include/retort/rng.h \
+ src/nn/model.h src/graph/op.h include/retort/graph.h \
+ include/retort/tensor.h src/nn/init.h include/retort/nn.h \
+ include/retort/ops.h include/retort/params.h include/retort/retort.h \
+ include/retort/alloc.h include/retort/log.h include/retort/threads.h \
+ include/retort/image.h include/retort/optim.h include/retort/data.h \
+ include/retort/distill.h
+src/cli/bench.h:
+src/cli/command.h:
+include/retort/status.h:
+src/core/clock.h:
+src/kernels/kernels.h:
+include/retort/rng.h:
+src/nn/model.h:
+src/graph/op.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+src/nn/init.h:
+include/retort/nn.h:
+include/retort/ops.h:
+include/retort/params.h:
+include/retort/retort.h:
+include/retort/alloc.h:
+include/retort/log.h:
+include/retort/threads.h:
+include/retort/image.h:
+include/retort/optim.h:
+include/retort/data.h:
+include/retort/distill.h:

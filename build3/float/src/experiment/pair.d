@@ -1,0 +1,25 @@
+/tmp/w/lead/build3/float/src/experiment/pair.o: src/experiment/pair.c \
+ src/experiment/pair.h src/experiment/spec.h src/experiment/experiment.h \
+ src/core/text.h include/retort/status.h include/retort/distill.h \
+ include/retort/data.h include/retort/graph.h include/retort/tensor.h \
+ include/retort/params.h include/retort/rng.h include/retort/nn.h \
+ include/retort/ops.h include/retort/optim.h src/formats/toml.h \
+ src/experiment/plan_builder.h src/core/hash.h include/retort/alloc.h
+src/experiment/pair.h:
+src/experiment/spec.h:
+src/experiment/experiment.h:
+src/core/text.h:
+include/retort/status.h:
+include/retort/distill.h:
+include/retort/data.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/params.h:
+include/retort/rng.h:
+include/retort/nn.h:
+include/retort/ops.h:
+include/retort/optim.h:
+src/formats/toml.h:
+src/experiment/plan_builder.h:
+src/core/hash.h:
+include/retort/alloc.h:
