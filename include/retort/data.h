@@ -13,6 +13,8 @@
 
 /* ---- examples ---- */
 
+#define RT_CHANNELS_MAX 4 /* that can be normalised */
+
 typedef struct rt_examples {
     int64_t count;
     int ndim;                 /* of one example: 3 for images (C, H, W), 1 for rows (D) */
@@ -23,6 +25,8 @@ typedef struct rt_examples {
     const float *values;      /* (count, features), when bytes is NULL */
     const int32_t *labels;    /* (count), 0 ... classes-1 */
     double scale, shift;      /* value = byte * scale + shift; pixels: 1/255 and 0 */
+    int channels;             /* normalised images: shape[0], each with its own scale and shift; else 0 */
+    double channel_scale[RT_CHANNELS_MAX], channel_shift[RT_CHANNELS_MAX];
     int background;           /* byte that fills what a shift uncovers */
 } rt_examples;
 
@@ -75,12 +79,24 @@ typedef struct rt_batch {
     rt_tensor *x;           /* (N, shape...) REAL; borrowed until the next call or reset of the loader */
     rt_tensor *y;           /* (N) I32 */
     const int32_t *index;   /* (N) positions in the part, 0 ... part->count-1: for caches */
+    rt_tensor *y2;          /* with mixup (N) I32, the labels of the partners; else NULL */
+    double lambda;          /* with mixup the share of y; 1 - lambda is that of y2 */
     int64_t count;
     int64_t step;           /* within the epoch */
 } rt_batch;
 
+/* Augmentation, anew for each example and epoch. Everything but mixup is a function of (seed, epoch,
+ * example) alone, mixup of (seed, epoch, step): views can be replayed, and teacher and student look at the
+ * same ones. Images of bytes only, but for mixup. */
 typedef struct rt_augment {
     int jitter;             /* shift by -jitter ... jitter pixels in x and in y, filled with background */
+    bool flip;              /* mirror left and right, every other image */
+    int crop;               /* a border of so many pixels, then a window of the image's size anywhere in it */
+    bool reflect;           /* the border mirrors the image; else it is background */
+    int cutout;             /* a blank square of this size, its centre anywhere (DeVries, Taylor 2017) */
+    /* x = lambda x + (1 - lambda) x of a partner in the batch, lambda from Beta(mixup, mixup), one for each
+     * batch; 0: none. Zhang, Cisse, Dauphin, Lopez-Paz 2018, arXiv 1710.09412, as in its authors' code. */
+    double mixup;
 } rt_augment;
 
 typedef struct rt_loader rt_loader;

@@ -253,6 +253,39 @@ static rt_status standardise_all(rt_dataset *set, rt_error *error) {
     return RT_OK;
 }
 
+/* ---- normalisation of images ---- */
+
+/* Mean and deviation of each channel over the train part, of whole bytes and so exact: a histogram of each
+ * channel. value = (byte scale + shift - mean) / deviation. */
+static rt_status normalise_all(rt_dataset *set, rt_error *error) {
+    const rt_part *part = &set->parts[RT_PART_TRAIN];
+    const rt_examples *e = part->examples;
+    if (!e->bytes || e->ndim != 3 || e->shape[0] > RT_CHANNELS_MAX)
+        return rt_fail(error, RT_SPEC, "data.normalize: images of 1 to %d channels are needed", RT_CHANNELS_MAX);
+    double scale[RT_CHANNELS_MAX], shift[RT_CHANNELS_MAX];
+    int64_t plane = e->features / e->shape[0];
+    for (int64_t c = 0; c < e->shape[0]; c++) {
+        int64_t seen[256] = {0};
+        for (int64_t i = 0; i < part->count; i++) {
+            const uint8_t *pixels = e->bytes + part->index[i] * e->features + c * plane;
+            for (int64_t p = 0; p < plane; p++) seen[pixels[p]]++;
+        }
+        double n = (double)(part->count * plane), mean = 0, variance = 0;
+        for (int b = 0; b < 256; b++) mean += b * (double)seen[b] / n;
+        for (int b = 0; b < 256; b++) variance += (b - mean) * (b - mean) * (double)seen[b] / n;
+        double deviation = variance > 0 ? sqrt(variance) : 1;
+        scale[c] = 1 / deviation;
+        shift[c] = -mean / deviation;
+    }
+    rt_examples *all[] = {&set->main.train, &set->main.test, &set->transfer.train};
+    for (int i = 0; i < (set->own_transfer ? 3 : 2); i++) {
+        all[i]->channels = (int)e->shape[0];
+        memcpy(all[i]->channel_scale, scale, sizeof scale);
+        memcpy(all[i]->channel_shift, shift, sizeof shift);
+    }
+    return RT_OK;
+}
+
 /* ---- identity ---- */
 
 static void examples_hash(rti_hash *hash, const rt_examples *e) {
@@ -261,6 +294,10 @@ static void examples_hash(rti_hash *hash, const rt_examples *e) {
     double range[3] = {e->scale, e->shift, e->background};
     rti_hash_add(hash, head, sizeof head);
     rti_hash_add(hash, range, sizeof range);
+    for (int c = 0; c < e->channels; c++) {
+        rti_hash_add(hash, &e->channel_scale[c], sizeof e->channel_scale[c]);
+        rti_hash_add(hash, &e->channel_shift[c], sizeof e->channel_shift[c]);
+    }
     if (e->bytes) rti_hash_add(hash, e->bytes, (size_t)(e->count * e->features));
     else rti_hash_add(hash, e->values, (size_t)(e->count * e->features) * sizeof *e->values);
     rti_hash_add(hash, e->labels, (size_t)e->count * sizeof *e->labels);
@@ -362,6 +399,7 @@ static rt_status open_into(rt_dataset *set, const rt_params *options, const char
     RT_TRY(transfer_read(set, options, directory, error));
     RT_TRY(parts_make(set, options, error));
     if (set->main.standardise) RT_TRY(standardise_all(set, error));
+    if (rt_params_bool(options, "normalize")) RT_TRY(normalise_all(set, error));
     hash_all(set);
     return summarise(set, options, error);
 }

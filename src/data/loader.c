@@ -1,4 +1,4 @@
-/* loader.c - batches: order, shifts, and bytes that become numbers.    Floor 6 (data)
+/* loader.c - batches: order, views, and bytes that become numbers.     Floor 6 (data)
  *
  * Everything a batch needs is made when the loader is: the order of an epoch is shuffled in place,
  * pixels are converted on their way from the set into the batch. Images of a batch are independent,
@@ -6,16 +6,18 @@
 #include <string.h>
 
 #include "core/pool.h"
-#include "data/dataset.h"
+#include "data/views.h"
 #include "kernels/kernels.h"
 
 struct rt_loader {
     const rt_part *part;
     int64_t batch, next, epoch;
     uint64_t seed;
-    int jitter;
+    rt_augment augment;
     int32_t *order;     /* (count) positions in the part */
     rt_tensor *x, *y;
+    rt_tensor *plain, *y2; /* with mixup: the batch ahead of it, the partners' labels; else NULL */
+    int32_t *partner;   /* (batch) */
     int64_t start, now; /* the batch that is being made: order[start ... start+now-1] */
 };
 
@@ -23,23 +25,26 @@ rt_loader *rt_loader_new(const rt_part *part, int64_t batch, uint64_t shuffle_se
                          rt_error *error) {
     const rt_examples *e = part->examples;
     RT_ASSERT(batch >= 1, "batches of %lld", (long long)batch);
-    int jitter = augment ? augment->jitter : 0;
-    if (jitter &&
-        (e->ndim != 3 || !e->bytes || jitter < 0 || jitter >= e->shape[1] || jitter >= e->shape[2])) {
-        rt_fail(error, RT_UNSUPPORTED, "jitter %d: images that are larger than the shift are needed", jitter);
-        return NULL;
-    }
+    rt_augment wanted = augment ? *augment : (rt_augment){.jitter = 0};
+    if (rti_augment_check(&wanted, e, error) != RT_OK) return NULL;
     if (batch > part->count) batch = part->count > 0 ? part->count : 1;
     rt_loader *loader = rt_alloc_zero(1, sizeof *loader);
     if (loader) {
         int64_t shape[RT_MAX_DIMS] = {batch};
         memcpy(shape + 1, e->shape, (size_t)e->ndim * sizeof *shape);
-        *loader = (rt_loader){.part = part, .batch = batch, .seed = shuffle_seed, .jitter = jitter};
+        *loader = (rt_loader){.part = part, .batch = batch, .seed = shuffle_seed,
+                              .augment = wanted};
         loader->order = rt_alloc((size_t)part->count * sizeof *loader->order);
         loader->x = rt_tensor_new(RT_DTYPE_REAL, e->ndim + 1, shape, error);
         loader->y = rt_tensor_new(RT_DTYPE_I32, 1, &batch, error);
+        if (wanted.mixup > 0) {
+            loader->plain = rt_tensor_new(RT_DTYPE_REAL, e->ndim + 1, shape, error);
+            loader->y2 = rt_tensor_new(RT_DTYPE_I32, 1, &batch, error);
+            loader->partner = rt_alloc((size_t)batch * sizeof *loader->partner);
+        }
     }
-    if (!loader || !loader->order || !loader->x || !loader->y) {
+    if (!loader || !loader->order || !loader->x || !loader->y ||
+        (wanted.mixup > 0 && (!loader->plain || !loader->y2 || !loader->partner))) {
         rt_fail(error, RT_MEMORY, "no memory to load batches of %lld of %lld examples", (long long)batch,
                 (long long)part->count);
         rt_loader_free(loader);
@@ -53,6 +58,9 @@ void rt_loader_free(rt_loader *loader) {
     if (!loader) return;
     rt_tensor_free(loader->x);
     rt_tensor_free(loader->y);
+    rt_tensor_free(loader->plain);
+    rt_tensor_free(loader->y2);
+    rt_free(loader->partner);
     rt_free(loader->order);
     rt_free(loader);
 }
@@ -70,42 +78,42 @@ int64_t rt_loader_steps(const rt_loader *loader) {
     return (loader->part->count + loader->batch - 1) / loader->batch;
 }
 
-/* out[c][y][x] = image[c][y - dy][x - dx] where that is inside, else background. In a plane that lies
- * row after row a shift moves everything by one distance; what came in from the neighbouring row on
- * the way is then painted over. */
-static void shifted(const rt_examples *e, const uint8_t *image, int64_t dy, int64_t dx, rt_real *out) {
-    int64_t H = e->shape[1], W = e->shape[2], plane = H * W, distance = dy * W + dx;
-    rt_real scale = (rt_real)e->scale, shift = (rt_real)e->shift;
-    rt_real background = (rt_real)e->background * scale + shift;
-    int64_t lead = distance > 0 ? distance : 0, tail = distance < 0 ? -distance : 0;
-    int64_t from = dx > 0 ? 0 : W + dx, to = dx > 0 ? dx : W;
-    for (int64_t c = 0; c < e->shape[0]; c++, image += plane, out += plane) {
-        rti_fill(lead, background, out);
-        rti_bytes_to_real(plane - lead - tail, image + tail, scale, shift, out + lead);
-        rti_fill(tail, background, out + plane - tail);
-        for (int64_t y = 0; y < H; y++)
-            for (int64_t x = from; x < to; x++) out[y * W + x] = background;
-    }
-}
-
 static void one(rt_loader *loader, int64_t n) {
     const rt_examples *e = loader->part->examples;
     int64_t D = e->features, example = loader->part->index[loader->order[loader->start + n]];
-    rt_real *out = rt_real_data(loader->x) + n * D;
-    if (!e->bytes) {
-        for (int64_t d = 0; d < D; d++) out[d] = (rt_real)e->values[example * D + d];
+    rt_real *out = rt_real_data(loader->plain ? loader->plain : loader->x) + n * D;
+    if (!rti_augment_moves(&loader->augment)) {
+        rti_example_show(e, example, out);
         return;
     }
-    const uint8_t *image = e->bytes + example * D;
-    if (loader->jitter) {
-        rt_rng rng = rt_rng_stream(loader->seed, "jitter", (uint64_t)loader->epoch, (uint64_t)example);
-        uint32_t places = 2 * (uint32_t)loader->jitter + 1;
-        int64_t dy = (int64_t)rt_rng_below(&rng, places) - loader->jitter;
-        int64_t dx = (int64_t)rt_rng_below(&rng, places) - loader->jitter;
-        shifted(e, image, dy, dx, out);
-    } else {
-        rti_bytes_to_real(D, image, (rt_real)e->scale, (rt_real)e->shift, out);
+    rti_view view = rti_view_draw(&loader->augment, e, loader->seed, (uint64_t)loader->epoch,
+                                  (uint64_t)example);
+    rti_view_show(&view, e, e->bytes + example * D, out);
+}
+
+/* x = lambda x + (1 - lambda) x of the partner. */
+static void mix(rt_loader *loader, double lambda) {
+    int64_t D = loader->part->examples->features;
+    for (int64_t n = 0; n < loader->now; n++) {
+        const rt_real *own = rt_real_data(loader->plain) + n * D,
+                      *other = rt_real_data(loader->plain) + loader->partner[n] * D;
+        rt_real *out = rt_real_data(loader->x) + n * D;
+        rti_scale(D, (rt_real)lambda, own, out);
+        rti_axpy(D, (rt_real)(1 - lambda), other, out);
+        rt_i32_data(loader->y2)[n] = rt_i32_data(loader->y)[loader->partner[n]];
     }
+}
+
+/* Partners and lambda of a batch; returns lambda. */
+static double mixup(rt_loader *loader) {
+    uint64_t step = (uint64_t)(loader->start / loader->batch);
+    rt_rng rng = rt_rng_stream(loader->seed, "mixup", (uint64_t)loader->epoch, step);
+    double lambda = rti_draw_beta(&rng, loader->augment.mixup, loader->augment.mixup);
+    for (int64_t n = 0; n < loader->now; n++) loader->partner[n] = (int32_t)n;
+    rt_rng_shuffle(&rng, loader->partner, loader->now);
+    loader->y2->shape[0] = loader->now;
+    mix(loader, lambda);
+    return lambda;
 }
 
 #define NUMBERS_PER_TASK 65536 /* about 10 microseconds of work */
@@ -148,8 +156,12 @@ bool rt_loader_next(rt_loader *loader, rt_batch *batch) {
     int32_t *y = rt_i32_data(loader->y);
     for (int64_t n = 0; n < loader->now; n++) y[n] = loader->part->labels[loader->order[loader->start + n]];
     loader->x->shape[0] = loader->y->shape[0] = loader->now;
-    *batch = (rt_batch){loader->x, loader->y, loader->order + loader->start, loader->now,
-                        loader->start / loader->batch};
+    *batch = (rt_batch){.x = loader->x, .y = loader->y, .index = loader->order + loader->start,
+                        .lambda = 1, .count = loader->now, .step = loader->start / loader->batch};
+    if (loader->plain) {
+        batch->lambda = mixup(loader);
+        batch->y2 = loader->y2;
+    }
     loader->next += loader->now;
     return true;
 }

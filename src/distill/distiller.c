@@ -85,7 +85,10 @@ static void make_identity(rt_distiller *d) {
     hash_options(&hash, &d->options, "", rows, count);
     rows = rt_optimizer_rows(&count);
     hash_options(&hash, c->training, c->prefix ? c->prefix : "", rows, count);
-    int64_t numbers[] = {sizeof(rt_real),  c->batch,  c->augment.jitter,
+    const rt_augment *a = &c->augment;
+    double views[] = {a->jitter, a->flip, a->crop, a->reflect, a->cutout, a->mixup};
+    rti_hash_add(&hash, views, sizeof views);
+    int64_t numbers[] = {sizeof(rt_real),  c->batch,
                          (int64_t)c->seed, c->epochs, c->transfer->count};
     rti_hash_add(&hash, numbers, sizeof numbers);
     rti_hash_add(&hash, c->transfer->index, (size_t)c->transfer->count * sizeof *c->transfer->index);
@@ -103,10 +106,11 @@ static void make_identity(rt_distiller *d) {
 static rt_status open_cache(rt_distiller *d, rt_error *error) {
     const rt_distiller_config *c = &d->config;
     if (!d->uses_teacher || d->uses_features) return RT_OK;
-    if (c->augment.jitter > 0) {
+    const rt_augment *a = &c->augment;
+    if (a->jitter || a->flip || a->crop || a->cutout || a->mixup > 0) {
         rt_say(RT_LOG_INFO,
-               "soft targets are not cached: jitter %d shows the teacher new images in every epoch",
-               c->augment.jitter);
+               "soft targets are not cached: %s shows the teacher new images in every epoch",
+               a->jitter ? "jitter" : a->crop ? "crop" : a->flip ? "flip" : a->cutout ? "cutout" : "mixup");
         return RT_OK;
     }
     d->cache = rti_cache_open(c->teacher, c->transfer, c->cache_directory, error);

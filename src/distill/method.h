@@ -56,6 +56,8 @@ typedef struct rti_method_input {
     rt_graph *graph;
     rt_tensor *x;                /* (N, shape...) */
     rt_tensor *y;                /* (N) I32 */
+    rt_tensor *y2;               /* with mixup the partners' labels (N), else NULL; rti_labels knows */
+    double lambda;               /* the share of y; 1 without mixup */
     rt_tensor *z;                /* student logits (N, K) */
     rt_tensor *v;                /* teacher logits (N, K), no gradient, combined at the temperature that
                                   * .temperature gave; NULL when the method's loss is the labels' alone */

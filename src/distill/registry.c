@@ -202,8 +202,17 @@ void rti_term_add(rti_terms *terms, const char *name, double weight, rt_tensor *
     terms->term[terms->count++] = (rti_term){name, weight, value};
 }
 
+/* With mixup lambda CE(y) + (1 - lambda) CE(y2). */
+static rt_tensor *cross_entropy(const rti_method_input *in) {
+    rt_graph *g = in->graph;
+    rt_tensor *own = rt_cross_entropy(g, in->z, in->y);
+    if (!in->y2) return own;
+    return rt_add(g, rt_scale(g, own, in->lambda),
+                  rt_scale(g, rt_cross_entropy(g, in->z, in->y2), 1 - in->lambda));
+}
+
 void rti_labels(rti_terms *terms, const rti_method_input *in, double weight) {
-    if (!in->labels_are_counted) RTI_TERM(terms, "ce", weight, rt_cross_entropy(in->graph, in->z, in->y));
+    if (!in->labels_are_counted) RTI_TERM(terms, "ce", weight, cross_entropy(in));
 }
 
 rt_tensor *rti_terms_total(rt_graph *g, const rti_terms *terms) {

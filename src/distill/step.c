@@ -178,6 +178,8 @@ rt_status rti_distiller_step(rt_distiller *d, const rt_batch *batch, rt_epoch_re
     pass p = {.in = {.graph = g,
                      .x = batch->x,
                      .y = batch->y,
+                     .y2 = batch->y2,
+                     .lambda = batch->lambda,
                      .student = c->student,
                      .teacher = c->teacher,
                      .index = batch->index,

@@ -20,6 +20,8 @@ static void hash_part(rti_hash *hash, const rt_part *part) {
     double numbers[] = {(double)part->count, (double)e->ndim, (double)e->classes, e->scale, e->shift,
                         e->background};
     rti_hash_add(hash, numbers, sizeof numbers);
+    rti_hash_add(hash, e->channel_scale, sizeof e->channel_scale[0] * (size_t)e->channels);
+    rti_hash_add(hash, e->channel_shift, sizeof e->channel_shift[0] * (size_t)e->channels);
     rti_hash_add(hash, e->shape, sizeof e->shape[0] * (size_t)e->ndim);
     rti_hash_add(hash, part->labels, sizeof part->labels[0] * (size_t)part->count);
     size_t row = (size_t)e->features * (e->bytes ? 1 : sizeof e->values[0]);

@@ -38,15 +38,23 @@ static const char *method_choices(void) {
 }
 
 const rt_param *rti_training_rows(int *count) {
-    static rt_param rows[3];
-    const rt_param all[] = {
+    enum { ROWS = 8 };
+    static rt_param rows[ROWS];
+    const rt_param all[ROWS] = {
         RT_PARAM_CHOICE_ROW("model", "mlp", model_choices(), "kind of network"),
         RT_PARAM_INT_ROW("epochs", 10, 1, 100000, "epochs", "passes over the training set"),
         RT_PARAM_INT_ROW("jitter", 0, 0, 16, "pixels",
                          "shift each image by up to so much in x and y, anew each epoch"),
+        RT_PARAM_BOOL_ROW("flip", false, "mirror each image left and right or not, anew each epoch"),
+        RT_PARAM_INT_ROW("crop", 0, 0, 64, "pixels",
+                         "a border of so much, then a window of the image's size anywhere in it"),
+        RT_PARAM_CHOICE_ROW("crop_fill", "background", "background|reflect", "what the border of crop is made of"),
+        RT_PARAM_INT_ROW("cutout", 0, 0, 1024, "pixels", "a blank square of this size somewhere in each image"),
+        RT_PARAM_REAL_ROW("mixup", 0, 0, 100, "",
+                          "mixes each image with another of its batch, share from Beta(mixup, mixup); 0: not"),
     };
     memcpy(rows, all, sizeof rows);
-    *count = 3;
+    *count = ROWS;
     return rows;
 }
 
@@ -130,7 +138,14 @@ void rti_network_table(rt_params *p, const char *model, const rt_param *own_rows
 }
 
 rt_augment rti_training_augment(const rt_params *network) {
-    return (rt_augment){.jitter = (int)rt_params_int(network, "jitter")};
+    return (rt_augment){
+        .jitter = (int)rt_params_int(network, "jitter"),
+        .flip = rt_params_bool(network, "flip"),
+        .crop = (int)rt_params_int(network, "crop"),
+        .reflect = !strcmp(rt_params_text(network, "crop_fill"), "reflect"),
+        .cutout = (int)rt_params_int(network, "cutout"),
+        .mixup = rt_params_real(network, "mixup"),
+    };
 }
 
 void rti_distill_table(rt_params *p, const char *method) {
@@ -153,9 +168,10 @@ void rti_settings_labels_only(rti_settings *settings) { rti_distill_table(&setti
 /* ---- canonical text ---- */
 
 /* Rows that came after format 1, each with a default that changes nothing. Canonical texts leave them out
- * at their default, as they do empty texts, so that what was trained before they existed keeps its
- * identity. */
-static const char *const later_rows[] = {"stop_epoch", "schedule", "generations", "first", "teachers", NULL};
+static const char *const later_rows[] = {
+    "stop_epoch", "schedule", "generations", "first", "teachers", "flip", "crop", "crop_fill",
+    "cutout", "mixup", "normalize", "student_taps", "teacher_taps", NULL,
+};
 
 static bool is_default(const rt_param *row, const rt_value *value) {
     char now[RT_PARAM_TEXT_MAX * 6 + 8], fallback[RT_PARAM_TEXT_MAX * 6 + 8];

@@ -155,7 +155,7 @@ static void run_method(const char *method, int jitter) {
                              .options = &options,
                              .transfer = &fixture_part,
                              .batch = BATCH,
-                             .augment = {jitter},
+                             .augment = {.jitter = jitter},
                              .seed = 3,
                              .epochs = 3,
                              .training = &optimizer,

