@@ -168,6 +168,8 @@ void rti_settings_labels_only(rti_settings *settings) { rti_distill_table(&setti
 /* ---- canonical text ---- */
 
 /* Rows that came after format 1, each with a default that changes nothing. Canonical texts leave them out
+ * at their default, as they do empty texts, so that what was trained before they existed keeps its
+ * identity. */
 static const char *const later_rows[] = {
     "stop_epoch", "schedule", "generations", "first", "teachers", "flip", "crop", "crop_fill",
     "cutout", "mixup", "normalize", "student_taps", "teacher_taps", NULL,

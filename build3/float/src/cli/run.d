@@ -4,8 +4,9 @@
  include/retort/distill.h include/retort/data.h include/retort/graph.h \
  include/retort/tensor.h include/retort/params.h include/retort/rng.h \
  include/retort/nn.h include/retort/ops.h include/retort/optim.h \
- src/cli/opening.h src/cli/status.h src/experiment/report.h \
- src/experiment/statistics.h include/retort/threads.h
+ src/cli/opening.h src/cli/status.h src/experiment/preview.h \
+ src/experiment/report.h src/experiment/statistics.h \
+ include/retort/threads.h
 src/cli/command.h:
 include/retort/status.h:
 src/cli/live.h:
@@ -24,6 +25,7 @@ include/retort/ops.h:
 include/retort/optim.h:
 src/cli/opening.h:
 src/cli/status.h:
+src/experiment/preview.h:
 src/experiment/report.h:
 src/experiment/statistics.h:
 include/retort/threads.h:

@@ -1,0 +1,16 @@
+/tmp/w/lead/build3/float/src/data/views.o: src/data/views.c \
+ src/data/views.h src/data/dataset.h src/core/file.h \
+ include/retort/status.h include/retort/alloc.h include/retort/data.h \
+ include/retort/graph.h include/retort/tensor.h include/retort/params.h \
+ include/retort/rng.h src/kernels/kernels.h
+src/data/views.h:
+src/data/dataset.h:
+src/core/file.h:
+include/retort/status.h:
+include/retort/alloc.h:
+include/retort/data.h:
+include/retort/graph.h:
+include/retort/tensor.h:
+include/retort/params.h:
+include/retort/rng.h:
+src/kernels/kernels.h:
