@@ -140,7 +140,7 @@ rt_status rti_pair_check(const rti_pair *pair, const rt_dataset *set, rt_error *
     rti_rehearsal r;
     rt_error inner = {0};
     char nothing[1];
-    RT_TRY(rti_rehearsal_init(&r, pair, set, 1, error));
+    RT_TRY(rti_rehearsal_init(&r, pair, set, INT64_MAX, error));
     rt_status status = rt_distiller_describe(&r.config, nothing, 0, &inner);
     rti_rehearsal_deinit(&r);
     if (status == RT_OK) return RT_OK;
