@@ -92,7 +92,8 @@ static rt_status open_teacher(evaluation *e, const char *path, rt_error *error) 
     return RT_OK;
 }
 
-/* The teachers of a trial are its neighbours; its manifest names them. */
+/* The teachers of a trial are its neighbours; its manifest names them, and, where these are others, those
+ * that it is measured against. */
 static rt_status open_teachers_of_trial(evaluation *e, rt_error *error) {
     char path[RTI_PATH_MAX], neighbour[64];
     rti_bytes bytes;
@@ -104,7 +105,8 @@ static rt_status open_teachers_of_trial(evaluation *e, rt_error *error) {
     status = rti_json_parse(&document, (const char *)bytes.data, bytes.count, path, error);
     rt_free(bytes.data);
     if (status != RT_OK) return status;
-    const rti_json *ids = rti_json_get(&document.root, "teachers");
+    const rti_json *ids = rti_json_get(&document.root, "references");
+    if (!ids) ids = rti_json_get(&document.root, "teachers");
     for (int i = 0; status == RT_OK && ids && ids->type == RTI_JSON_ARRAY && i < ids->count; i++) {
         if (ids->items[i].type != RTI_JSON_STRING || strspn(ids->items[i].string, "0123456789abcdef") != 32)
             continue;

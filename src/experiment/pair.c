@@ -124,13 +124,14 @@ void rti_rehearsal_deinit(rti_rehearsal *r) {
 
 /* ---- checking ---- */
 
-/* Where the taps were written, else where the row or the method was. */
-static int line_of(const rti_spec *spec) {
-    int line = spec->entries ? 0 : -1;
-    for (int i = 0; spec->entries && i < spec->entries->count; i++) {
+/* Where the taps that the message speaks of were written, else where the row or the method was; or 0. */
+static int line_of(const rti_spec *spec, const char *message) {
+    const char *key = strstr(message, "the student's taps") ? "student_taps"
+                      : strstr(message, "the teacher's taps") ? "teacher_taps" : "_taps";
+    int line = 0;
+    for (int i = 0; i < spec->entries->count; i++) {
         const rti_spec_entry *entry = &spec->entries->items[i];
-        const char *end = strrchr(entry->key, '_');
-        if (end && !strcmp(end, "_taps")) return entry->line;
+        if (strstr(message, "taps") && strstr(entry->key, key)) return entry->line;
         if (!strcmp(entry->key, "distill.method")) line = entry->line;
     }
     return line;
@@ -149,7 +150,8 @@ rt_status rti_pair_check(const rti_pair *pair, const rt_dataset *set, rt_error *
     if (chain) snprintf(who, sizeof who, "%s taught by %s: ", pair->student_name, pair->teacher_name);
     if (status == RT_UNSUPPORTED) return rt_fail(error, status, "%s%s", who, inner.message);
     const rti_spec *spec = pair->spec;
-    if (line_of(spec) > 0) snprintf(place, sizeof place, ":%d", line_of(spec));
+    int line = line_of(spec, inner.message);
+    if (line) snprintf(place, sizeof place, ":%d", line);
     return rt_fail(error, status, "%s%s: [%s%s] %s%s", spec->path, place,
                    spec->label[0] ? "compare." : "distill", spec->label, who, inner.message);
 }

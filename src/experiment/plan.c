@@ -336,9 +336,14 @@ rt_status rti_plan_make(rti_plan *plan, rti_spec *spec, const char *runs, const 
     rti_builder *b = rt_alloc_zero(1, sizeof *b);
     rti_settings *settings = rt_alloc(sizeof *settings);
     rt_error inner = {0};
-    rt_status status = b && settings ? rti_path_join(plan->directory, sizeof plan->directory, runs,
-                                                     plan->spec.name, &inner)
-                                     : no_memory(&inner);
+    if (!b || !settings) {
+        rt_free(b);
+        rt_free(settings);
+        rti_plan_deinit(plan);
+        return no_memory(error);
+    }
+    rt_status status =
+        rti_path_join(plan->directory, sizeof plan->directory, runs, plan->spec.name, &inner);
     if (status == RT_OK) {
         b->plan = plan;
         b->data_directory = data_directory;
@@ -346,8 +351,8 @@ rt_status rti_plan_make(rti_plan *plan, rti_spec *spec, const char *runs, const 
                                           : make_grid(b, settings, &inner);
     }
     if (status == RT_OK) status = sort_trials(plan, &inner);
-    for (int i = 0; b && i < plan->dataset_count; i++) rt_free(b->data[i].text);
-    if (b) rt_free(b->data);
+    for (int i = 0; i < plan->dataset_count; i++) rt_free(b->data[i].text);
+    rt_free(b->data);
     rt_free(b);
     rt_free(settings);
     if (status != RT_OK) {

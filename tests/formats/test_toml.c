@@ -100,7 +100,8 @@ Test(toml, keys_and_tables) {
            "fruit.apple.color=1;fruit.apple.texture.smooth=true;");
     expect("\"\xC3\xA9\" = 1\n\"a\\u0041\" = 2", "\xC3\xA9=1;aA=2;");
     expect("[sweep]\n\"a.b\" = 1\n\"a.c\" = 2", "sweep.a.b=1;sweep.a.c=2;");
-    expect("[a]\nx = {y = 1}\n[a.\"b+c\"]\n\"d.e\" = 1\n[ a . 'f' ]\ng = 2\n", "a.x.y=1;a.b+c.d.e=1;a.f.g=2;");
+    expect("[a]\nx = {y = 1}\n[a.\"b+c\"]\n\"d.e\" = 1\n[ a . 'f' ]\ng = 2\n",
+           "a.x.y=1;a.b+c.d.e=1;a.f.g=2;");
 }
 
 Test(toml, places_and_tables_are_kept) {
