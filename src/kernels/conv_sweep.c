@@ -2,7 +2,7 @@
  *
  * Both are one thing, a sweep: out[q] = sum over taps t of in[q s + t's place] times t's weights. Forward a
  * tap is a place of the kernel. Backward, an input's row h = q s + r of phase r meets those kernel rows i
- * with r + p - i d divisible by s, and reads dy's row q + (r + p - i d) / s; so dx is s x s phases with stride 1,
+ * with r + p - i d divisible by s, and reads row q + (r + p - i d) / s of dy; so dx is s x s phases of stride 1,
  * each with its own taps and its own part of dx, and nothing is multiplied by zeros between rows of dy.
  *
  * 1. The weights are copied for the sweep's taps into panels, as wide as a tile, in the order of the sum.
