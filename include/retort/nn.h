@@ -76,8 +76,9 @@ rt_tensor *rt_model_forward(rt_model *model, rt_graph *graph, rt_tensor *x);
  * Names by number: these, and linear layers.
  *
  * What stands ahead of the activation is "fc1.pre", "stage2.pre". It is kept only after somebody has asked
- * for it once, before forward: then the activation is a step of its own. _want_tap is false when there is
- * no such place; for other names it changes nothing and costs nothing. */
+ * for it once, before forward: then the activation is a step of its own. For other names asking costs next
+ * to nothing; it is needed to see the GRADIENT there after backward, whose memory otherwise goes on to the
+ * next layer (that of the logits is always kept). _want_tap is false when there is no such place. */
 bool rt_model_want_tap(rt_model *model, const char *name);
 rt_tensor *rt_model_tap(const rt_model *model, const char *name);
 int rt_model_taps(const rt_model *model);

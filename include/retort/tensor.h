@@ -36,6 +36,7 @@ typedef struct rt_tensor {
     rt_real *grad;                /* dL/d(this): contiguous, row-major, this shape; NULL until needed */
     bool has_grad;                /* grad holds a sum; false: the next contribution overwrites it */
     bool requires_grad;           /* REAL only */
+    bool passing;                 /* its gradient is of no use after backward has passed it on */
     struct rti_node *node;        /* the op that made it in this step; NULL for a leaf */
 } rt_tensor;
 

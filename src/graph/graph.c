@@ -19,6 +19,7 @@
 
 struct rt_graph {
     rti_arena arena;
+    struct spare *spares;  /* given back before the step's end */
     rti_node *newest;      /* the tape */
     int no_grad;           /* depth of nested no-grad scopes */
     const rti_op *running; /* for the message when memory runs out inside an op */
@@ -45,6 +46,7 @@ void rt_graph_free(rt_graph *g) {
 
 void rt_graph_reset(rt_graph *g) {
     rti_arena_reset(&g->arena);
+    g->spares = NULL;
     g->newest = NULL;
     g->running = NULL;
     g->error.status = RT_OK;
@@ -102,8 +104,38 @@ bool rti_op_fail(rt_graph *g, const rti_node *n, rt_status status, const char *f
     return false;
 }
 
+/* A block that was given back; the list stands in the blocks themselves and is short. */
+typedef struct spare {
+    struct spare *next;
+    size_t bytes;
+} spare;
+
+enum { SPARE_BYTES = 4096 }; /* from here on it is worth it */
+
+void rti_step_release(rt_graph *g, void *block, size_t bytes) {
+    if (!block || bytes < SPARE_BYTES) return;
+    spare *s = block;
+    *s = (spare){g->spares, bytes};
+    g->spares = s;
+}
+
+/* The smallest spare block that holds `bytes` and is not twice as large; NULL: none. */
+static void *take_spare(rt_graph *g, size_t bytes) {
+    spare **best = NULL;
+    for (spare **s = &g->spares; *s; s = &(*s)->next) {
+        const bool fits = (*s)->bytes >= bytes && (*s)->bytes / 2 <= bytes;
+        if (fits && (!best || (*s)->bytes < (*best)->bytes)) best = s;
+    }
+    if (!best) return NULL;
+    spare *found = *best;
+    *best = found->next;
+    return found;
+}
+
 void *rti_step_alloc(rt_graph *g, size_t bytes) {
-    void *block = rti_arena_alloc(&g->arena, bytes);
+    void *block = bytes >= SPARE_BYTES ? take_spare(g, bytes) : NULL;
+    if (block) return block;
+    block = rti_arena_alloc(&g->arena, bytes);
     if (!block)
         fail(g, RT_MEMORY, "%s%sno memory for %zu bytes more in this step, which holds %zu",
              g->running ? g->running->name : "", g->running ? ": " : "", bytes, g->arena.used_bytes);
@@ -158,7 +190,7 @@ static rt_tensor *step_view(rt_graph *g, const rt_tensor *of) {
     *t = *of;
     t->lifetime = RT_STEP;
     t->grad = NULL;
-    t->has_grad = t->requires_grad = false;
+    t->has_grad = t->requires_grad = t->passing = false;
     t->node = NULL;
     return t;
 }
@@ -290,6 +322,13 @@ rt_real *rti_grad_zeroed(rt_graph *g, rti_node *n, int i) {
     return dx.data;
 }
 
+/* The gradient has been passed on; nobody has asked to see it. */
+static void give_back(rt_graph *g, rt_tensor *x) {
+    rti_step_release(g, x->grad, (size_t)rt_tensor_count(x) * sizeof *x->grad);
+    x->grad = NULL;
+    x->has_grad = false;
+}
+
 rt_status rti_backward_from(rt_graph *g, rt_tensor *y, const rt_real *seed) {
     if (g->error.status != RT_OK) return g->error.status;
     if (!y) return fail(g, RT_VALUE, "backward: the loss is NULL");
@@ -312,6 +351,7 @@ rt_status rti_backward_from(rt_graph *g, rt_tensor *y, const rt_real *seed) {
         g->running = n->op;
         n->op->backward(g, n);
         if (g->error.status != RT_OK) return g->error.status;
+        if (n->out->passing) give_back(g, n->out);
     }
     g->running = NULL;
     return RT_OK;

@@ -88,6 +88,9 @@ bool rti_out_view(rt_graph *g, rti_node *n, const rt_tensor *of, int ndim, const
 bool rti_op_fail(rt_graph *g, const rti_node *n, rt_status status, const char *format, ...) RT_PRINTF(4, 5);
 
 void *rti_step_alloc(rt_graph *g, size_t bytes); /* NULL: failure recorded */
+/* Gives a block of rti_step_alloc, or the data of a tensor that nobody looks at any more, back before the
+ * step ends: a later rti_step_alloc of this size may get it. Small ones are not worth it. NULL is fine. */
+void rti_step_release(rt_graph *g, void *block, size_t bytes);
 
 /* True when the node is recorded and input i wants a gradient. Forward and backward may ask. */
 bool rti_wants_grad(const rti_node *n, int i);

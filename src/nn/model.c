@@ -290,7 +290,7 @@ rt_model *rt_model_new_like(const rt_model *model, uint64_t seed, rt_error *erro
         return NULL;
     }
     for (int i = 0; i < m->layer_count; i++) {
-        m->layers[i].wants_before = false;
+        m->layers[i].wants_before = m->layers[i].wanted = false;
         m->layers[i].output = m->layers[i].before = NULL;
     }
     for (int i = 0; i < m->parameter_count; i++) m->parameters[i].tensor.has_grad = false;
@@ -373,6 +373,14 @@ rt_tensor *rti_layer_second(const rt_model *m, const rti_layer *layer) {
     return layer->second == RTI_NO_LAYER ? NULL : output_of(m, layer->second);
 }
 
+/* The gradient of what is inside of the model needs to be there only until it has been passed on, unless it
+ * is a place somebody has asked for. The last layer's is the caller's. */
+static void mark_passing(const rt_model *m, const rti_layer *layer, const rt_tensor *in) {
+    const bool kept = layer->wanted || layer == &m->layers[m->layer_count - 1];
+    rt_tensor *y = layer->output;
+    if (y && (y != in || kept)) y->passing = !kept;
+}
+
 rt_tensor *rt_model_forward(rt_model *m, rt_graph *g, rt_tensor *x) {
     m->input = input_of(m, g, x);
     for (int i = 0; i < m->layer_count; i++) {
@@ -380,6 +388,7 @@ rt_tensor *rt_model_forward(rt_model *m, rt_graph *g, rt_tensor *x) {
         rt_tensor *in = output_of(m, layer->source);
         layer->before = NULL;
         layer->output = in ? layer->kind->forward(m, layer, g, in) : NULL;
+        mark_passing(m, layer, in);
     }
     return output_of(m, m->layer_count - 1);
 }

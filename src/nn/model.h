@@ -104,6 +104,7 @@ struct rti_layer {
     };
     bool has_before;                  /* there is something ahead of an activation: "<name>.pre" */
     bool wants_before;                /* somebody asked for it */
+    bool wanted;                      /* somebody asked for the output: its gradient is kept, too */
     rt_tensor *output, *before;       /* of the last forward; before: ahead of the activation */
 };
 

@@ -40,8 +40,10 @@ static rti_layer *find(const rt_model *m, const char *name, bool *is_before) {
 bool rt_model_want_tap(rt_model *m, const char *name) {
     bool before;
     rti_layer *layer = find(m, name, &before);
-    if (layer && before) layer->wants_before = true;
-    return layer != NULL;
+    if (!layer) return false;
+    if (before) layer->wants_before = true;
+    else layer->wanted = true;
+    return true;
 }
 
 rt_tensor *rt_model_tap(const rt_model *m, const char *name) {
