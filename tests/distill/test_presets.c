@@ -152,7 +152,8 @@ Test(presets, are_what_others_publish) {
     }
 }
 
-/* A preset that this file has no formula for is not tested: there must be none. */
+/* A preset that this file has no formula for is not tested: there must be none. (Methods that look at features
+ * have theirs in files of their own.) */
 Test(presets, none_is_without_a_formula_and_a_source) {
     int methods, found = 0;
     const char *const *names = rt_method_names(&methods);
@@ -160,11 +161,13 @@ Test(presets, none_is_without_a_formula_and_a_source) {
         int presets;
         const char *const *list = rt_preset_names(names[m], &presets);
         cr_assert_not_null(list);
-        for (int p = 0; p < presets; p++, found++) {
+        bool features = rti_method_find(names[m])->needs & RTI_NEEDS_FEATURES;
+        for (int p = 0; p < presets; p++) {
             int hits = 0;
             for (int i = 0; i < PUBLISHED; i++)
                 hits += !strcmp(published[i].method, names[m]) && !strcmp(published[i].preset, list[p]);
-            cr_assert_eq(hits, 1, "%s %s", names[m], list[p]);
+            cr_assert_eq(hits, features ? 0 : 1, "%s %s", names[m], list[p]);
+            found += hits;
             cr_assert(strlen(rt_preset_source(names[m], list[p])) > 10);
             cr_assert_not_null(rt_preset_settings(names[m], list[p]));
         }
