@@ -208,7 +208,8 @@ static rt_status run_phases(rti_plan *plan, arguments *a, rti_run_outcome *outco
         bool known[RTI_ROWS_MAX] = {false};
         int undecided = plan->undecided;
         RT_TRY(run_trials(plan, a, outcome, error));
-        if (outcome->stopped || !undecided) return RT_OK;
+        if (outcome->stopped || !undecided || (a->run.fail_fast && outcome->view.failed)) return RT_OK;
+        a->run.retry_failed = false; /* once is what was asked for */
         for (int r = 0; r < plan->row_count; r++)
             known[r] = !plan->rows[r].tuned || plan->rows[r].chosen >= 0 || plan->rows[r].reason[0];
         RT_TRY(rti_plan_remake(plan, a->opening.runs ? a->opening.runs : "runs", NULL, error));
