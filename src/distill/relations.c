@@ -1,6 +1,7 @@
 /* relations.c - see relations.h.                                       Floor 7 (distill) */
 #include "distill/relations.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "distill/adapters.h"
@@ -109,4 +110,42 @@ const char *rti_connector_text(const rt_params *options) {
     return kind == NONE     ? "none, channels must be equal"
            : kind == ALWAYS ? "1x1 convolution and batch norm, always there"
                             : "1x1 convolution and batch norm where channels differ";
+}
+
+/* ---- boundaries ---- */
+
+static bool is_mean(const rt_params *options) { return rt_params_text(options, "reduction")[0] == 'm'; }
+
+rt_tensor *rti_over_boundaries(const rt_params *options, const rti_method_input *in, rti_stage_term *term,
+                               const void *context) {
+    bool halving = rt_params_bool(options, "halving");
+    rt_tensor *total = NULL;
+    for (int i = 0; i < in->pairs; i++) {
+        const rt_tensor *t = in->teacher_feature[i];
+        const rt_tensor *s = in->student_feature[i];
+        double factor = halving ? ldexp(1, i - in->pairs + 1) : 1;
+        if (!is_mean(options)) { /* neurons of one example, at the smaller size of the two */
+            for (int d = 1; d < t->ndim; d++)
+                factor *= (double)(d < t->ndim - 1 && s->shape[d] < t->shape[d] ? s->shape[d] : t->shape[d]);
+        }
+        rt_tensor *part = rt_scale(in->graph, term(context, in, i), factor);
+        total = total ? rt_add(in->graph, total, part) : part;
+        if (!total) return NULL;
+    }
+    return total;
+}
+
+void rti_boundaries_contract(rti_writer *w, const rt_params *options) {
+    rti_write(w, "reduction: %s over the neurons of an example, mean over the batch\n", is_mean(options) ? "mean" : "sum");
+    rti_write(w, "stages: sum over the named layers%s; of two maps the larger is averaged down to the smaller",
+              rt_params_bool(options, "halving") ? ", each counting half of the one behind it, the last one 1" : "");
+}
+
+/* With p the density and P the distribution of the standard normal: mu - sigma p(mu/sigma) / P(-mu/sigma). */
+double rti_negative_mean(double mean, double deviation) {
+    double sigma = fabs(deviation);
+    if (sigma == 0) return mean < 0 ? mean : 0; /* a constant */
+    double z = mean / sigma, below = 0.5 * erfc(z / sqrt(2.0));
+    if (!(below > 0.001)) return -3 * sigma;
+    return mean - sigma * exp(-z * z / 2) / sqrt(2 * 3.14159265358979323846) / below;
 }

@@ -34,6 +34,20 @@ rt_status rti_connectors_new(const rti_method_setup *setup, const char *method,
 /* Pair i at one size in pixels, the student's connected. */
 void rti_connect(rt_model *const connector[], const rti_method_input *in, int i, rt_tensor **student,
                  rt_tensor **teacher);
+/* Rows of methods that add squares over neurons, stage by stage. */
+#define RTI_BOUNDARY_ROWS(halving)                                                                       \
+    RT_PARAM_CHOICE_ROW("reduction", "sum", "sum|mean", "over the neurons of an example"),               \
+    RT_PARAM_BOOL_ROW("halving", halving, "each stage counts half of the one behind it, the last one 1"), \
+    RTI_CONNECTOR_ROW("always")
+/* Of means over all neurons and the batch, term(context, in, i): as "reduction" and "halving" say. */
+rt_tensor *rti_over_boundaries(const rt_params *options, const rti_method_input *in, rti_stage_term *term,
+                               const void *context);
+/* The lines "reduction: ..." and "stages: ..." of their contracts. */
+void rti_boundaries_contract(rti_writer *w, const rt_params *options);
+/* The mean of those below 0 of a normal distribution: what a batch normalisation with this bias and scale
+ * leaves below the relu. 3 deviations below 0 when less than a thousandth is there, as in the authors' code. */
+double rti_negative_mean(double mean, double deviation);
+
 /* For contracts: "1x1 convolution and batch norm, always there". */
 const char *rti_connector_text(const rt_params *options);
 
