@@ -205,11 +205,11 @@ rt_tensor *rt_partial_l2(rt_graph *g, rt_tensor *s, rt_tensor *t, rt_tensor *mar
 /* ||x_i - x_j||_2: (N, D) -> (N, N), 0 on the diagonal. dx_i = sum_j (dy_ij + dy_ji) (x_i - x_j) / d_ij,
  * nothing for a pair that coincides, so it is finite everywhere. Keeps d in double. */
 rt_tensor *rt_pairwise_distances(rt_graph *g, rt_tensor *x);
-/* Over all triples (i, j, k), the mean of h(cos(s_i s_j s_k) - cos(t_i t_j t_k)), cos of the angle at j, h the
- * smooth L1 of beta 1: s (N, D), t (N, D') -> (). An angle with a side of length 0 counts as cos 0, and has no
- * gradient. Only s receives a gradient; it is made in forward, vertex by vertex, so memory is O(N^2 + N D)
- * where all angles would be N^3. Cost: 2 N^3 (2 D + D') operations. Keeps ds.
- * Park, Kim, Lu, Cho 2019, arXiv 1904.05068, eqs. 8 and 10. */
+/* Over all triples (i, j, k), the mean of h(cos(s_i s_j s_k) - cos(t_i t_j t_k)), cos of the angle at j, h
+ * the smooth L1 of beta 1: s (N, D), t (N, D') -> (). An angle with a side of length 0 counts as cos 0,
+ * and has no gradient. Only s receives a gradient; it is made in forward, vertex by vertex, so memory is
+ * O(N^2 + N D) where all angles would be N^3. Cost: 2 N^3 (2 D + D') operations. Keeps ds. Park, Kim, Lu,
+ * Cho 2019, arXiv 1904.05068, eqs. 8 and 10. */
 rt_tensor *rt_angle_smooth_l1(rt_graph *g, rt_tensor *s, rt_tensor *t);
 /* y_nm = x_n . bank[index_nm]: x (N, D), bank (R, D), index (N M) I32 -> (N, M). The bank has no gradient;
  * dx_n = sum_m dy_nm bank[index_nm]. Kept: nothing. RT_VALUE names an entry outside 0 ... R-1. */

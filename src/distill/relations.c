@@ -11,15 +11,16 @@ rt_status rti_batch_check(const rti_method_setup *setup, const char *method, int
                           rt_error *error) {
     if (setup->config->batch >= least || rt_params_real(setup->options, "weight") == 0) return RT_OK;
     return rt_fail(error, RT_SPEC,
-                   "method %s needs batches of at least %lld examples, not %lld: %s; enlarge the batch, or take a "
-                   "method of single examples (kd, fitnets)",
+                   "method %s needs batches of at least %lld examples, not %lld: %s; enlarge the batch, or "
+                   "take a method of single examples (kd, fitnets)",
                    method, (long long)least, (long long)setup->config->batch, why);
 }
 
 rt_status rti_one_pair_check(const rti_method_setup *setup, const char *method, rt_error *error) {
     if (setup->pairs == 1) return RT_OK;
     return rt_fail(error, RT_SPEC,
-                   "method %s looks at one pair of layers, not %d: name one in student_taps and teacher_taps", method,
+                   "method %s looks at one pair of layers, not %d: name one in student_taps and "
+                   "teacher_taps", method,
                    setup->pairs);
 }
 
@@ -54,8 +55,8 @@ static rt_status connector_new(const rti_method_setup *setup, const char *method
         RT_TRY(rti_model_add_conv(model, "connector", channels(t),
                                   &(rti_conv){.kernel = 1, .init = RTI_INIT_HE_FAN_OUT}, error));
     else
-        RT_TRY(rti_model_add_linear(model, "connector", channels(t), &(rti_linear){.init = RTI_INIT_HE_FAN_OUT},
-                                    error));
+        RT_TRY(rti_model_add_linear(model, "connector", channels(t),
+                                    &(rti_linear){.init = RTI_INIT_HE_FAN_OUT}, error));
     RT_TRY(rti_model_add_batch_norm(model, "norm", NULL, error));
     *connector = model;
     return rti_adapter_end(setup, model, error);
@@ -69,8 +70,9 @@ static rt_status norm_check(const rti_method_setup *setup, const char *method, c
     if (pixels > 1 || !c->transfer || c->batch < 1 || (c->batch > 1 && c->transfer->count % c->batch != 1))
         return RT_OK;
     return rt_fail(error, RT_SPEC,
-                   "the connector of %s normalises over the batch, and with batches of %lld there is one of a "
-                   "single example; use another batch, or connector = \"none\" between layers of one width",
+                   "the connector of %s normalises over the batch, and with batches of %lld there is one "
+                   "of a single example; use another batch, or connector = \"none\" between layers of one "
+                   "width",
                    method, (long long)c->batch);
 }
 
@@ -82,14 +84,16 @@ rt_status rti_connectors_new(const rti_method_setup *setup, const char *method,
         char ours[RT_SHAPE_TEXT], theirs[RT_SHAPE_TEXT];
         if (s->ndim != t->ndim)
             return rt_fail(error, RT_UNSUPPORTED,
-                           "method %s compares neurons, and the student's \"%s\" is %s, the teacher's \"%s\" %s: one "
-                           "has pixels and the other has not; name two of a kind, or take sp, pkt, rkd",
+                           "method %s compares neurons, and the student's \"%s\" is %s, the teacher's "
+                           "\"%s\" %s: one has pixels and the other has not; name two of a kind, or take "
+                           "sp, pkt, rkd",
                            method, s->tap, rti_feature_text(s, ours), t->tap, rti_feature_text(t, theirs));
         bool differ = channels(s) != channels(t);
         if (kind == NONE && differ)
             return rt_fail(error, RT_UNSUPPORTED,
-                           "method %s without a connector compares equal numbers of channels, not those of the "
-                           "student's \"%s\" %s and the teacher's \"%s\" %s; connector = \"needed\" makes them equal",
+                           "method %s without a connector compares equal numbers of channels, not those of "
+                           "the student's \"%s\" %s and the teacher's \"%s\" %s; connector = \"needed\" "
+                           "makes them equal",
                            method, s->tap, rti_feature_text(s, ours), t->tap, rti_feature_text(t, theirs));
         if (kind == NONE || (kind == NEEDED && !differ)) continue;
         RT_TRY(norm_check(setup, method, s, error));
@@ -136,9 +140,13 @@ rt_tensor *rti_over_boundaries(const rt_params *options, const rti_method_input 
 }
 
 void rti_boundaries_contract(rti_writer *w, const rt_params *options) {
-    rti_write(w, "reduction: %s over the neurons of an example, mean over the batch\n", is_mean(options) ? "mean" : "sum");
-    rti_write(w, "stages: sum over the named layers%s; of two maps the larger is averaged down to the smaller",
-              rt_params_bool(options, "halving") ? ", each counting half of the one behind it, the last one 1" : "");
+    rti_write(w, "reduction: %s over the neurons of an example, mean over the batch\n",
+              is_mean(options) ? "mean" : "sum");
+    rti_write(w,
+              "stages: sum over the named layers%s; of two maps the larger is averaged down to the "
+              "smaller",
+              rt_params_bool(options, "halving") ? ", each counting half of the one behind it, the last one 1"
+                                                 : "");
 }
 
 /* With p the density and P the distribution of the standard normal: mu - sigma p(mu/sigma) / P(-mu/sigma). */

@@ -9,10 +9,11 @@
 rt_status rti_batch_check(const rti_method_setup *setup, const char *method, int64_t least, const char *why,
                           rt_error *error) RT_MUST_CHECK;
 /* RT_SPEC when more than one pair of layers is named. */
-rt_status rti_one_pair_check(const rti_method_setup *setup, const char *method, rt_error *error) RT_MUST_CHECK;
+rt_status rti_one_pair_check(const rti_method_setup *setup, const char *method,
+                             rt_error *error) RT_MUST_CHECK;
 
-/* Of a batch that is too small for a relation: 0 times the sum of the student's features x, so that the loss is
- * still one of the student. */
+/* Of a batch that is too small for a relation: 0 times the sum of the student's features x, so that the
+ * loss is still one of the student. */
 rt_tensor *rti_no_term(rt_graph *g, rt_tensor *x);
 
 /* An adapter with one linear layer, from a feature of any shape to `units` numbers: weights as PyTorch draws
@@ -45,7 +46,8 @@ rt_tensor *rti_over_boundaries(const rt_params *options, const rti_method_input 
 /* The lines "reduction: ..." and "stages: ..." of their contracts. */
 void rti_boundaries_contract(rti_writer *w, const rt_params *options);
 /* The mean of those below 0 of a normal distribution: what a batch normalisation with this bias and scale
- * leaves below the relu. 3 deviations below 0 when less than a thousandth is there, as in the authors' code. */
+ * leaves below the relu. 3 deviations below 0 when less than a thousandth is there, as in the authors'
+ * code. */
 double rti_negative_mean(double mean, double deviation);
 
 /* For contracts: "1x1 convolution and batch norm, always there". */

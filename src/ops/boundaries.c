@@ -23,7 +23,8 @@ static bool boundary_shape(rt_graph *g, rti_node *n) {
 typedef double boundary_side(double s, double t, double margin);
 
 /* margins: C numbers, by the last axis. */
-static void boundary_forward(rt_graph *g, rti_node *n, int64_t C, const rt_real *margins, boundary_side *side) {
+static void boundary_forward(rt_graph *g, rti_node *n, int64_t C, const rt_real *margins,
+                             boundary_side *side) {
     int64_t count = rt_tensor_count(n->in[0]);
     const rt_real *s = rti_contiguous(g, n->in[0]), *t = rti_contiguous(g, n->in[1]);
     rt_real *slope = rti_step_alloc(g, (size_t)count * sizeof *slope);
@@ -61,7 +62,8 @@ static double activation_side(double s, double t, double m) {
 }
 
 static bool activation_boundary_shape(rt_graph *g, rti_node *n) {
-    if (!(n->a.f[0] >= 0)) return rti_op_fail(g, n, RT_VALUE, "the margin is %g, it must not be negative", n->a.f[0]);
+    if (!(n->a.f[0] >= 0))
+        return rti_op_fail(g, n, RT_VALUE, "the margin is %g, it must not be negative", n->a.f[0]);
     return boundary_shape(g, n);
 }
 
@@ -78,8 +80,13 @@ static rt_tensor *activation_boundary_case(rt_graph *g, rt_tensor *const x[], co
 #define BOUNDARY_INPUTS \
     .inputs = 2, .input = {{4, {2, 3, 2, 4}}, {4, {2, 3, 2, 4}}}, .constant = 2, .low = -2, .high = 2
 static const rt_gradcheck_case activation_boundary_cases[] = {
-    {.name = "margin 1", .function = activation_boundary_case, BOUNDARY_INPUTS, .context = &boundary_margins[0]},
-    {.name = "margin 1/4", .function = activation_boundary_case, BOUNDARY_INPUTS,
+    {.name = "margin 1",
+     .function = activation_boundary_case,
+     BOUNDARY_INPUTS,
+     .context = &boundary_margins[0]},
+    {.name = "margin 1/4",
+     .function = activation_boundary_case,
+     BOUNDARY_INPUTS,
      .context = &boundary_margins[1]},
 };
 

@@ -120,8 +120,8 @@ static void angles_at(angles *a, int64_t vertex) {
         for (int64_t d = 0; d < a->D; d++)
             e[d] = a->length[i] == 0 ? 0 : (rt_real)((double)e[d] / a->length[i]);
     }
-    rti_gemm(a->N, a->N, a->D, (rti_matrix){a->unit, a->D, 1}, (rti_matrix){a->unit, 1, a->D}, a->cosine, a->N,
-             false, NULL);
+    rti_gemm(a->N, a->N, a->D, (rti_matrix){a->unit, a->D, 1}, (rti_matrix){a->unit, 1, a->D}, a->cosine,
+             a->N, false, NULL);
 }
 
 /* Sum of h over two arrays; leaves its slope in `a`. */
@@ -138,7 +138,8 @@ static double huber_sum(int64_t count, rt_real *a, const rt_real *b) {
 /* Adds factor times the gradient of one vertex, whose slopes lie in a->cosine, to dx. */
 static void angles_gradient(const angles *a, int64_t vertex, double factor, rt_real *de, rt_real *dx) {
     int64_t D = a->D;
-    rti_gemm(a->N, D, a->N, (rti_matrix){a->cosine, a->N, 1}, (rti_matrix){a->unit, D, 1}, de, D, false, NULL);
+    rti_gemm(a->N, D, a->N, (rti_matrix){a->cosine, a->N, 1}, (rti_matrix){a->unit, D, 1}, de, D, false,
+             NULL);
     for (int64_t i = 0; i < a->N; i++) {
         const rt_real *e = a->unit + i * D;
         if (a->length[i] == 0) continue;
@@ -200,7 +201,8 @@ static rt_tensor *angle_coincident(rt_graph *g, rt_tensor *const x[], const void
 /* Angles of 180 degrees against angles of 0: differences above 1, where h is straight. */
 static rt_tensor *angle_wide(rt_graph *g, rt_tensor *const x[], const void *context) {
     static const rt_real line[] = {0, 0, 4, 0, -4, 0.5}, ray[] = {0, 0, 1, 0, 2, 0};
-    rt_tensor *points = rt_add(g, rt_scale(g, x[0], 0.1), rt_graph_input(g, line, 2, (const int64_t[]){3, 2}));
+    rt_tensor *points = rt_add(g, rt_scale(g, x[0], 0.1),
+                               rt_graph_input(g, line, 2, (const int64_t[]){3, 2}));
     rt_tensor *others = rt_graph_input(g, ray, 2, (const int64_t[]){3, 2});
     return angle_case(g, (rt_tensor *const[]){points, others}, context);
 }
@@ -267,7 +269,8 @@ static void bank_row_backward(void *context, int64_t n) {
     const lookup *l = context;
     rt_real *dx = l->dx.data + n * l->D;
     if (!l->dx.accumulate) rti_fill(l->D, 0, dx);
-    for (int64_t m = n * l->M; m < (n + 1) * l->M; m++) rti_axpy(l->D, l->dy[m], l->bank + l->index[m] * l->D, dx);
+    for (int64_t m = n * l->M; m < (n + 1) * l->M; m++)
+        rti_axpy(l->D, l->dy[m], l->bank + l->index[m] * l->D, dx);
 }
 
 static void bank_forward(rt_graph *g, rti_node *n) {

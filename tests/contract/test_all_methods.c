@@ -167,8 +167,14 @@ static void run_method(const char *method, int jitter) {
                .student = fixture_model("hidden=[10] dropout.hidden=0.3", 2)};
     rt_teacher *teacher = fixture_teacher(&w.teacher, 1, RT_COMBINE_LOGITS);
     char text[1024];
-    rt_distiller_config look = {.student = w.student, .teacher = teacher, .method = method, .options = &options,
-                                .transfer = &fixture_part, .batch = BATCH, .epochs = 3, .training = &optimizer};
+    rt_distiller_config look = {.student = w.student,
+                                .teacher = teacher,
+                                .method = method,
+                                .options = &options,
+                                .transfer = &fixture_part,
+                                .batch = BATCH,
+                                .epochs = 3,
+                                .training = &optimizer};
     if (rt_distiller_describe(&look, text, sizeof text, &error) == RT_UNSUPPORTED) {
         rt_teacher_free(teacher);
         rt_model_free(w.teacher), rt_model_free(w.student);
@@ -241,8 +247,8 @@ Test(all_methods, soft_targets_belong_to_the_example_at_hand) {
             rt_real x[PIXELS];
             for (int p = 0; p < PIXELS; p++)
                 x[p] = fixture_pixels[fixture_index[position] * PIXELS + p] * (rt_real)fixture_examples.scale;
-            rt_tensor *fresh =
-                rt_teacher_logits(teacher, g, rt_graph_input(g, x, 4, (int64_t[]){1, 1, SIDE, SIDE}), d->part[0].T);
+            rt_tensor *fresh = rt_teacher_logits(
+                teacher, g, rt_graph_input(g, x, 4, (int64_t[]){1, 1, SIDE, SIDE}), d->part[0].T);
             rt_tensor *kept = rti_cache_logits(d->cache, g, &position, 1, d->part[0].T);
             cr_assert_arr_eq(rt_real_data(kept), rt_real_data(fresh), CLASSES * sizeof(rt_real),
                              "position %d", position);

@@ -1,7 +1,8 @@
 /* features_rig.h - one feature method alone: pairs of random features of any shapes, its init, its loss.
  *
  *     rig r;
- *     rig_open(&r, "at", "power=1", 2, (const int64_t[][2][3]){{{4, 4, 3}, {4, 4, 5}}, {{2, 2, 6}, {2, 2, 8}}});
+ * rig_open(&r, "at", "power=1", 2, (const int64_t[][2][3]){{{4, 4, 3}, {4, 4, 5}}, {{2, 2, 6}, {2, 2,
+ * 8}}});
  *     double found = rig_term(&r, "at");         the term's value, without its weight
  *     rig_check_gradient(&r, 1e-6);              of the whole loss, to features and adapters
  *     rig_close(&r);
@@ -26,7 +27,7 @@ typedef struct rig {
     rt_params options;
     int pairs;
     int N;                             /* examples in the batch, RIG_N unless the test says less */
-    int32_t index[RIG_N];              /* their places in the transfer set, 0, 1, 2 ... unless the test says others */
+    int32_t index[RIG_N]; /* their places in the transfer set, 0, 1, 2 ... unless the test says others */
     rti_feature student[RTI_PAIRS_MAX], teacher[RTI_PAIRS_MAX];
     rt_real s[RTI_PAIRS_MAX][RIG_NUMBERS], t[RTI_PAIRS_MAX][RIG_NUMBERS];
     rt_real z[RIG_N * RIG_CLASSES], v[RIG_N * RIG_CLASSES];
@@ -47,7 +48,8 @@ static inline int64_t rig_size(const rti_feature *f) {
     return count;
 }
 
-static inline void rig_feature(rti_feature *f, const int64_t shape[3], const char *tap, rt_real *out, int number) {
+static inline void rig_feature(rti_feature *f, const int64_t shape[3], const char *tap, rt_real *out,
+                               int number) {
     *f = (rti_feature){.tap = tap, .ndim = shape[1] ? 3 : 1, .shape = {shape[0], shape[1], shape[2]}};
     rt_rng rng = rt_rng_stream(31, tap, 0, (uint64_t)number);
     int64_t count = RIG_N * rig_size(f);
@@ -113,12 +115,19 @@ static inline rt_tensor *rig_step(rig *r, rti_method_input *in) {
         r->feature[i]->requires_grad = true;
         r->teacher_feature[i] = rig_input(r, &r->teacher[i], r->t[i]);
     }
-    *in = (rti_method_input){.graph = g, .y = rt_graph_labels(g, labels, r->N),
-                           .z = rt_graph_input(g, r->z, 2, (int64_t[]){r->N, RIG_CLASSES}),
-                           .v = rt_graph_input(g, r->v, 2, (int64_t[]){r->N, RIG_CLASSES}),
-                           .pairs = r->pairs, .student_feature = r->feature, .teacher_feature = r->teacher_feature,
-                           .epoch = r->epoch, .epochs = r->epochs, .step = r->step, .steps = 4,
-                           .first_stage = r->first_stage, .index = r->index};
+    *in = (rti_method_input){.graph = g,
+                             .y = rt_graph_labels(g, labels, r->N),
+                             .z = rt_graph_input(g, r->z, 2, (int64_t[]){r->N, RIG_CLASSES}),
+                             .v = rt_graph_input(g, r->v, 2, (int64_t[]){r->N, RIG_CLASSES}),
+                             .pairs = r->pairs,
+                             .student_feature = r->feature,
+                             .teacher_feature = r->teacher_feature,
+                             .epoch = r->epoch,
+                             .epochs = r->epochs,
+                             .step = r->step,
+                             .steps = 4,
+                             .first_stage = r->first_stage,
+                             .index = r->index};
     in->z->requires_grad = true;
     r->terms.count = 0;
     r->method->loss(r->state, &r->options, in, &r->terms);
@@ -167,7 +176,8 @@ static inline void rig_finite(rig *r) {
             cr_assert(isfinite((double)r->feature[i]->grad[e]), "feature %d, element %d", i, (int)e);
 }
 
-static inline void rig_compare(rig *r, rt_real *x, double analytic, double tolerance, const char *what, int element) {
+static inline void rig_compare(rig *r, rt_real *x, double analytic, double tolerance, const char *what,
+                               int element) {
     const double step = 1e-6;
     rt_real before = *x;
     *x = (rt_real)((double)before + step);
@@ -177,8 +187,8 @@ static inline void rig_compare(rig *r, rt_real *x, double analytic, double toler
     *x = before;
     double numeric = (up - down) / (2 * step);
     double error = fabs(analytic - numeric) / fmax(1, fmax(fabs(analytic), fabs(numeric)));
-    cr_assert(error <= tolerance, "%s, element %d of %s: %.9g, numerically %.9g", r->method->name, element, what,
-              analytic, numeric);
+    cr_assert(error <= tolerance, "%s, element %d of %s: %.9g, numerically %.9g", r->method->name, element,
+              what, analytic, numeric);
 }
 
 /* Signed central differences of the whole loss, in double only: every element of the student's features,
@@ -215,13 +225,15 @@ static inline void rig_check_gradient(rig *r, double tolerance) {
 }
 
 /* Init must refuse these shapes with this status; the message holds both words. */
-static inline void rig_refuses(const char *method, const char *settings, int pairs, const int64_t shapes[][2][3],
-                               rt_status status, const char *reason, const char *instead) {
+static inline void rig_refuses(const char *method, const char *settings, int pairs,
+                               const int64_t shapes[][2][3], rt_status status, const char *reason,
+                               const char *instead) {
     static rig r;
     rt_error error = {0};
     rig_prepare(&r, method, settings, pairs, shapes);
     cr_assert_eq(rig_init(&r, &error), status, "%s: %s", method, error.message);
-    cr_assert(strstr(error.message, reason) && strstr(error.message, instead), "%s: %s", method, error.message);
+    cr_assert(strstr(error.message, reason) && strstr(error.message, instead), "%s: %s", method,
+              error.message);
     rig_close(&r);
 }
 

@@ -41,8 +41,8 @@ static seen look(void) {
     return s;
 }
 
-/* The negatives of a step: the index is what the products of the loss were taken with. It is found on the tape,
- * as the last input of the first op with three of them. */
+/* The negatives of a step: the index is what the products of the loss were taken with. It is found on the
+ * tape, as the last input of the first op with three of them. */
 static const int32_t *indices(rt_tensor *total) {
     rt_tensor *queue[256];
     int count = 0;
@@ -149,7 +149,8 @@ Test(contrast_crd, negatives) {
         }
         for (int i = 0; i < N; i++)
             for (int o = 0; o < n; o++) {
-                bool allowed = v == 2 || (v == 1 ? o != r.index[i] : transfer_labels[o] != transfer_labels[r.index[i]]);
+                bool allowed = v == 2 ||
+                               (v == 1 ? o != r.index[i] : transfer_labels[o] != transfer_labels[r.index[i]]);
                 cr_assert_eq(came[i][o], allowed, "%s: example %d, %d", settings[v], (int)r.index[i], o);
             }
         cr_assert(itself == (v == 2) && twice == (v == 2), "%s", settings[v]);
@@ -245,8 +246,14 @@ Test(contrast_crd, a_training_goes_on) {
     rt_epoch_report last[2];
     for (int run = 0; run < 2; run++) {
         student[run] = fixture_model("hidden=[10]", 2);
-        rt_distiller_config c = {.student = student[run], .teacher = teacher, .method = "crd", .options = &options,
-                                 .transfer = &fixture_part, .batch = BATCH, .seed = 3, .epochs = 3,
+        rt_distiller_config c = {.student = student[run],
+                                 .teacher = teacher,
+                                 .method = "crd",
+                                 .options = &options,
+                                 .transfer = &fixture_part,
+                                 .batch = BATCH,
+                                 .seed = 3,
+                                 .epochs = 3,
                                  .training = &optimizer};
         rt_distiller *d = fixture_distiller(&c);
         cr_assert_eq(rt_distiller_extra_parameters(d), 8 * 10 + 8 + 8 * 16 + 8);
@@ -284,7 +291,8 @@ Test(contrast_crd, extremes_and_refusals) {
     rig_prepare(&r, "crd", "", 1, shapes);
     r.config.transfer = &alone;
     cr_assert_eq(rig_init(&r, &error), RT_UNSUPPORTED);
-    cr_assert(strstr(error.message, "another class") && strstr(error.message, "\"any\""), "%s", error.message);
+    cr_assert(strstr(error.message, "another class") && strstr(error.message, "\"any\""), "%s",
+              error.message);
     rig_close(&r);
     rig_prepare(&r, "crd", "", 1, shapes);
     r.config.transfer = &transfer, r.config.augment.mixup = 0.2;

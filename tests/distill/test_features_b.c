@@ -1,7 +1,7 @@
-/* ab, ofd and ft against plain loops in double, written out from the formulas of the papers and of the published
- * code, every variant, with the adapters' own weights; gradients of the whole loss to the student's features and
- * to every parameter of every adapter against central differences; margins against numerical integration; what
- * each stage trains; limits; what is refused. */
+/* ab, ofd and ft against plain loops in double, written out from the formulas of the papers and of the
+ * published code, every variant, with the adapters' own weights; gradients of the whole loss to the
+ * student's features and to every parameter of every adapter against central differences; margins against
+ * numerical integration; what each stage trains; limits; what is refused. */
 #include "distill/relations.h"
 #include "features_rig.h"
 
@@ -36,7 +36,8 @@ static const rt_real *parameter(int model, const char *name) {
 }
 
 /* y = k * x, kernel size x size with zeros around; k (size, size, C, F); transposed: k (size, size, F, C). */
-static void conv(const image *x_, image *y, const rt_real *k, const rt_real *bias, int size, int64_t F, bool turned) {
+static void conv(const image *x_, image *y, const rt_real *k, const rt_real *bias, int size, int64_t F,
+                 bool turned) {
     image *x = (image *)(uintptr_t)x_;
     *y = (image){x->H, x->W, F, {0}};
     for (int i = 0; i < N; i++)
@@ -63,7 +64,8 @@ static void units(const image *x_, image *y, const rt_real *weight, int64_t F) {
     *y = (image){1, 1, F, {0}};
     for (int i = 0; i < N; i++)
         for (int64_t f = 0; f < F; f++)
-            for (int64_t ch = 0; ch < x->C; ch++) *at(y, i, 0, 0, f) += *at(x, i, 0, 0, ch) * (double)weight[f * x->C + ch];
+            for (int64_t ch = 0; ch < x->C; ch++)
+                *at(y, i, 0, 0, f) += *at(x, i, 0, 0, ch) * (double)weight[f * x->C + ch];
 }
 
 /* In training: the batch's own mean and variance; scale 1 and bias 0 at the start. */
@@ -72,7 +74,8 @@ static void norm(image *m, const rt_real *scale, const rt_real *bias) {
     for (int64_t ch = 0; ch < m->C; ch++) {
         double mean = 0, variance = 0;
         for (int64_t e = ch; e < numbers(m); e += m->C) mean += m->x[e] / count;
-        for (int64_t e = ch; e < numbers(m); e += m->C) variance += (m->x[e] - mean) * (m->x[e] - mean) / count;
+        for (int64_t e = ch; e < numbers(m); e += m->C)
+            variance += (m->x[e] - mean) * (m->x[e] - mean) / count;
         for (int64_t e = ch; e < numbers(m); e += m->C)
             m->x[e] = (double)scale[ch] * (m->x[e] - mean) / sqrt(variance + 1e-5) + (double)bias[ch];
     }
@@ -113,8 +116,11 @@ static void stir(void) {
 
 /* ---- ab and ofd: pairs with other channels, equal ones, other sizes, units ---- */
 
-static const int64_t pairs[][2][3] = {
-    {{4, 4, 2}, {4, 4, 3}}, {{2, 3, 4}, {2, 3, 4}}, {{4, 4, 3}, {2, 2, 2}}, {{2, 2, 3}, {4, 4, 3}}, {{7}, {4}}};
+static const int64_t pairs[][2][3] = {{{4, 4, 2}, {4, 4, 3}},
+                                      {{2, 3, 4}, {2, 3, 4}},
+                                      {{4, 4, 3}, {2, 2, 2}},
+                                      {{2, 2, 3}, {4, 4, 3}},
+                                      {{7}, {4}}};
 enum { PAIRS = 5 };
 
 /* Student behind its connector in `a`, teacher in `b`, at one size. `adapter` moves on when there is one. */
@@ -151,12 +157,17 @@ static double ab_expected(char kind, double m, bool mean, bool halving) {
 }
 
 Test(features_ab, variants) {
-    static const struct { const char *settings; char kind; double m; bool mean, halving; int adapters; } v[] = {
-        {"", 'a', 1, false, true, 5},
-        {"connector=needed", 'n', 1, false, true, 3},
-        {"margin=2 reduction=mean halving=false", 'a', 2, true, false, 5},
-        {"margin=0.25 halving=false connector=needed", 'n', 0.25, false, false, 3},
-        {"margin=0 reduction=mean", 'a', 0, true, true, 5}};
+    static const struct {
+        const char *settings;
+        char kind;
+        double m;
+        bool mean, halving;
+        int adapters;
+    } v[] = {{"", 'a', 1, false, true, 5},
+             {"connector=needed", 'n', 1, false, true, 3},
+             {"margin=2 reduction=mean halving=false", 'a', 2, true, false, 5},
+             {"margin=0.25 halving=false connector=needed", 'n', 0.25, false, false, 3},
+             {"margin=0 reduction=mean", 'a', 0, true, true, 5}};
     for (int k = 0; k < 5; k++) {
         char settings[128];
         snprintf(settings, sizeof settings, "form=joint weight=0.1 %s", v[k].settings);
@@ -190,7 +201,8 @@ Test(features_ab, two_stages) {
 Test(features_ab, limits) {
     static const int64_t alike[][2][3] = {{{2, 3, 4}, {2, 3, 4}}};
     rig_open(&r, "ab", "form=joint connector=none margin=0.5", 1, alike);
-    for (int e = 0; e < N * 24; e++) r.s[0][e] = r.t[0][e] > 0 ? 0.75f : -0.5f; /* on its side, by the margin */
+    for (int e = 0; e < N * 24; e++)
+        r.s[0][e] = r.t[0][e] > 0 ? 0.75f : -0.5f; /* on its side, by the margin */
     cr_assert_eq(rig_term(&r, "ab"), 0);
     rig_finite(&r);
     r.s[0][5] = -r.s[0][5]; /* one neuron on the wrong side */
@@ -202,9 +214,11 @@ Test(features_ab, limits) {
 Test(features_ofd, margins_of_normal_distributions) {
     static const double cases[][2] = {{0, 1}, {0.7, 0.4}, {-1.3, 2}, {-2, 0.1}, {1, -0.5}, {2.9, 1}};
     for (int k = 0; k < 6; k++) {
-        double mu = cases[k][0], sigma = fabs(cases[k][1]), top = 0, bottom = 0, low = mu - 12 * sigma, h = -low / 400000;
+        double mu = cases[k][0], sigma = fabs(cases[k][1]), top = 0, bottom = 0, low = mu - 12 * sigma,
+               h = -low / 400000;
         for (int i = 0; i <= 400000; i++) {
-            double x = low + i * h, p = exp(-(x - mu) * (x - mu) / (2 * sigma * sigma)) * (i == 0 || i == 400000 ? 0.5 : 1);
+            double x = low + i * h,
+                   p = exp(-(x - mu) * (x - mu) / (2 * sigma * sigma)) * (i == 0 || i == 400000 ? 0.5 : 1);
             top += x * p, bottom += p;
         }
         double found = rti_negative_mean(mu, cases[k][1]);
@@ -259,11 +273,14 @@ Test(features_ofd, variants) {
 static rt_model *normed_net(int64_t channels) {
     rt_model *m = rti_model_begin("normed", 3, (const int64_t[]){4, 4, 2}, NULL);
     cr_assert(m);
-    cr_assert_eq(rti_model_add_conv(m, "conv", channels, &(rti_conv){.kernel = 1, .init = RTI_INIT_HE}, NULL), RT_OK);
-    cr_assert_eq(rti_model_add_batch_norm(m, "bn", &(rti_batch_norm){.activation = RT_ACT_RELU}, NULL), RT_OK);
-    cr_assert_eq(rti_model_mark(m, RTI_STAGE, "stage1", NULL), RT_OK);
-    cr_assert_eq(rti_model_add_linear(m, "fc", RIG_CLASSES, &(rti_linear){.bias = true, .init = RTI_INIT_HE}, NULL),
+    cr_assert_eq(rti_model_add_conv(m, "conv", channels, &(rti_conv){.kernel = 1, .init = RTI_INIT_HE}, NULL),
                  RT_OK);
+    cr_assert_eq(rti_model_add_batch_norm(m, "bn", &(rti_batch_norm){.activation = RT_ACT_RELU}, NULL),
+                 RT_OK);
+    cr_assert_eq(rti_model_mark(m, RTI_STAGE, "stage1", NULL), RT_OK);
+    cr_assert_eq(
+        rti_model_add_linear(m, "fc", RIG_CLASSES, &(rti_linear){.bias = true, .init = RTI_INIT_HE}, NULL),
+        RT_OK);
     cr_assert_eq(rti_model_end(m, 5, NULL), RT_OK);
     return m;
 }
@@ -294,7 +311,8 @@ Test(features_ofd, margins_from_the_teachers_batch_norm) {
 Test(features_ofd, limits) {
     static const int64_t alike[][2][3] = {{{2, 3, 4}, {2, 3, 4}}};
     rig_open(&r, "ofd", "margin=batch connector=none", 1, alike);
-    for (int e = 0; e < N * 24; e++) r.s[0][e] = r.t[0][e] > 0 ? r.t[0][e] : -50; /* as negative as it likes */
+    for (int e = 0; e < N * 24; e++)
+        r.s[0][e] = r.t[0][e] > 0 ? r.t[0][e] : -50; /* as negative as it likes */
     cr_assert_eq(rig_term(&r, "ofd"), 0);
     rig_finite(&r);
     for (int e = 0; e < N * 24; e++) r.t[0][e] = 1; /* nothing negative: no margin is measured */
@@ -358,9 +376,12 @@ static double retold_expected(bool normed) {
 }
 
 Test(features_ft, variants) {
-    static const struct { const char *settings; bool collapsed, square, norm; } v[] = {
-        {"", false, false, true}, {"factor=collapsed", true, false, true}, {"distance=square", false, true, true},
-        {"factor=collapsed distance=square translator_norm=false", true, true, false}, {"rate=0.8", false, false, true}};
+    static const struct { const char *settings; bool collapsed, square, norm;
+    } v[] = {{"", false, false, true},
+             {"factor=collapsed", true, false, true},
+             {"distance=square", false, true, true},
+             {"factor=collapsed distance=square translator_norm=false", true, true, false},
+             {"rate=0.8", false, false, true}};
     for (int k = 0; k < 5; k++) {
         char settings[128];
         snprintf(settings, sizeof settings, "weight=2 form=joint %s", v[k].settings);
@@ -415,12 +436,14 @@ Test(features_ft, two_stages) {
  * none on purpose (of the encoder in the comparison) is checked above. */
 Test(features_ft, gradients) {
     if (sizeof(rt_real) < 8) return;
-    static const char *const variants[] = {"weight=2", "weight=2 factor=collapsed", "weight=3 distance=square"};
+    static const char *const variants[] = {"weight=2", "weight=2 factor=collapsed",
+                                           "weight=3 distance=square"};
     for (int k = 0; k < 3; k++) {
         rig_open(&r, "ft", variants[k], 1, ft_shapes);
         stir();
         rti_adapters all = r.adapters;
-        for (int stage = 0; stage < 2; stage++) { /* only those adapters that the stage trains are looked at */
+        for (int stage = 0; stage < 2;
+             stage++) { /* only those adapters that the stage trains are looked at */
             r.first_stage = stage == 0;
             for (int m = stage ? 6 : 0; m < (stage ? 9 : 6); m++)
                 for (int p = 0; p < rt_model_parameters(all.model[m]); p++) {
@@ -430,7 +453,8 @@ Test(features_ft, gradients) {
                     rt_tensor_clear_grad(&q->tensor);
                     cr_assert_eq(rt_backward(r.graph, rig_loss(&r)), RT_OK);
                     cr_assert(q->tensor.has_grad, "%s gets no gradient", q->name);
-                    for (int64_t e = 0; e < rt_tensor_count(&q->tensor); e++) grad[e] = (double)q->tensor.grad[e];
+                    for (int64_t e = 0; e < rt_tensor_count(&q->tensor); e++)
+                        grad[e] = (double)q->tensor.grad[e];
                     for (int64_t e = 0; e < rt_tensor_count(&q->tensor); e++)
                         rig_compare(&r, rt_real_data(&q->tensor) + e, grad[e], 1e-6, q->name, (int)e);
                 }
@@ -480,7 +504,8 @@ Test(features_b, refusals) {
     static const int64_t mixed[][2][3] = {{{4, 4, 3}, {12}}}, layers[][2][3] = {{{7}, {9}}};
     rig_refuses("ab", "", 1, mixed, RT_UNSUPPORTED, "one has pixels and the other has not", "sp, pkt, rkd");
     rig_refuses("ab", "connector=none", 1, layers, RT_UNSUPPORTED, "without a connector", "\"needed\"");
-    rig_refuses("ofd", "margin=batch", 1, mixed, RT_UNSUPPORTED, "one has pixels and the other has not", "sp, pkt, rkd");
+    rig_refuses("ofd", "margin=batch", 1, mixed, RT_UNSUPPORTED, "one has pixels and the other has not",
+                "sp, pkt, rkd");
     rig_refuses("ofd", "", 1, layers, RT_UNSUPPORTED, "batch normalisation", "margin = \"batch\"");
     rig_refuses("ft", "", 1, layers, RT_UNSUPPORTED, "without height and width", "sp, pkt, rkd, fitnets, ab");
     rig_refuses("ft", "", 5, pairs, RT_SPEC, "one pair of layers", "student_taps");
@@ -488,7 +513,8 @@ Test(features_b, refusals) {
     static const rt_part part = {.count = 7};
     rig_prepare(&r, "ab", "", 1, layers);
     r.config.transfer = &part; /* batches of 3, 3 and 1 */
-    cr_assert(rig_init(&r, &error) == RT_SPEC && strstr(error.message, "single example"), "%s", error.message);
+    cr_assert(rig_init(&r, &error) == RT_SPEC && strstr(error.message, "single example"), "%s",
+              error.message);
     rig_close(&r);
     fixture_options(&r.options, "ab", "hard_weight=0");
     cr_assert(rt_method_check("ab", &r.options, 5, &error) == RT_SPEC && strstr(error.message, "joint"));

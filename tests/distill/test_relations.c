@@ -1,7 +1,8 @@
-/* sp, rkd, pkt and cc: relations between the examples of a batch, against plain loops in double that are written
- * out from the formulas of the papers and of the published code (names in the tests), every variant of each;
- * gradients of the whole loss against central differences; what they must not see (rotations, scales, places,
- * the order of the batch), student = teacher, batches of one and two, points that coincide, rows of zeros. */
+/* sp, rkd, pkt and cc: relations between the examples of a batch, against plain loops in double that are
+ * written out from the formulas of the papers and of the published code (names in the tests), every
+ * variant of each; gradients of the whole loss against central differences; what they must not see
+ * (rotations, scales, places, the order of the batch), student = teacher, batches of one and two, points
+ * that coincide, rows of zeros. */
 #define RIG_EXAMPLES 5
 #include "features_rig.h"
 
@@ -17,7 +18,8 @@ static int64_t width(int side, int i) { return rig_size(side ? &r.teacher[i] : &
 
 static double product(int side, int i, int a, int b) {
     double sum = 0;
-    for (int64_t d = 0; d < width(side, i); d++) sum += (double)row(side, i, a)[d] * (double)row(side, i, b)[d];
+    for (int64_t d = 0; d < width(side, i); d++)
+        sum += (double)row(side, i, a)[d] * (double)row(side, i, b)[d];
     return sum;
 }
 static double cosine(int side, int i, int a, int b) {
@@ -47,7 +49,8 @@ static void exchange_examples(rt_real *x, int64_t D) {
 static void check_invariance(const char *term, double before) {
     for (int i = 0; i < r.pairs; i++) rotate(r.s[i], width(0, i), 2.5);
     rig_close_to(rig_term(&r, term), before, "rotated and scaled");
-    for (int i = 0; i < r.pairs; i++) exchange_examples(r.s[i], width(0, i)), exchange_examples(r.t[i], width(1, i));
+    for (int i = 0; i < r.pairs; i++)
+        exchange_examples(r.s[i], width(0, i)), exchange_examples(r.t[i], width(1, i));
     rig_close_to(rig_term(&r, term), before, "another order");
 }
 
@@ -138,7 +141,8 @@ Test(relations_sp, variants) {
     rig_open(&r, "sp", "", 2, shapes);
     for (int p = 0; p < 3; p++) {
         check_preset("sp", presets[p].name);
-        rig_close_to(rig_term(&r, "sp"), (sp_expected(0) + sp_expected(1)) / presets[p].share, presets[p].name);
+        rig_close_to(rig_term(&r, "sp"), (sp_expected(0) + sp_expected(1)) / presets[p].share,
+                     presets[p].name);
         cr_assert_eq(rig_weight(&r, "sp"), presets[p].weight);
     }
     rig_close(&r);
@@ -228,7 +232,8 @@ static double distance_expected(int i) {
                 mean[side] += between(side, i, a, b), positive[side] += between(side, i, a, b) > 0;
     for (int a = 0; a < N; a++)
         for (int b = 0; b < N; b++)
-            sum += huber(between(0, i, a, b) / (mean[0] / positive[0]) - between(1, i, a, b) / (mean[1] / positive[1]));
+            sum += huber(between(0, i, a, b) / (mean[0] / positive[0]) -
+                         between(1, i, a, b) / (mean[1] / positive[1]));
     return sum / (N * N);
 }
 static double angle_at(int side, int i, int a, int j, int b) {
@@ -252,8 +257,10 @@ Test(relations_rkd, variants) {
     for (int s = 0; s < 3; s++) {
         scaled = s == 1;
         rig_open(&r, "rkd", settings[s], 2, shapes);
-        double d[] = {distance_expected(0), distance_expected(1)}, a[] = {angle_expected(0), angle_expected(1)};
-        double distance = s == 2 ? d[1] : (d[0] + d[1]) / (s + 1), angle = s == 2 ? a[1] : (a[0] + a[1]) / (s + 1);
+        double d[] = {distance_expected(0), distance_expected(1)},
+               a[] = {angle_expected(0), angle_expected(1)};
+        double distance = s == 2 ? d[1] : (d[0] + d[1]) / (s + 1),
+               angle = s == 2 ? a[1] : (a[0] + a[1]) / (s + 1);
         rig_close_to(rig_term(&r, "distance"), distance, settings[s]);
         rig_close_to(rig_term(&r, "angle"), angle, settings[s]);
         double outer = s == 2 ? 0.5 : 1;
@@ -269,14 +276,19 @@ Test(relations_rkd, variants) {
         }
         rig_close(&r);
     }
-    static const struct { const char *name; double distance, angle; bool scaled; } presets[] = {
-        {"repdistiller", 25, 50, false}, {"author", 1, 2, false}, {"mmrazor", 25, 50, true}, {"kd-lib", 0.5, 0.5, false}};
+    static const struct { const char *name; double distance, angle; bool scaled;
+    } presets[] = {{"repdistiller", 25, 50, false},
+                   {"author", 1, 2, false},
+                   {"mmrazor", 25, 50, true},
+                   {"kd-lib", 0.5, 0.5, false}};
     rig_open(&r, "rkd", "", 1, shapes);
     for (int p = 0; p < 4; p++) {
         check_preset("rkd", presets[p].name);
         scaled = presets[p].scaled;
-        double total = rt_tensor_item(rig_loss(&r)), ce = rt_tensor_item(r.terms.term[rig_find(&r, "ce")].value);
-        rig_close_to(total, ce + presets[p].distance * distance_expected(0) + presets[p].angle * angle_expected(0),
+        double total = rt_tensor_item(rig_loss(&r)),
+               ce = rt_tensor_item(r.terms.term[rig_find(&r, "ce")].value);
+        rig_close_to(total,
+                     ce + presets[p].distance * distance_expected(0) + presets[p].angle * angle_expected(0),
                      presets[p].name);
     }
     rig_close(&r);

@@ -6,8 +6,8 @@
  *     (s + m)^2 where s > -m and t <= 0         the teacher's neuron is off, the student's is not, or hardly
  *     (s - m)^2 where s <= m and t > 0          it is on, the student's is not, or hardly
  *
- * As published this initialises the student: a first stage without labels, then a training on labels, in which
- * nothing of it is left. `joint` adds it to the labels in one loss. */
+ * As published this initialises the student: a first stage without labels, then a training on labels, in
+ * which nothing of it is left. `joint` adds it to the labels in one loss. */
 #include "distill/relations.h"
 #include "retort/alloc.h"
 #include "retort/ops.h"
@@ -50,8 +50,8 @@ static void ab_loss(void *state, const rt_params *options, const rti_method_inpu
 static rt_status ab_check(const rt_params *options, int64_t classes, rt_error *error) {
     if (!is_joint(options) && rt_params_real(options, "hard_weight") == 0)
         return rt_fail(error, RT_SPEC,
-                       "hard_weight is 0: there is nothing to learn from in ab's second stage; form = \"joint\" has "
-                       "one stage");
+                       "hard_weight is 0: there is nothing to learn from in ab's second stage; form = "
+                       "\"joint\" has one stage");
     return rti_weights_check(options, classes, error);
 }
 
@@ -71,9 +71,11 @@ static void ab_contract(const rt_params *options, char *buffer, size_t size) {
     if (is_joint(options))
         rti_write(&w, "L = %g CE(y, softmax(z)) + %g * B, in one stage\n", hard, weight);
     else
-        rti_write(&w, "L = %g * B in the first %g of the epochs, no labels; after it L = %g CE(y, softmax(z))\n",
+        rti_write(&w, "L = %g * B in the first %g of the epochs, no labels; after it L = %g CE(y, "
+                      "softmax(z))\n",
                   weight, rt_params_real(options, "first_stage"), hard);
-    rti_write(&w, "B = (s + %g)^2 where s > -%g and t <= 0, (s - %g)^2 where s <= %g and t > 0, ahead of the relu\n", m,
+    rti_write(&w, "B = (s + %g)^2 where s > -%g and t <= 0, (s - %g)^2 where s <= %g and t > 0, ahead of "
+                  "the relu\n", m,
               m, m, m);
     rti_write(&w, "connector: %s; no KL, no temperature\n", rti_connector_text(options));
     rti_write(&w, "weights: %g on the labels, %g on the boundaries\n", hard, weight);
@@ -87,13 +89,13 @@ static const rti_method_case cases[] = {
 
 static const rti_preset presets[] = {
     {"repdistiller", "connector=needed",
-     "HobbitLong/RepDistiller: 3/1000 sum / batch, stages halved towards the front, margin 1, 30 epochs ahead of "
-     "240; connector only where shapes differ, the epochs are taken from the budget here"},
+     "HobbitLong/RepDistiller: 3/1000 sum / batch, stages halved towards the front, margin 1, 30 epochs "
+     "ahead of 240; connector only where shapes differ, the epochs are taken from the budget here"},
     {"author", "",
      "bhheo/AB_distillation: the same loss, with the 1x1 connectors and batch norm in every stage"},
     {"kd-zoo", "reduction=mean margin=2 weight=1 first_stage=0.25 halving=false",
-     "AberHu/Knowledge-Distillation-Zoo: mean instead of sum, margin 2, 50 of 200 epochs; that stages count alike "
-     "and the weight are unverified"},
+     "AberHu/Knowledge-Distillation-Zoo: mean instead of sum, margin 2, 50 of 200 epochs; that stages "
+     "count alike and the weight are unverified"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -106,13 +108,14 @@ const rti_method rti_method_ab = {
                "         B = (s + m)^2 where s > -m and t <= 0, (s - m)^2 where s <= m and t > 0\n"
                "stage 2: L = CE(y, softmax(z))",
     .explanation =
-        "A relu network cuts its input space into regions by the boundaries where neurons switch on; how strong a "
-        "response is matters less than on which side of a boundary an input falls. Ab asks only for that: where "
-        "the teacher's neuron is on, the student's is to be on by a margin, else off by one. The true loss counts "
-        "neurons on the wrong side and has no gradient, so a squared hinge replaces it, as in a support vector "
-        "machine. It is an initialisation: it makes training short and robust with few data, and with a long "
-        "training on labels its gain fades, or is negative as in RepDistiller's table; 'kd+ab' has the teacher's "
-        "answers in the second stage. Works on the hidden layers of an mlp, too.",
+        "A relu network cuts its input space into regions by the boundaries where neurons switch on; how "
+        "strong a response is matters less than on which side of a boundary an input falls. Ab asks only "
+        "for that: where the teacher's neuron is on, the student's is to be on by a margin, else off by "
+        "one. The true loss counts neurons on the wrong side and has no gradient, so a squared hinge "
+        "replaces it, as in a support vector machine. It is an initialisation: it makes training short and "
+        "robust with few data, and with a long training on labels its gain fades, or is negative as in "
+        "RepDistiller's table; 'kd+ab' has the teacher's answers in the second stage. Works on the hidden "
+        "layers of an mlp, too.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows, .row_count = COUNT(rows),
     .presets = presets, .preset_count = COUNT(presets),

@@ -24,7 +24,8 @@ static const rt_param rows[] = {
     RTI_HARD_WEIGHT_ROW,
     RT_PARAM_REAL_ROW("weight", 0.02, 0, 1e9, "", "of the correlations"),
     RT_PARAM_CHOICE_ROW("form", "delta", "delta|gaussian", "RepDistiller's loss, or the paper's kernel"),
-    RT_PARAM_INT_ROW("embedding", 128, 0, 4096, "", "width of the linear embeddings; 0: features as they are"),
+    RT_PARAM_INT_ROW("embedding", 128, 0, 4096, "",
+                     "width of the linear embeddings; 0: features as they are"),
     RT_PARAM_REAL_ROW("gamma", 0.4, 1e-6, 100, "", "of the Gaussian kernel"),
     RT_PARAM_INT_ROW("order", 2, 1, 12, "", "of its Taylor series"),
     RT_PARAM_CHOICE_ROW("distance", "square", "square|norm", "of two kernels: squared, or its length"),
@@ -95,8 +96,8 @@ static rt_status cc_init(void **state, const rti_method_setup *setup, rt_error *
     if (!units && !is_gaussian(setup->options) && width(s) != width(t))
         return rt_fail(error, RT_UNSUPPORTED,
                        "method cc takes differences of the features themselves without embeddings, and the "
-                       "student's \"%s\" has %lld numbers, the teacher's \"%s\" %lld; embedding = 128 makes them "
-                       "equal, form = \"gaussian\" does not need it",
+                       "student's \"%s\" has %lld numbers, the teacher's \"%s\" %lld; embedding = 128 "
+                       "makes them equal, form = \"gaussian\" does not need it",
                        s->tap, (long long)width(s), t->tap, (long long)width(t));
     cc *own = *state = rt_alloc_zero(1, sizeof *own);
     if (!own) return rt_fail(error, RT_MEMORY, "no memory for the state of cc");
@@ -121,12 +122,14 @@ static void cc_contract(const rt_params *options, char *buffer, size_t size) {
                   rt_params_real(options, "gamma"), (long long)rt_params_int(options, "order"));
     } else rti_write(&w, "mean over i of sum_d delta_i delta_(i+1), delta_i = |e_s - e_t| of example i\n");
     if (units)
-        rti_write(&w, "f: linear embeddings of %lld numbers, trained on both sides, the teacher's, too\n", units);
+        rti_write(&w, "f: linear embeddings of %lld numbers, trained on both sides, the teacher's, too\n",
+                  units);
     else rti_write(&w, "f: the features themselves\n");
     rti_write(&w, "no KL, no temperature\nweights: %g on the labels, %g on the correlations\n", hard, weight);
-    rti_write(&w, "reduction: %s; 0, and gradient 0, where a last batch has one example\n",
-              gaussian ? (square ? "mean over the N^2 pairs of the batch" : "length over all pairs, divided by N^2")
-                       : "sum over the embedding, mean over the N - 1 neighbours in the batch");
+    rti_write(
+        &w, "reduction: %s; 0, and gradient 0, where a last batch has one example\n",
+        gaussian ? (square ? "mean over the N^2 pairs of the batch" : "length over all pairs, divided by N^2")
+                 : "sum over the embedding, mean over the N - 1 neighbours in the batch");
     rti_write(&w, "stages: one layer, by itself the penultimate");
 }
 
@@ -137,16 +140,17 @@ static const rti_method_case cases[] = {
 
 static const rti_preset presets[] = {
     {"repdistiller", "",
-     "HobbitLong/RepDistiller, written by the authors: neighbours' differences of 128-d embeddings, weight 0.02; "
-     "not the paper's kernel"},
+     "HobbitLong/RepDistiller, written by the authors: neighbours' differences of 128-d embeddings, weight "
+     "0.02; not the paper's kernel"},
     {"paper", "form=gaussian embedding=0 weight=0.003",
-     "Peng et al. 2019, equations 5, 6 and 10: squared distance of kernels by Taylor series, P 2, gamma 0.4, beta "
-     "0.003, there beside kd ('kd+cc')"},
+     "Peng et al. 2019, equations 5, 6 and 10: squared distance of kernels by Taylor series, P 2, gamma "
+     "0.4, beta 0.003, there beside kd ('kd+cc')"},
     {"torchdistill", "form=gaussian distance=norm weight=0.003",
-     "yoshitomo-matsubara/torchdistill: length of the kernels' difference over N^2, not squared, weight 0.003; the "
-     "width of its embeddings was not seen, and features are scaled to length 1 here"},
+     "yoshitomo-matsubara/torchdistill: length of the kernels' difference over N^2, not squared, weight "
+     "0.003; the width of its embeddings was not seen, and features are scaled to length 1 here"},
     {"kd-zoo", "form=gaussian embedding=0 weight=100",
-     "AberHu/Knowledge-Distillation-Zoo: kernel of features of length 1, gamma 0.4, P 2, mean square, lambda 100"},
+     "AberHu/Knowledge-Distillation-Zoo: kernel of features of length 1, gamma 0.4, P 2, mean square, "
+     "lambda 100"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -159,12 +163,12 @@ const rti_method rti_method_cc = {
                "delta:    term = mean_i sum_d delta_i,d delta_(i+1),d, delta_i = |e_s(f_s) - e_t(f_t)|\n"
                "gaussian: term = 1/N^2 ||C_s - C_t||^2, C = exp(-2 gamma) sum_p (2 gamma)^p / p! (F F^T)^p",
     .explanation =
-        "Beside its answers the student is to reproduce how the teacher's features of the examples in a batch "
-        "correlate, measured with a Gaussian kernel whose Taylor series keeps a few orders. What the most used "
-        "benchmark runs as cc is another loss, which the authors handed in: products of absolute differences of "
-        "neighbouring examples, in embeddings trained on both sides; it vanishes when both embeddings collapse, "
-        "so a small value says little. Both are here, and preset paper is the paper's. The gain is small in every "
-        "comparison. Taps: by itself what the classifier sees.",
+        "Beside its answers the student is to reproduce how the teacher's features of the examples in a "
+        "batch correlate, measured with a Gaussian kernel whose Taylor series keeps a few orders. What the "
+        "most used benchmark runs as cc is another loss, which the authors handed in: products of absolute "
+        "differences of neighbouring examples, in embeddings trained on both sides; it vanishes when both "
+        "embeddings collapse, so a small value says little. Both are here, and preset paper is the "
+        "paper's. The gain is small in every comparison. Taps: by itself what the classifier sees.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows, .row_count = COUNT(rows),
     .presets = presets, .preset_count = COUNT(presets),

@@ -1,16 +1,17 @@
 /* crd.c - contrastive representation distillation.                     Floor 7 (distill)
  *
- * e_s, e_t: linear embeddings of the two features, scaled to length 1. Two banks remember an embedding of every
- * example of the transfer set, one of each network. The student's embedding of example i is to be near the
- * teacher's memory of i and far from its memory of others, and the other way round. With x the product of an
- * embedding and a remembered one, T the temperature, m negatives, n examples, P = exp(x/T) / Z, c = m/n:
+ * e_s, e_t: linear embeddings of the two features, scaled to length 1. Two banks remember an embedding of
+ * every example of the transfer set, one of each network. The student's embedding of example i is to be
+ * near the teacher's memory of i and far from its memory of others, and the other way round. With x the
+ * product of an embedding and a remembered one, T the temperature, m negatives, n examples, P = exp(x/T) /
+ * Z, c = m/n:
  *
  *     term = -1/N sum ( log P_0/(P_0 + c) + sum_k log c/(P_k + c) )       noise-contrastive estimation
  *          =  1/N sum ( softplus(-u_0) + sum_k softplus(u_k) ),  u = x/T - log Z - log c
  *
- * 0 the positive, k = 1 ... m the negatives; summed over both directions. The second line is how it is computed:
- * it cannot overflow. Z = n mean exp(x/T) is taken from the first batch and kept. After each step the banks' rows
- * of the batch become momentum m + (1 - momentum) e, scaled to length 1.
+ * 0 the positive, k = 1 ... m the negatives; summed over both directions. The second line is how it is
+ * computed: it cannot overflow. Z = n mean exp(x/T) is taken from the first batch and kept. After each
+ * step the banks' rows of the batch become momentum m + (1 - momentum) e, scaled to length 1.
  *
  * Negatives are drawn from the stream (seed, "crd.negatives", epoch, step), so a training that goes on from a
  * checkpoint sees the same ones; banks and Z are in the checkpoint. */
@@ -29,7 +30,8 @@ static const rt_param rows[] = {
     RTI_HARD_WEIGHT_ROW,
     RT_PARAM_REAL_ROW("weight", 0.8, 0, 1e9, "", "of the contrast, both directions together"),
     RT_PARAM_INT_ROW("embedding", 128, 1, 4096, "", "width of the two embeddings"),
-    RT_PARAM_INT_ROW("n_neg", 16384, 1, 1e9, "", "negatives of each example; less when there are not so many"),
+    RT_PARAM_INT_ROW("n_neg", 16384, 1, 1e9, "",
+                     "negatives of each example; less when there are not so many"),
     RT_PARAM_REAL_ROW("temperature", 0.07, 1e-3, 100, "", "of the products"),
     RT_PARAM_REAL_ROW("momentum", 0.5, 0, 1, "", "of the banks: the part of the old row"),
     RT_PARAM_CHOICE_ROW("negatives", "other-class", "other-class|others|any",
@@ -75,7 +77,8 @@ static int64_t sort_by_class(crd *own, int64_t classes) {
         own->class_begin[k + 1] += own->class_begin[k];
     }
     for (int64_t i = 0; i < own->n; i++) own->by_class[own->class_begin[own->labels[i]]++] = (int32_t)i;
-    for (int64_t k = classes; k > 0; k--) own->class_begin[k] = own->class_begin[k - 1]; /* moved by their sizes */
+    for (int64_t k = classes; k > 0; k--)
+        own->class_begin[k] = own->class_begin[k - 1]; /* moved by their sizes */
     own->class_begin[0] = 0;
     return largest;
 }
@@ -115,13 +118,13 @@ static rt_status limit_negatives(crd *own, const rt_params *options, int64_t cla
     if (strcmp(who, "others") == 0) most--;
     if (most < 1)
         return rt_fail(error, RT_UNSUPPORTED,
-                       "method crd contrasts an example with others, and the transfer set has none of %s; negatives "
-                       "= \"any\" draws from all, sp, pkt and rkd need none",
+                       "method crd contrasts an example with others, and the transfer set has none of %s; "
+                       "negatives = \"any\" draws from all, sp, pkt and rkd need none",
                        own->labels ? "another class for each" : "them");
     own->negatives = wanted < most ? wanted : most;
     if (wanted > most)
-        rt_say(RT_LOG_INFO, "crd: %lld negatives instead of %lld, the transfer set has no more (%s)", (long long)most,
-               (long long)wanted, who);
+        rt_say(RT_LOG_INFO, "crd: %lld negatives instead of %lld, the transfer set has no more (%s)",
+               (long long)most, (long long)wanted, who);
     return RT_OK;
 }
 
@@ -130,8 +133,8 @@ static rt_status crd_init(void **state, const rti_method_setup *setup, rt_error 
     RT_TRY(rti_one_pair_check(setup, "crd", error));
     if (c->augment.mixup > 0)
         return rt_fail(error, RT_UNSUPPORTED,
-                       "method crd knows examples by their number, and mixup makes one of two; use it without, or "
-                       "take sp, pkt, rkd");
+                       "method crd knows examples by their number, and mixup makes one of two; use it "
+                       "without, or take sp, pkt, rkd");
     crd *own = *state = rt_alloc_zero(1, sizeof *own);
     if (!own) return rt_fail(error, RT_MEMORY, "no memory for the state of crd");
     own->n = c->transfer->count, own->labels = c->transfer->labels;
@@ -140,8 +143,10 @@ static rt_status crd_init(void **state, const rti_method_setup *setup, rt_error 
     own->seed = c->seed;
     RT_TRY(reserve(own, setup->classes, error));
     RT_TRY(limit_negatives(own, setup->options, setup->classes, error));
-    RT_TRY(rti_embedding_new(setup, "crd.student", &setup->student[0], own->D, &own->embedding[STUDENT], error));
-    return rti_embedding_new(setup, "crd.teacher", &setup->teacher[0], own->D, &own->embedding[TEACHER], error);
+    RT_TRY(
+        rti_embedding_new(setup, "crd.student", &setup->student[0], own->D, &own->embedding[STUDENT], error));
+    return rti_embedding_new(setup, "crd.teacher", &setup->teacher[0], own->D, &own->embedding[TEACHER],
+                             error);
 }
 
 /* ---- negatives ---- */
@@ -152,7 +157,8 @@ static void exchange(int32_t *list, int64_t a, int64_t b) {
 }
 
 /* Without repetition: the first steps of a shuffle of all candidates, which is then undone, so that the next
- * draw does not depend on this one. Candidates are all positions but a block, of the example's class or itself. */
+ * draw does not depend on this one. Candidates are all positions but a block, of the example's class or
+ * itself. */
 static void draw_negatives(crd *own, rt_rng *rng, int32_t positive, int32_t *out) {
     int64_t begin = positive, size = 1;
     if (own->repeats) {
@@ -219,7 +225,8 @@ static rt_tensor *contrast(crd *own, const rt_params *options, const rti_method_
     double T = rt_params_real(options, "temperature");
     rt_tensor *feature[] = {in->student_feature[0], in->teacher_feature[0]}, *index = draw_index(own, in);
     for (int side = 0; side < 2; side++)
-        own->embedded[side] = rt_l2_normalize(g, rt_model_forward(own->embedding[side], g, feature[side]), 1, EPSILON);
+        own->embedded[side] = rt_l2_normalize(g, rt_model_forward(own->embedding[side], g, feature[side]), 1,
+                                              EPSILON);
     rt_tensor *student = direction(own, in, T, index, STUDENT);
     return rt_add(g, student, direction(own, in, T, index, TEACHER));
 }
@@ -245,7 +252,8 @@ static void crd_step_end(void *state, const rti_method_input *in) {
     for (int side = 0; side < 2; side++) {
         const rt_tensor *e = own->embedded[side];
         for (int64_t i = 0; e && i < e->shape[0]; i++)
-            remember(own, rt_real_data(e) + i * own->D, rt_real_data(own->bank[side]) + in->index[i] * own->D);
+            remember(own, rt_real_data(e) + i * own->D,
+                     rt_real_data(own->bank[side]) + in->index[i] * own->D);
         own->embedded[side] = NULL;
     }
 }
@@ -279,7 +287,8 @@ static rt_status crd_load(void *state, const void *bytes, size_t count, rt_error
     if (count >= sizeof header) memcpy(&header, bytes, sizeof header);
     if (count != sizeof header + 2 * bank_bytes(own) || header.n != own->n || header.D != own->D ||
         header.negatives != own->negatives)
-        return rt_fail(error, RT_FORMAT, "the checkpoint's banks are not those of %lld examples with %lld numbers",
+        return rt_fail(error, RT_FORMAT,
+                       "the checkpoint's banks are not those of %lld examples with %lld numbers",
                        (long long)own->n, (long long)own->D);
     const char *from = (const char *)bytes + sizeof header;
     for (int side = 0; side < 2; side++) {
@@ -296,11 +305,13 @@ static void crd_contract(const rt_params *options, char *buffer, size_t size) {
     rti_writer w = {buffer, size};
     double weight = rt_params_real(options, "weight"), hard = rt_params_real(options, "hard_weight");
     const char *who = rt_params_text(options, "negatives");
-    rti_write(&w, "L = %g CE(y, softmax(z)) + %g * -1/N sum (log P_0/(P_0 + c) + sum_k log c/(P_k + c))\n", hard,
-              weight);
-    rti_write(&w, "P = exp(e . memory / %g) / Z, c = m/n, m negatives of n examples; Z from the first batch, kept\n",
+    rti_write(&w, "L = %g CE(y, softmax(z)) + %g * -1/N sum (log P_0/(P_0 + c) + sum_k log c/(P_k + c))\n",
+              hard, weight);
+    rti_write(&w, "P = exp(e . memory / %g) / Z, c = m/n, m negatives of n examples; Z from the first "
+                  "batch, kept\n",
               rt_params_real(options, "temperature"));
-    rti_write(&w, "directions: both added, the student's embedding against the teacher's bank and the reverse\n");
+    rti_write(&w, "directions: both added, the student's embedding against the teacher's bank and the "
+                  "reverse\n");
     rti_write(&w, "embeddings: linear, %lld numbers, scaled to length 1, trained on both sides\n",
               (long long)rt_params_int(options, "embedding"));
     rti_write(&w, "negatives: at most %lld for each example, %s, drawn from (seed, epoch, step)\n",
@@ -308,10 +319,12 @@ static void crd_contract(const rt_params *options, char *buffer, size_t size) {
               who[0] == 'a'   ? "of all with repetition, its own memory included"
               : who[5] == '-' ? "of other classes, without repetition"
                               : "of all but itself, without repetition");
-    rti_write(&w, "banks: two of n rows; after a step the batch's rows are %g old + %g new, scaled to length 1\n",
+    rti_write(&w, "banks: two of n rows; after a step the batch's rows are %g old + %g new, scaled to "
+                  "length 1\n",
               rt_params_real(options, "momentum"), 1 - rt_params_real(options, "momentum"));
     rti_write(&w, "weights: %g on the labels, %g on the contrast; no KL\n", hard, weight);
-    rti_write(&w, "reduction: sum over the negatives, mean over the batch\nstages: one layer, by itself the penultimate");
+    rti_write(&w, "reduction: sum over the negatives, mean over the batch\nstages: one layer, by itself "
+                  "the penultimate");
 }
 
 static const rti_method_case cases[] = {
@@ -320,10 +333,11 @@ static const rti_method_case cases[] = {
 
 static const rti_preset presets[] = {
     {"repdistiller", "",
-     "HobbitLong/RepDistiller, code of the paper: 128 numbers, 16384 negatives of other classes, T 0.07, momentum "
-     "0.5, weight 0.8; it adds 1e-7 to the denominators, which c >> 1e-7 swallows"},
+     "HobbitLong/RepDistiller, code of the paper: 128 numbers, 16384 negatives of other classes, T 0.07, "
+     "momentum 0.5, weight 0.8; it adds 1e-7 to the denominators, which c >> 1e-7 swallows"},
     {"alias", "negatives=any",
-     "the same memory without indices from the data set (its alias sampler): of all examples with repetition"},
+     "the same memory without indices from the data set (its alias sampler): of all examples with "
+     "repetition"},
     {"kd-zoo", "temperature=0.1",
      "AberHu/Knowledge-Distillation-Zoo: T 0.1, else as RepDistiller"},
 };
@@ -333,22 +347,26 @@ static const rti_preset presets[] = {
 const rti_method rti_method_crd = {
     .name = "crd",
     .title = "contrast: near the teacher's view of the same example, far from that of others",
-    .source = "Tian, Krishnan, Isola 2020, arXiv 1910.10699, equations 17 and 18; memory: Wu et al. 2018, arXiv "
-              "1805.01978",
-    .formula = "L = CE(y, softmax(z)) + weight * -1/N sum (log P_0/(P_0 + c) + sum_k log c/(P_k + c)), both ways\n"
-               "P = exp(e . memory / T) / Z, c = negatives / examples, e = linear embedding of length 1",
+    .source =
+        "Tian, Krishnan, Isola 2020, arXiv 1910.10699, equations 17 and 18; memory: Wu et al. 2018, arXiv "
+        "1805.01978",
+    .formula =
+        "L = CE(y, softmax(z)) + weight * -1/N sum (log P_0/(P_0 + c) + sum_k log c/(P_k + c)), both ways\n"
+        "P = exp(e . memory / T) / Z, c = negatives / examples, e = linear embedding of length 1",
     .explanation =
-        "Matching answers class by class ignores how the parts of a representation depend on each other. Crd asks "
-        "for more: from the student's embedding it must be possible to tell the teacher's embedding of the same "
-        "image from those of thousands of other images, which bounds the mutual information of the two from below. "
-        "To have so many at hand, two banks remember an embedding of every training example, and are updated when "
-        "it comes by. It was the strongest feature method when it appeared, alone or beside kd ('kd+crd'). It "
-        "costs two rows of 128 numbers for each example and two products of each example with all of its "
-        "negatives in every step: on small machines n_neg = 1024 is usual. Needs stable numbers of the examples, "
-        "so it does not go with mixup.",
+        "Matching answers class by class ignores how the parts of a representation depend on each other. "
+        "Crd asks for more: from the student's embedding it must be possible to tell the teacher's "
+        "embedding of the same image from those of thousands of other images, which bounds the mutual "
+        "information of the two from below. To have so many at hand, two banks remember an embedding of "
+        "every training example, and are updated when it comes by. It was the strongest feature method "
+        "when it appeared, alone or beside kd ('kd+crd'). It costs two rows of 128 numbers for each "
+        "example and two products of each example with all of its negatives in every step: on small "
+        "machines n_neg = 1024 is usual. Needs stable numbers of the examples, so it does not go with mixup.",
     .needs = RTI_NEEDS_FEATURES | RTI_NEEDS_INDEX,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = crd_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -359,6 +377,7 @@ const rti_method rti_method_crd = {
     .save = crd_save,
     .load = crd_load,
     .deinit = crd_deinit,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, crd)

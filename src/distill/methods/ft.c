@@ -1,17 +1,17 @@
 /* ft.c - factor transfer: what the teacher's map can be retold with.   Floor 7 (distill)
  *
- * In a first stage a paraphraser learns to retell the teacher's last map t (N, H, W, C) with fewer channels, by
- * mean squares: three 3x3 convolutions to the factor p(t) of k C channels, three transposed ones back. It is kept
- * after that. In the second stage a translator, three 3x3 convolutions with batch norm, makes a factor q(s) of
- * the student's map, and the two are compared:
+ * In a first stage a paraphraser learns to retell the teacher's last map t (N, H, W, C) with fewer
+ * channels, by mean squares: three 3x3 convolutions to the factor p(t) of k C channels, three transposed
+ * ones back. It is kept after that. In the second stage a translator, three 3x3 convolutions with batch
+ * norm, makes a factor q(s) of the student's map, and the two are compared:
  *
  *     whole      F = the factor as one row, scaled to length 1            the paper's
  *     collapsed  F = mean_c factor^2, scaled to length 1                  RepDistiller's: an attention map
  *     term = mean |F_s - F_t|, or mean (F_s - F_t)^2
  *
- * All layers are followed by a leaky relu of slope 0.1. The student learns nothing in the first stage, which is
- * taken from its epochs; `joint` trains the paraphraser beside it (its own term, which is not the student's). No
- * gradient of the comparison goes to the paraphraser in either form. */
+ * All layers are followed by a leaky relu of slope 0.1. The student learns nothing in the first stage,
+ * which is taken from its epochs; `joint` trains the paraphraser beside it (its own term, which is not the
+ * student's). No gradient of the comparison goes to the paraphraser in either form. */
 #include "distill/adapters.h"
 #include "distill/relations.h"
 #include "retort/alloc.h"
@@ -24,8 +24,9 @@ static const rt_param rows[] = {
     RTI_FORM_ROW("two-stage"),
     RTI_HARD_WEIGHT_ROW,
     RT_PARAM_REAL_ROW("weight", 200, 0, 1e9, "", "of the factors"),
-    RT_PARAM_CHOICE_ROW("factor", "whole", "whole|collapsed", "scaled as one row, or squared and averaged over its "
-                                                              "channels first"),
+    RT_PARAM_CHOICE_ROW("factor", "whole", "whole|collapsed",
+                        "scaled as one row, or squared and averaged over its "
+                        "channels first"),
     RT_PARAM_CHOICE_ROW("distance", "l1", "l1|square", "of two factors, mean over their numbers"),
     RT_PARAM_REAL_ROW("rate", 0.5, 0.01, 4, "", "channels of the factor, as a part of the teacher's"),
     RT_PARAM_BOOL_ROW("paraphraser_norm", false, "batch norm in the paraphraser"),
@@ -43,8 +44,8 @@ static bool is_joint(const rt_params *options) { return rt_params_text(options, 
 
 /* ---- making: each layer is an adapter, the leaky relu stands between them ---- */
 
-static rt_status add_layer(const rti_method_setup *setup, const char *name, rti_feature *from, int64_t channels,
-                           bool transposed, bool norm, rt_model **layer, rt_error *error) {
+static rt_status add_layer(const rti_method_setup *setup, const char *name, rti_feature *from,
+                           int64_t channels, bool transposed, bool norm, rt_model **layer, rt_error *error) {
     rt_model *model = rti_adapter_begin(setup, name, from, error);
     if (!model) return error ? error->status : RT_MEMORY;
     const rti_conv conv = {.kernel = 3, .padding = 1, .bias = true, .init = RTI_INIT_FAN_IN};
@@ -57,8 +58,8 @@ static rt_status add_layer(const rti_method_setup *setup, const char *name, rti_
 }
 
 static rt_status add_chain(const rti_method_setup *setup, const char *const names[LAYERS], rti_feature from,
-                           const int64_t channels[LAYERS], bool transposed, bool norm, rt_model *chain[LAYERS],
-                           rt_error *error) {
+                           const int64_t channels[LAYERS], bool transposed, bool norm,
+                           rt_model *chain[LAYERS], rt_error *error) {
     for (int i = 0; i < LAYERS; i++)
         RT_TRY(add_layer(setup, names[i], &from, channels[i], transposed, norm, &chain[i], error));
     return RT_OK;
@@ -108,7 +109,8 @@ static rt_tensor *scaled(rt_graph *g, const rt_params *options, rt_tensor *facto
     return rt_l2_normalize(g, rti_flat_rows(g, factor), 1, EPSILON);
 }
 
-/* The paraphraser's part is not on the tape, and its running statistics stay where the first stage left them. */
+/* The paraphraser's part is not on the tape, and its running statistics stay where the first stage left
+ * them. */
 static rt_tensor *teachers_factor(const ft *own, const rti_method_input *in, bool joint) {
     for (int i = 0; i < LAYERS && !joint; i++) rt_model_evaluate(own->encoder[i]);
     rt_no_grad_begin(in->graph);
@@ -143,23 +145,26 @@ static void ft_contract(const rt_params *options, char *buffer, size_t size) {
     bool collapsed = rt_params_text(options, "factor")[0] == 'c';
     const char *term = square ? "mean (F_s - F_t)^2" : "mean |F_s - F_t|";
     if (is_joint(options))
-        rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s + mean (retold t - t)^2, the last for the paraphraser\n", hard,
+        rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s + mean (retold t - t)^2, the last for the "
+                      "paraphraser\n", hard,
                   weight, term);
     else {
-        rti_write(&w, "L = mean (retold t - t)^2 in the first %g of the epochs: the paraphraser alone, no student\n",
+        rti_write(&w, "L = mean (retold t - t)^2 in the first %g of the epochs: the paraphraser alone, no "
+                      "student\n",
                   rt_params_real(options, "first_stage"));
-        rti_write(&w, "after it: L = %g CE(y, softmax(z)) + %g * %s, the paraphraser fixed\n", hard, weight, term);
+        rti_write(&w, "after it: L = %g CE(y, softmax(z)) + %g * %s, the paraphraser fixed\n", hard, weight,
+                  term);
     }
     rti_write(&w, "F = %s scaled to length 1 for each example; no KL, no temperature\n",
               collapsed ? "mean over channels of factor^2," : "the whole factor,");
-    rti_write(&w, "factor: three 3x3 convolutions with leaky relu 0.1, %g of the teacher's channels; batch norm: "
-                  "paraphraser %s, translator %s\n",
+    rti_write(&w, "factor: three 3x3 convolutions with leaky relu 0.1, %g of the teacher's channels; batch "
+                  "norm: paraphraser %s, translator %s\n",
               rt_params_real(options, "rate"), rt_params_bool(options, "paraphraser_norm") ? "yes" : "no",
               rt_params_bool(options, "translator_norm") ? "yes" : "no");
     rti_write(&w, "weights: %g on the labels, %g on the factors\n", hard, weight);
     rti_write(&w, "reduction: mean over the numbers of a factor, mean over the batch\n");
-    rti_write(&w, "stages: one layer, by itself the last stage; of two factors the larger is averaged down to the "
-                  "smaller");
+    rti_write(&w, "stages: one layer, by itself the last stage; of two factors the larger is averaged down "
+                  "to the smaller");
 }
 
 static const rti_method_case cases[] = {
@@ -169,15 +174,15 @@ static const rti_method_case cases[] = {
 
 static const rti_preset presets[] = {
     {"paper", "weight=500",
-     "Kim, Park, Kwak 2018: factors scaled as a whole, L1, k 0.5, beta 500 on CIFAR; the mean over the factor's "
-     "numbers is the reduction of later codes"},
+     "Kim, Park, Kwak 2018: factors scaled as a whole, L1, k 0.5, beta 500 on CIFAR; the mean over the "
+     "factor's numbers is the reduction of later codes"},
     {"torchdistill", "weight=1000",
      "yoshitomo-matsubara/torchdistill: whole factors, L1 mean, weight 1000"},
     {"kd-zoo", "weight=200",
      "AberHu/Knowledge-Distillation-Zoo, open-mmlab/mmrazor: whole factors, L1 mean, weight 200"},
     {"repdistiller", "factor=collapsed weight=200",
-     "HobbitLong/RepDistiller: the factor is collapsed to mean_c factor^2 first, L1 mean, weight 200; 30 epochs of "
-     "the paraphraser ahead of 240, here taken from the budget"},
+     "HobbitLong/RepDistiller: the factor is collapsed to mean_c factor^2 first, L1 mean, weight 200; 30 "
+     "epochs of the paraphraser ahead of 240, here taken from the budget"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -190,13 +195,14 @@ const rti_method rti_method_ft = {
                "stage 2: L = CE(y, softmax(z)) + weight * mean |F_s - F_t|\n"
                "F = factor scaled to length 1: q(s) the translator's, p(t) the paraphraser's",
     .explanation =
-        "A teacher's map is large and partly an accident of its own architecture; copied directly it asks the wrong "
-        "thing of another network. So an autoencoder first learns to paraphrase it with half of the channels, "
-        "without labels, and a translator on the student's side learns, together with the student, to say the same "
-        "factors. In the form that most benchmarks run, the factor is averaged over its channels into one map, so "
-        "what is compared is attention; here both are options, and the whole factor is the default, as published. "
-        "The paraphraser's epochs come out of the student's budget, so that a comparison stays fair; form = "
-        "\"joint\" trains it beside the student instead. Needs maps: an mlp is refused.",
+        "A teacher's map is large and partly an accident of its own architecture; copied directly it asks "
+        "the wrong thing of another network. So an autoencoder first learns to paraphrase it with half of "
+        "the channels, without labels, and a translator on the student's side learns, together with the "
+        "student, to say the same factors. In the form that most benchmarks run, the factor is averaged "
+        "over its channels into one map, so what is compared is attention; here both are options, and the "
+        "whole factor is the default, as published. The paraphraser's epochs come out of the student's "
+        "budget, so that a comparison stays fair; form = \"joint\" trains it beside the student instead. "
+        "Needs maps: an mlp is refused.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows, .row_count = COUNT(rows),
     .presets = presets, .preset_count = COUNT(presets),

@@ -5,11 +5,11 @@
  *
  *     t' = max(t, margin_c),  d = 0 where s <= t' <= 0, else (s - t')^2,  s = r(..) behind a connector
  *
- * margin_c is what the teacher's channel c is on average when it is negative. Its batch normalisation says it:
- * with bias mu and scale sigma a normal distribution, E[x | x < 0] = mu - sigma p(mu/sigma) / P(-mu/sigma),
- * whatever is added by a residual aside. Without batch normalisation, or by choice, it is the mean of what is
- * negative in the batch. The teacher stays in evaluation mode, unlike in the published code, which leaves it in
- * training mode. */
+ * margin_c is what the teacher's channel c is on average when it is negative. Its batch normalisation says
+ * it: with bias mu and scale sigma a normal distribution, E[x | x < 0] = mu - sigma p(mu/sigma) /
+ * P(-mu/sigma), whatever is added by a residual aside. Without batch normalisation, or by choice, it is
+ * the mean of what is negative in the batch. The teacher stays in evaluation mode, unlike in the published
+ * code, which leaves it in training mode. */
 #include "distill/relations.h"
 #include "retort/alloc.h"
 #include "retort/ops.h"
@@ -35,8 +35,8 @@ static rt_status margin_from_norm(ofd *own, const rti_method_setup *setup, int i
     const rt_model *teacher = setup->config->teacher ? rt_teacher_member(setup->config->teacher, 0) : NULL;
     if (!teacher || !rt_model_tap_batch_norm(teacher, t->tap, &scale, &bias))
         return rt_fail(error, RT_UNSUPPORTED,
-                       "method ofd takes its margins from a batch normalisation, and there is none at the teacher's "
-                       "\"%s\"; margin = \"batch\" measures them, and ab, sp, rkd need none",
+                       "method ofd takes its margins from a batch normalisation, and there is none at the "
+                       "teacher's \"%s\"; margin = \"batch\" measures them, and ab, sp, rkd need none",
                        t->tap);
     int64_t C = t->shape[t->ndim - 1];
     RT_ASSERT(rt_tensor_count(&scale->tensor) == C, "the batch norm at %s has other channels", t->tap);
@@ -59,7 +59,8 @@ static rt_tensor *margin_of_batch(rt_graph *g, const rt_tensor *t) {
     for (int64_t at = 0; at < count; at += C)
         for (int64_t c = 0; c < C; c++)
             if (x[at + c] < 0) sum[c] += (double)x[at + c], number[c]++;
-    for (int64_t c = 0; c < C; c++) rt_real_data(margin)[c] = (rt_real)(number[c] > 0 ? sum[c] / number[c] : 0);
+    for (int64_t c = 0; c < C; c++)
+        rt_real_data(margin)[c] = (rt_real)(number[c] > 0 ? sum[c] / number[c] : 0);
     return margin;
 }
 
@@ -75,7 +76,8 @@ static rt_tensor *stage_term(const void *state, const rti_method_input *in, int 
 
 static void ofd_loss(void *state, const rt_params *options, const rti_method_input *in, rti_terms *out) {
     rti_labels(out, in, rt_params_real(options, "hard_weight"));
-    RTI_TERM(out, "ofd", rt_params_real(options, "weight"), rti_over_boundaries(options, in, stage_term, state));
+    RTI_TERM(out, "ofd", rt_params_real(options, "weight"),
+             rti_over_boundaries(options, in, stage_term, state));
 }
 
 static rt_status ofd_init(void **state, const rti_method_setup *setup, rt_error *error) {
@@ -112,13 +114,13 @@ static const rti_method_case cases[] = {
 
 static const rti_preset presets[] = {
     {"author", "",
-     "clovaai/overhaul-distillation on CIFAR, megvii-research/mdistiller: sum / batch / 1000, stages halved towards "
-     "the front; teacher in training mode there"},
+     "clovaai/overhaul-distillation on CIFAR, megvii-research/mdistiller: sum / batch / 1000, stages "
+     "halved towards the front; teacher in training mode there"},
     {"author-imagenet", "weight=0.0001",
      "clovaai/overhaul-distillation on ImageNet: sum / batch / 10000"},
     {"mmrazor", "halving=false",
-     "open-mmlab/mmrazor: sum / batch / 1000 for each stage; whether stages are halved in its configurations was "
-     "not seen"},
+     "open-mmlab/mmrazor: sum / batch / 1000 for each stage; whether stages are halved in its "
+     "configurations was not seen"},
     {"kd-zoo", "margin=batch reduction=mean weight=0.5 halving=false",
      "AberHu/Knowledge-Distillation-Zoo: margins of the batch, mean, lambda 0.5; that stages count alike is "
      "unverified"},
@@ -131,15 +133,16 @@ const rti_method rti_method_ofd = {
     .title = "overhaul: maps ahead of the relu, with a margin for what is negative",
     .source = "Heo, Kim, Yun, Park, Kwak, Choi 2019, arXiv 1904.01866, equations 1 to 6",
     .formula = "L = CE(y, softmax(z)) + weight * sum over stages of 2^(i-n+1) sum d(s, t') / N\n"
-               "d = 0 where s <= t' <= 0, else (s - t')^2;  t' = max(t, margin_c), margin_c = E[t_c | t_c < 0]",
+               "d = 0 where s <= t' <= 0, else (s - t')^2;  t' = max(t, margin_c), margin_c = E[t_c | t_c "
+               "< 0]",
     .explanation =
-        "Where to look, and how to compare: ofd takes the maps ahead of the relu, where nothing of the teacher has "
-        "been thrown away yet, keeps its positive responses exactly, and of the negative ones only that they are "
-        "negative, by a margin that each channel's batch normalisation gives. A student that is negative enough "
-        "pays nothing. Only the student is transformed, by a 1x1 convolution with batch norm, so the teacher's "
-        "target loses nothing. It is among the strongest feature methods on convolutional networks; it needs "
-        "places ahead of a relu, and for the published margins batch normalisation there (margin = \"batch\" does "
-        "without).",
+        "Where to look, and how to compare: ofd takes the maps ahead of the relu, where nothing of the "
+        "teacher has been thrown away yet, keeps its positive responses exactly, and of the negative ones "
+        "only that they are negative, by a margin that each channel's batch normalisation gives. A student "
+        "that is negative enough pays nothing. Only the student is transformed, by a 1x1 convolution with "
+        "batch norm, so the teacher's target loses nothing. It is among the strongest feature methods on "
+        "convolutional networks; it needs places ahead of a relu, and for the published margins batch "
+        "normalisation there (margin = \"batch\" does without).",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows, .row_count = COUNT(rows),
     .presets = presets, .preset_count = COUNT(presets),

@@ -14,7 +14,8 @@
 static const rt_param rows[] = {
     RTI_HARD_WEIGHT_ROW,
     RT_PARAM_REAL_ROW("weight", 30000, 0, 1e9, "", "of the divergence"),
-    RT_PARAM_REAL_ROW("epsilon", 1e-7, 1e-15, 1e-2, "", "added to probabilities in the logarithm, and the least length"),
+    RT_PARAM_REAL_ROW("epsilon", 1e-7, 1e-15, 1e-2, "",
+                      "added to probabilities in the logarithm, and the least length"),
     RTI_STAGES_ROW("sum"),
 };
 
@@ -50,16 +51,18 @@ static rt_status pkt_init(void **state, const rti_method_setup *setup, rt_error 
 static void pkt_contract(const rt_params *options, char *buffer, size_t size) {
     rti_writer w = {buffer, size};
     double weight = rt_params_real(options, "weight"), hard = rt_params_real(options, "hard_weight");
-    rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s of 1/N^2 sum_ij P_t log((P_t + %g) / (P_s + %g))\n", hard,
-              weight, rti_stages_text(options), rt_params_real(options, "epsilon"),
+    rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s of 1/N^2 sum_ij P_t log((P_t + %g) / (P_s + %g))\n",
+              hard, weight, rti_stages_text(options), rt_params_real(options, "epsilon"),
               rt_params_real(options, "epsilon"));
-    rti_write(&w, "P_ij = c_ij / sum_j c_ij, c_ij = (1 + cos(f_i, f_j)) / 2 over the examples of the batch\n");
+    rti_write(&w, "P_ij = c_ij / sum_j c_ij, c_ij = (1 + cos(f_i, f_j)) / 2 over the examples of the "
+                  "batch\n");
     rti_write(&w, "direction: KL(teacher || student) of who is near whom; no temperature\n");
-    rti_write(&w, "weights: %g on the labels, %g on the divergence, %g / N on the mean KL of an example\n", hard,
-              weight, weight);
-    rti_write(&w, "reduction: mean over the N^2 pairs, an example with itself included: it depends on the batch's "
-                  "size; 0, and gradient 0, where a last batch has one example\n");
-    rti_write(&w, "stages: %s of the named layers; by itself the penultimate layer alone", rti_stages_text(options));
+    rti_write(&w, "weights: %g on the labels, %g on the divergence, %g / N on the mean KL of an example\n",
+              hard, weight, weight);
+    rti_write(&w, "reduction: mean over the N^2 pairs, an example with itself included: it depends on the "
+                  "batch's size; 0, and gradient 0, where a last batch has one example\n");
+    rti_write(&w, "stages: %s of the named layers; by itself the penultimate layer alone",
+              rti_stages_text(options));
 }
 
 static const rti_method_case cases[] = {
@@ -68,8 +71,8 @@ static const rti_method_case cases[] = {
 
 static const rti_preset presets[] = {
     {"repdistiller", "",
-     "HobbitLong/RepDistiller, megvii-research/mdistiller, yoshitomo-matsubara/torchdistill, after the authors' "
-     "code: weight 30000, epsilon 1e-7"},
+     "HobbitLong/RepDistiller, megvii-research/mdistiller, yoshitomo-matsubara/torchdistill, after the "
+     "authors' code: weight 30000, epsilon 1e-7"},
     {"kd-zoo", "weight=10000 epsilon=1e-6",
      "AberHu/Knowledge-Distillation-Zoo: lambda 10000, epsilon 1e-6"},
 };
@@ -84,11 +87,11 @@ const rti_method rti_method_pkt = {
                "P_ij = c_ij / sum_j c_ij, c_ij = (1 + cos(f_i, f_j)) / 2",
     .explanation =
         "Each example sees the others of its batch at some angle; made into probabilities of being near, the "
-        "teacher's view of the neighbourhood is a soft target like its answers, and the student's is drawn to it "
-        "by a Kullback-Leibler divergence. Only angles matter, so features of any width are compared without an "
-        "adapter, and an mlp will do. An affine cosine instead of a Gaussian kernel leaves no bandwidth to tune. "
-        "The published loss divides by N^2, which makes it very small: the weight of 30000 belongs to batches of "
-        "64. Taps: by itself what the classifier sees.",
+        "teacher's view of the neighbourhood is a soft target like its answers, and the student's is drawn "
+        "to it by a Kullback-Leibler divergence. Only angles matter, so features of any width are compared "
+        "without an adapter, and an mlp will do. An affine cosine instead of a Gaussian kernel leaves no "
+        "bandwidth to tune. The published loss divides by N^2, which makes it very small: the weight of "
+        "30000 belongs to batches of 64. Taps: by itself what the classifier sees.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows, .row_count = COUNT(rows),
     .presets = presets, .preset_count = COUNT(presets),

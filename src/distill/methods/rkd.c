@@ -6,10 +6,10 @@
  *   angle      c_ijk = cos of the angle at f_j                  term = 1/N^3 sum h(c^s_ijk - c^t_ijk)
  *
  * Sums run over all pairs and triples, those with equal indices included (their values are 0 on both sides).
- * The mean distance is differentiated, too. Points that coincide have distance 0 and no gradient; when all do,
- * distances are 0. Angles are compared one vertex at a time: O(N^2 + N D) of memory, not the N^3 of all angles.
- * Two points always lie at their mean distance and have no angle: with less than three examples in a batch
- * both terms and their gradients are 0. */
+ * The mean distance is differentiated, too. Points that coincide have distance 0 and no gradient; when all
+ * do, distances are 0. Angles are compared one vertex at a time: O(N^2 + N D) of memory, not the N^3 of
+ * all angles. Two points always lie at their mean distance and have no angle: with less than three
+ * examples in a batch both terms and their gradients are 0. */
 #include <string.h>
 
 #include "distill/relations.h"
@@ -86,8 +86,8 @@ static rt_status rkd_check(const rt_params *options, int64_t classes, rt_error *
     shape s = shape_of(options);
     if (rt_params_real(options, "hard_weight") == 0 && s.distance == 0 && s.angle == 0)
         return rt_fail(error, RT_SPEC,
-                       "hard_weight and the weights of distances and angles are all 0: there is nothing to learn "
-                       "from");
+                       "hard_weight and the weights of distances and angles are all 0: there is nothing to "
+                       "learn from");
     return RT_OK;
 }
 
@@ -102,12 +102,12 @@ static rt_status rkd_init(void **state, const rti_method_setup *setup, rt_error 
     int64_t batch = setup->config->batch;
     if (s.angle > 0 && batch > ANGLES_MAX)
         return rt_fail(error, RT_SPEC,
-                       "method rkd compares N^3 angles, and batches of %lld have too many: at most %d examples, or "
-                       "angle_weight = 0",
+                       "method rkd compares N^3 angles, and batches of %lld have too many: at most %d "
+                       "examples, or angle_weight = 0",
                        (long long)batch, ANGLES_MAX);
     if (s.distance == 0 && s.angle == 0) return RT_OK;
-    return rti_batch_check(setup, "rkd", LEAST, "two points always lie at their mean distance and have no angle",
-                           error);
+    return rti_batch_check(setup, "rkd", LEAST,
+                           "two points always lie at their mean distance and have no angle", error);
 }
 
 /* ---- the contract ---- */
@@ -116,18 +116,22 @@ static void rkd_contract(const rt_params *options, char *buffer, size_t size) {
     rti_writer w = {buffer, size};
     shape s = shape_of(options);
     double hard = rt_params_real(options, "hard_weight");
-    rti_write(&w, "L = %g CE(y, softmax(z)) + %g * 1/N^2 sum_ij h(d_s - d_t) + %g * 1/N^3 sum_ijk h(c_s - c_t)\n",
+    rti_write(&w, "L = %g CE(y, softmax(z)) + %g * 1/N^2 sum_ij h(d_s - d_t) + %g * 1/N^3 sum_ijk h(c_s - "
+                  "c_t)\n",
               hard, s.distance, s.angle);
-    rti_write(&w, "d_ij = ||f_i - f_j||_2 divided by the mean of those above 0; c_ijk = cos of the angle at f_j\n");
+    rti_write(&w, "d_ij = ||f_i - f_j||_2 divided by the mean of those above 0; c_ijk = cos of the angle "
+                  "at f_j\n");
     rti_write(&w, "h(x) = x^2 / 2 where |x| < 1, else |x| - 1/2; features %s\n",
               s.normalize ? "scaled to length 1" : "as they are");
     rti_write(&w, "no KL, no temperature, no adapter\n");
     rti_write(&w, "weights: %g on the labels, %g on distances, %g on angles\n", hard, s.distance, s.angle);
-    rti_write(&w, "reduction: mean over the N^2 pairs and the N^3 triples of the batch, equal indices included; 0 "
-                  "with gradient 0 where a last batch has less than 3 examples\n");
-    rti_write(&w, "memory: O(N^2 + N D), angles are compared one vertex at a time; at most %d examples in a batch\n",
+    rti_write(&w, "reduction: mean over the N^2 pairs and the N^3 triples of the batch, equal indices "
+                  "included; 0 with gradient 0 where a last batch has less than 3 examples\n");
+    rti_write(&w, "memory: O(N^2 + N D), angles are compared one vertex at a time; at most %d examples in "
+                  "a batch\n",
               ANGLES_MAX);
-    rti_write(&w, "stages: %s of the named layers; by itself the penultimate layer alone", rti_stages_text(options));
+    rti_write(&w, "stages: %s of the named layers; by itself the penultimate layer alone",
+              rti_stages_text(options));
 }
 
 static const rti_method_case cases[] = {
@@ -141,8 +145,8 @@ static const rti_preset presets[] = {
      "HobbitLong/RepDistiller, megvii-research/mdistiller, KD-Zoo: 25 on distances and 50 on angles of the "
      "penultimate layer"},
     {"author", "distance_weight=1 angle_weight=2",
-     "lenscloth/RKD, on embeddings; yoshitomo-matsubara/torchdistill: 1 and 2, there on the last map as one row, "
-     "which student_taps and teacher_taps can name"},
+     "lenscloth/RKD, on embeddings; yoshitomo-matsubara/torchdistill: 1 and 2, there on the last map as "
+     "one row, which student_taps and teacher_taps can name"},
     {"mmrazor", "normalize=true",
      "open-mmlab/mmrazor: 25 and 50 on features of length 1"},
     {"kd-lib", "distance_weight=0.5 angle_weight=0.5",
@@ -160,13 +164,13 @@ const rti_method rti_method_rkd = {
                "                                + angle_weight * 1/N^3 sum_ijk h(c_s - c_t))\n"
                "d_ij = ||f_i - f_j|| / mean, c_ijk = cos of the angle at f_j, h smooth L1",
     .explanation =
-        "What a teacher knows is how examples lie to each other, not where each one lies. The student is to put "
-        "them at the same distances, up to a common scale, and to see each pair from every third one under the "
-        "same angle. Features of any width are compared without an adapter, and moving, rotating or scaling all "
-        "of them changes nothing. Angles are the stronger half and cost N^3 comparisons. It was made for metric "
-        "learning, where the embedding is the result; for classification the gain over kd is small, and the two "
-        "are usually summed. Taps: by itself what the classifier sees; the classifier's own layer gives KD_Lib's "
-        "variant on logits.",
+        "What a teacher knows is how examples lie to each other, not where each one lies. The student is "
+        "to put them at the same distances, up to a common scale, and to see each pair from every third "
+        "one under the same angle. Features of any width are compared without an adapter, and moving, "
+        "rotating or scaling all of them changes nothing. Angles are the stronger half and cost N^3 "
+        "comparisons. It was made for metric learning, where the embedding is the result; for "
+        "classification the gain over kd is small, and the two are usually summed. Taps: by itself what "
+        "the classifier sees; the classifier's own layer gives KD_Lib's variant on logits.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows, .row_count = COUNT(rows),
     .presets = presets, .preset_count = COUNT(presets),

@@ -6,8 +6,8 @@
  *     term = 1/N^2 ||G_t - G_s||_F^2
  *
  * D may differ between the networks: only N x N numbers are compared, so there is no adapter. G does not
- * change when the features are rotated or scaled as a whole. A row of zeros stays zero. A batch of one example
- * has one similarity, which is 1: the term and its gradient are 0 there. */
+ * change when the features are rotated or scaled as a whole. A row of zeros stays zero. A batch of one
+ * example has one similarity, which is 1: the term and its gradient are 0 there. */
 #include "distill/relations.h"
 #include "retort/ops.h"
 
@@ -48,11 +48,12 @@ static void sp_contract(const rt_params *options, char *buffer, size_t size) {
     double weight = rt_params_real(options, "weight"), hard = rt_params_real(options, "hard_weight");
     rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s of 1/N^2 ||G_s - G_t||^2\n", hard, weight,
               rti_stages_text(options));
-    rti_write(&w, "G = F F^T, each row of length 1; F: the features of the batch, one row for each example\n");
+    rti_write(&w, "G = F F^T, each row of length 1; F: the features of the batch, one row for each "
+                  "example\n");
     rti_write(&w, "no KL, no temperature, no adapter\n");
     rti_write(&w, "weights: %g on the labels, %g on the similarities\n", hard, weight);
-    rti_write(&w, "reduction: mean over the N^2 pairs of the batch, an example with itself included: it depends on "
-                  "the batch's size; 0, and gradient 0, where a last batch has one example\n");
+    rti_write(&w, "reduction: mean over the N^2 pairs of the batch, an example with itself included: it "
+                  "depends on the batch's size; 0, and gradient 0, where a last batch has one example\n");
     rti_write(&w, "stages: %s of the named layers; by itself the last stage alone", rti_stages_text(options));
 }
 
@@ -80,11 +81,11 @@ const rti_method rti_method_sp = {
                "G = F F^T with rows of length 1, F (N, D) the features of the batch",
     .explanation =
         "Two examples that make the teacher respond alike should make the student respond alike; how each of "
-        "them codes it is its own affair. So the student's table of similarities between all examples of a batch "
-        "is held against the teacher's. Features of any width and shape can be compared without an adapter, also "
-        "the hidden layers of an mlp, and rotating or scaling them changes nothing. It helps between different "
-        "architectures. The table is that of the batch: the term and its best weight depend on the batch's size. "
-        "Taps: by itself the last stage; any list of pairs may be named.",
+        "them codes it is its own affair. So the student's table of similarities between all examples of a "
+        "batch is held against the teacher's. Features of any width and shape can be compared without an "
+        "adapter, also the hidden layers of an mlp, and rotating or scaling them changes nothing. It helps "
+        "between different architectures. The table is that of the batch: the term and its best weight "
+        "depend on the batch's size. Taps: by itself the last stage; any list of pairs may be named.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows, .row_count = COUNT(rows),
     .presets = presets, .preset_count = COUNT(presets),
