@@ -2,7 +2,8 @@
  *
  * A data set stays in memory as it came: pixels are bytes until a batch needs them. Splits and
  * subsets are lists of example numbers, never copies. Kinds of sets are descriptors
- * (RTI_REGISTER(dataset, ...)): digits, mnist, fashion-mnist, cifar10, csv, idx.
+ * (RTI_REGISTER(dataset, ...)): digits, mnist, fashion-mnist, cifar10, cifar100,
+ * csv, idx.
  */
 #ifndef RETORT_DATA_H
 #define RETORT_DATA_H
@@ -51,6 +52,9 @@ const rt_examples *rt_dataset_test_examples(const rt_dataset *set);
  * Splits and subsets are not in it: see rt_dataset_part_hash. */
 const char *rt_dataset_hash(const rt_dataset *set);
 const char *rt_dataset_summary(const rt_dataset *set); /* "mnist: 55000 train, 5000 validation, 10000 test" */
+
+/* What a reader of any figure must know, "tested on the last 5000 training images, ..."; "" mostly. */
+const char *rt_dataset_note(const rt_dataset *set);
 
 /* A part of a set: numbers of examples, in ascending order, labels possibly changed (label noise).
  * Borrowed from the set. */

@@ -339,6 +339,12 @@ static rt_status summarise(rt_dataset *set, const rt_params *options, rt_error *
         rti_text_printf(&text, ", %lld transfer", (long long)p[RT_PART_TRANSFER].count);
     double noise = rt_params_real(options, "label_noise");
     if (noise > 0) rti_text_printf(&text, ", %g %% label noise", 100 * noise);
+    const rt_examples *e = &set->main.train;
+    for (int c = 0; c < e->channels; c++)
+        rti_text_printf(&text, "%s %.4f", c ? "" : ", normalised: mean",
+                        -e->channel_shift[c] / e->channel_scale[c] / 255);
+    for (int c = 0; c < e->channels; c++)
+        rti_text_printf(&text, "%s %.4f", c ? "" : ", deviation", 1 / e->channel_scale[c] / 255);
     if (set->main.note[0]) rti_text_printf(&text, " (%s)", set->main.note);
     snprintf(set->summary, sizeof set->summary, "%s", rti_text_string(&text));
     rt_status status = text.failed ? rt_fail(error, RT_MEMORY, "no memory for a summary") : RT_OK;
@@ -435,6 +441,7 @@ const rt_examples *rt_dataset_train_examples(const rt_dataset *set) { return &se
 const rt_examples *rt_dataset_test_examples(const rt_dataset *set) { return &set->main.test; }
 const char *rt_dataset_hash(const rt_dataset *set) { return set->hash; }
 const char *rt_dataset_summary(const rt_dataset *set) { return set->summary; }
+const char *rt_dataset_note(const rt_dataset *set) { return set->main.note; }
 
 const rt_part *rt_dataset_part(const rt_dataset *set, rt_part_name part) {
     RT_ASSERT(part >= RT_PART_TRAIN && part <= RT_PART_TEST, "part %d", (int)part);

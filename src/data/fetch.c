@@ -5,7 +5,7 @@
  * unpacked files get the name the readers look for.
  *
  * The sums are of the published files. MNIST and Fashion-MNIST: of the .gz files, as torchvision's
- * mirrors and the original places serve them. CIFAR-10: of the archive and of each batch in it.
+ * mirrors and the original places serve them. CIFAR: of the archive and of each file of images in it.
  *
  * RETORT_MIRROR, a list of addresses with commas between, is tried instead of the public mirrors:
  * ADDRESS/SET/FILE, e.g. http://127.0.0.1:8000/mnist/train-images-idx3-ubyte.gz. */
@@ -55,6 +55,15 @@ static const rti_fetch_member cifar10_members[] = {
     {"test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"},
 };
 
+static const rti_download cifar100_files[] = {
+    {"cifar-100-binary.tar.gz", "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", NULL, 0},
+};
+
+static const rti_fetch_member cifar100_members[] = {
+    {"train.bin", "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29"},
+    {"test.bin", "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a"},
+};
+
 static const rti_fetch_set sets[] = {
     {"mnist",
      {"https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -80,6 +89,13 @@ static const rti_fetch_set sets[] = {
      "cifar-10-batches-bin",
      cifar10_members,
      6},
+    {"cifar100",
+     {"https://www.cs.toronto.edu/~kriz/"},
+     cifar100_files,
+     1,
+     "cifar-100-binary",
+     cifar100_members,
+     2},
 };
 
 /* ---- sums ---- */
@@ -219,7 +235,8 @@ static rt_status gunzip(const rti_download *d, const char *packed, const char *p
 
 /* Unpacks into a folder beside, verifies each member, renames them, removes what is left. */
 static rt_status untar(const rti_fetch_set *set, const char *packed, const char *folder, rt_error *error) {
-    static const char *const extras[] = {"batches.meta.txt", "readme.html"};
+    static const char *const extras[] = {"batches.meta.txt", "readme.html", "coarse_label_names.txt",
+                                         "fine_label_names.txt"};
     const char *const argv[] = {"tar", "-xzf", packed, "-C", folder, NULL};
     char inside[RTI_PATH_MAX], from[RTI_PATH_MAX], to[RTI_PATH_MAX];
     RT_TRY(rti_program_run(argv, 0, NULL, error));
@@ -239,7 +256,7 @@ static rt_status untar(const rti_fetch_set *set, const char *packed, const char 
                 return rt_fail(error, RT_IO, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
             }
         }
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < sizeof extras / sizeof *extras; i++)
         if (rti_path_join(from, sizeof from, inside, extras[i], error) == RT_OK) unlink(from);
     rmdir(inside);
     return RT_OK;
@@ -289,7 +306,7 @@ rt_status rt_data_fetch(const char *name, const char *directory, rt_error *error
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         if (strcmp(sets[i].name, name) == 0) set = &sets[i];
     if (!set)
-        return rt_fail(error, RT_NOT_FOUND, "\"%s\" cannot be fetched; mnist, fashion-mnist and cifar10 can",
+        return rt_fail(error, RT_NOT_FOUND, "\"%s\" cannot be fetched; mnist, fashion-mnist, cifar10 and cifar100 can",
                        name);
     if (!directory) {
         RT_TRY(rt_data_directory(found, sizeof found, error));

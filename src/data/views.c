@@ -38,19 +38,29 @@ void rti_example_show(const rt_examples *e, int64_t example, rt_real *out) {
 bool rti_augment_moves(const rt_augment *a) { return a->jitter || a->flip || a->crop || a->cutout; }
 
 rt_status rti_augment_check(const rt_augment *a, const rt_examples *e, rt_error *error) {
-    if (!(a->mixup >= 0)) return rt_fail(error, RT_VALUE, "mixup %g: 0 or more is possible", a->mixup);
+    if (!(a->mixup >= 0 && a->mixup < INFINITY))
+        return rt_fail(error, RT_VALUE, "mixup %g: 0 (none) or more is possible", a->mixup);
     if (!rti_augment_moves(a)) return RT_OK;
     const char *what = a->jitter ? "jitter" : a->crop ? "crop" : a->cutout ? "cutout" : "flip";
     int size = a->jitter ? a->jitter : a->crop ? a->crop : a->cutout;
     if (e->ndim != 3 || !e->bytes)
-        return rt_fail(error, RT_UNSUPPORTED, "%s %d: images that are larger than the shift are needed", what,
-                       size);
-    int64_t H = e->shape[1], W = e->shape[2], least = H < W ? H : W;
-    if (a->jitter < 0 || a->crop < 0 || a->cutout < 0 || a->jitter + a->crop >= least || a->cutout > least ||
-        W > WIDTH_MAX)
         return rt_fail(error, RT_UNSUPPORTED,
-                       "%s %d: images that are larger than the shift are needed, these are %lld x %lld", what,
-                       size, (long long)H, (long long)W);
+                       "%s: images are needed, these examples are %s; mixup is possible with them", what,
+                       e->ndim == 3 ? "not bytes" : "rows of numbers");
+    int64_t H = e->shape[1], W = e->shape[2], least = H < W ? H : W;
+    if (W > WIDTH_MAX)
+        return rt_fail(error, RT_UNSUPPORTED, "%s: images of up to %d columns are possible, these have %lld",
+                       what, WIDTH_MAX, (long long)W);
+    if (a->jitter < 0 || a->crop < 0 || a->cutout < 0)
+        return rt_fail(error, RT_VALUE, "%s %d: 0 (none) or more is possible", what, size);
+    if (a->jitter + a->crop >= least)
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "jitter %d and crop %d: images that are larger than the shift are needed, these are "
+                       "%lld x %lld",
+                       a->jitter, a->crop, (long long)H, (long long)W);
+    if (a->cutout > least)
+        return rt_fail(error, RT_UNSUPPORTED, "cutout %d: larger than the images, which are %lld x %lld",
+                       a->cutout, (long long)H, (long long)W);
     return RT_OK;
 }
 

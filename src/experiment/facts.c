@@ -67,3 +67,12 @@ void rti_facts_deinit(rti_facts *facts) {
     rt_free(facts->facets);
     *facts = (rti_facts){0};
 }
+
+void rti_data_notes(rti_text *out, const rti_plan *plan, const char *before, const char *after) {
+    for (int i = 0; i < plan->dataset_count; i++) {
+        const char *note = rt_dataset_note(plan->datasets[i]);
+        bool said = !note[0];
+        for (int j = 0; j < i && !said; j++) said = !strcmp(rt_dataset_note(plan->datasets[j]), note);
+        if (!said) rti_text_printf(out, "%s%s%s", before, note, after);
+    }
+}

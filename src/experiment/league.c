@@ -241,6 +241,7 @@ void rti_league_terminal(rti_text *out, const rti_league *league) {
                          "  gain: paired with the student of the same seed that was trained on labels alone\n"
                          "  agreement and KL(teacher || student): with the teacher, on the test set\n"
                          "  extra: parameters of adapters, not in the student\n");
+    rti_data_notes(out, plan, "  ", "\n");
     if (tests(league) > 1)
         rti_text_printf(out, "  %d tests at p < 0.05: about %.1f differences would be found where there are none;\n"
                              "  league.csv has p adjusted for all\n",
@@ -260,6 +261,7 @@ void rti_league_markdown(rti_text *out, const rti_league *league) {
                          "reading; the test set chose nothing.\n\n");
     rti_table_markdown(out, &table);
     rti_text_append(out, "\n");
+    rti_data_notes(out, plan, "* ", "\n");
     tuning(out, plan, "* ");
     left_out(out, league, "* left out: ", ": ");
     if (gradients.columns < 2) return;

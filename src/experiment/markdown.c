@@ -91,6 +91,7 @@ static void result(rti_text *out, const rti_summary *summary) {
         "same architecture, initial weights, data order and budget that saw the labels alone "
         "(\"scratch\"), paired t-test over seeds, p < 0.05; WORSE: above it; neither: open. A star: "
         "chosen on validation.\n\n");
+    if (!plan->spec.is_comparison) rti_data_notes(out, plan, "Data: ", ".\n\n");
     for (int f = 0; f < plan->facet_count; f++) {
         const rti_facet_summary *facet = &summary->facets[f];
         facet_heading(out, summary, f);

@@ -46,6 +46,9 @@ typedef struct rti_facts {
 
 rt_status rti_facts_make(rti_facts *facts, const rti_summary *summary, rt_error *error) RT_MUST_CHECK;
 void rti_facts_deinit(rti_facts *facts);
+/* What a reader must know of the plan's data sets (rt_dataset_note), each once, between before and after;
+ * stands under every table. */
+void rti_data_notes(rti_text *out, const rti_plan *plan, const char *before, const char *after);
 
 /* ---- table.c: tables, for the terminal and for Markdown. Appending never fails: a text that ran
  * out of memory says so itself ---- */

@@ -123,6 +123,7 @@ static void legend(rti_text *out, const rti_summary *summary) {
                   "neither: open\n"
                 : "  BEATS: below scratch in a paired t-test over seeds with p < 0.05; NO BEATS: above or "
                   "equal\n");
+    rti_data_notes(out, summary->plan, "  ", "\n");
     for (int c = 0; c < summary->plan->cell_count; c++) {
         const rti_group *g = &summary->cells[c].students;
         if (!g->done || g->done == g->trials) continue;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "data/cifar.h"
 #include "formats/csv.h"
 #include "formats/json.h"
 #include "formats/safetensors.h"
@@ -91,6 +92,24 @@ static bool read_safetensors(const char *bytes, size_t length, rti_hash *hash) {
     cr_assert_leq(covered, length);
     rti_st_deinit(&file);
     return true;
+}
+
+/* One record, of CIFAR-10 or of CIFAR-100 by the groups: labels out of range must never be let through. */
+static bool read_cifar(const char *bytes, size_t length, rti_hash *hash) {
+    static const rti_cifar_form forms[2] = {{.name = "cifar10", .label_bytes = 1, .classes = {10}},
+                                            {.name = "cifar100", .label_bytes = 2, .classes = {20, 100}}};
+    uint8_t pixels[RTI_CIFAR_PIXELS];
+    int32_t label;
+    rt_error error;
+    for (int f = 0; f < 2; f++) {
+        if (rti_cifar_spread(&forms[f], (const uint8_t *)bytes, length, "fuzz", 1, pixels, &label, &error) != RT_OK)
+            continue;
+        cr_assert(label >= 0 && label < forms[f].classes[forms[f].label]);
+        rti_hash_add(hash, &label, sizeof label);
+        rti_hash_add(hash, pixels, sizeof pixels);
+        return true;
+    }
+    return false;
 }
 
 typedef struct input {
@@ -255,4 +274,12 @@ Test(fuzz_formats, safetensors, .timeout = 60) {
         safetensors_input("{\"a\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]}}   ", 8),
         safetensors_input("{\"__metadata__\":{\"a\":\"\"}}", 0)};
     fuzz("safetensors", read_safetensors_repaired, seeds, COUNT(seeds), words, COUNT(words));
+}
+
+Test(fuzz_formats, cifar, .timeout = 60) {
+    static const char *const words[] = {"\x09", "\x0a", "\x13\x63", "\x14", "\x64"};
+    input seeds[2] = {{.length = 1 + RTI_CIFAR_PIXELS}, {.length = 2 + RTI_CIFAR_PIXELS}};
+    for (int s = 0; s < 2; s++)
+        for (size_t i = 0; i < seeds[s].length; i++) seeds[s].bytes[i] = (unsigned char)(i < 2 ? 7 : i);
+    fuzz("cifar", read_cifar, seeds, COUNT(seeds), words, COUNT(words));
 }
