@@ -170,7 +170,7 @@ Test(features_ab, variants) {
              {"margin=0 reduction=mean", 'a', 0, true, true, 5}};
     for (int k = 0; k < 5; k++) {
         char settings[128];
-        snprintf(settings, sizeof settings, "form=joint weight=0.1 %s", v[k].settings);
+        snprintf(settings, sizeof settings, "form=joint weight=30 %s", v[k].settings);
         rig_open(&r, "ab", settings, PAIRS, pairs);
         cr_assert_eq(r.adapters.count, v[k].adapters);
         stir();
@@ -258,7 +258,7 @@ Test(features_ofd, variants) {
         {"halving=false", 'a', false, false}, {"reduction=mean halving=false", 'a', true, false}};
     for (int k = 0; k < 4; k++) {
         char settings[128];
-        snprintf(settings, sizeof settings, "weight=0.1 margin=batch %s", v[k].settings);
+        snprintf(settings, sizeof settings, "weight=100 margin=batch %s", v[k].settings);
         rig_open(&r, "ofd", settings, PAIRS, pairs);
         stir();
         double expected = ofd_expected(v[k].kind, v[k].mean, v[k].halving, NULL);
@@ -294,7 +294,7 @@ Test(features_ofd, margins_from_the_teachers_batch_norm) {
     memcpy(rti_model_find_parameter(net, "bn.bias")->tensor.data, bias, sizeof bias);
     for (int ch = 0; ch < 3; ch++) margins[ch] = rti_negative_mean((double)bias[ch], (double)scale[ch]);
     rt_teacher *teacher = fixture_teacher(&net, 1, RT_COMBINE_LOGITS);
-    rig_prepare(&r, "ofd", "weight=0.1", 1, one);
+    rig_prepare(&r, "ofd", "weight=100", 1, one);
     r.config.teacher = teacher, r.teacher[0].tap = "stage1.pre";
     rt_error error = {0};
     cr_assert_eq(rig_init(&r, &error), RT_OK, "%s", error.message);

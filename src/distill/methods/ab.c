@@ -15,7 +15,8 @@
 static const rt_param rows[] = {
     RTI_FORM_ROW("two-stage"),
     RTI_HARD_WEIGHT_ROW,
-    RT_PARAM_REAL_ROW("weight", 0.003, 0, 1e9, "", "of the boundaries"),
+    RT_PARAM_REAL_ROW("weight", 1, 0, 1e9, "", "of the boundaries, times scale"),
+    RT_PARAM_REAL_ROW("scale", 0.003, 1e-9, 1e3, "", "the constant that published codes put in front"),
     RT_PARAM_REAL_ROW("margin", 1, 0, 100, "", "by which the student is to be on or off"),
     RTI_FIRST_STAGE_ROW(0.1),
     RTI_BOUNDARY_ROWS(true),
@@ -41,7 +42,7 @@ static rt_tensor *stage_term(const void *context_, const rti_method_input *in, i
 
 static void ab_loss(void *state, const rt_params *options, const rti_method_input *in, rti_terms *out) {
     const context c = {state, rt_params_real(options, "margin")};
-    double weight = rt_params_real(options, "weight");
+    double weight = rt_params_real(options, "weight") * rt_params_real(options, "scale");
     if (!in->first_stage) rti_labels(out, in, rt_params_real(options, "hard_weight"));
     if (in->first_stage || is_joint(options))
         RTI_TERM(out, "ab", weight, rti_over_boundaries(options, in, stage_term, &c));
@@ -66,8 +67,8 @@ static void ab_deinit(void *state) { rt_free(state); }
 
 static void ab_contract(const rt_params *options, char *buffer, size_t size) {
     rti_writer w = {buffer, size};
-    double hard = rt_params_real(options, "hard_weight"), weight = rt_params_real(options, "weight");
-    double m = rt_params_real(options, "margin");
+    double hard = rt_params_real(options, "hard_weight"), m = rt_params_real(options, "margin");
+    double weight = rt_params_real(options, "weight") * rt_params_real(options, "scale");
     if (is_joint(options))
         rti_write(&w, "L = %g CE(y, softmax(z)) + %g * B, in one stage\n", hard, weight);
     else
@@ -75,10 +76,10 @@ static void ab_contract(const rt_params *options, char *buffer, size_t size) {
                       "softmax(z))\n",
                   weight, rt_params_real(options, "first_stage"), hard);
     rti_write(&w, "B = (s + %g)^2 where s > -%g and t <= 0, (s - %g)^2 where s <= %g and t > 0, ahead of "
-                  "the relu\n", m,
-              m, m, m);
+                  "the relu\n",
+              m, m, m, m);
     rti_write(&w, "connector: %s; no KL, no temperature\n", rti_connector_text(options));
-    rti_write(&w, "weights: %g on the labels, %g on the boundaries\n", hard, weight);
+    rti_write(&w, "weights: %g on the labels, weight * scale = %g on the boundaries\n", hard, weight);
     rti_boundaries_contract(&w, options);
 }
 
@@ -93,7 +94,7 @@ static const rti_preset presets[] = {
      "ahead of 240; connector only where shapes differ, the epochs are taken from the budget here"},
     {"author", "",
      "bhheo/AB_distillation: the same loss, with the 1x1 connectors and batch norm in every stage"},
-    {"kd-zoo", "reduction=mean margin=2 weight=1 first_stage=0.25 halving=false",
+    {"kd-zoo", "reduction=mean margin=2 scale=1 first_stage=0.25 halving=false",
      "AberHu/Knowledge-Distillation-Zoo: mean instead of sum, margin 2, 50 of 200 epochs; that stages "
      "count alike and the weight are unverified"},
 };
@@ -104,7 +105,7 @@ const rti_method rti_method_ab = {
     .name = "ab",
     .title = "activation boundaries: the student's neurons are on where the teacher's are",
     .source = "Heo, Lee, Yun, Choi 2019, arXiv 1811.03233, equations 3 to 5",
-    .formula = "stage 1: L = weight * sum over stages of 2^(i-n+1) B_i\n"
+    .formula = "stage 1: L = weight * scale * sum over stages of 2^(i-n+1) B_i\n"
                "         B = (s + m)^2 where s > -m and t <= 0, (s - m)^2 where s <= m and t > 0\n"
                "stage 2: L = CE(y, softmax(z))",
     .explanation =

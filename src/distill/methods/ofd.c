@@ -16,7 +16,8 @@
 
 static const rt_param rows[] = {
     RTI_HARD_WEIGHT_ROW,
-    RT_PARAM_REAL_ROW("weight", 0.001, 0, 1e9, "", "of the partial distances"),
+    RT_PARAM_REAL_ROW("weight", 1, 0, 1e9, "", "of the partial distances, times scale"),
+    RT_PARAM_REAL_ROW("scale", 0.001, 1e-9, 1e3, "", "the constant that published codes put in front"),
     RT_PARAM_CHOICE_ROW("margin", "bn", "bn|batch",
                         "mean of the teacher's negative responses: from its batch norm, or of the batch"),
     RTI_BOUNDARY_ROWS(true),
@@ -74,9 +75,13 @@ static rt_tensor *stage_term(const void *state, const rti_method_input *in, int 
     return rt_partial_l2(in->graph, s, t, margin ? margin : margin_of_batch(in->graph, t));
 }
 
+static double whole_weight(const rt_params *options) {
+    return rt_params_real(options, "weight") * rt_params_real(options, "scale");
+}
+
 static void ofd_loss(void *state, const rt_params *options, const rti_method_input *in, rti_terms *out) {
     rti_labels(out, in, rt_params_real(options, "hard_weight"));
-    RTI_TERM(out, "ofd", rt_params_real(options, "weight"),
+    RTI_TERM(out, "ofd", whole_weight(options),
              rti_over_boundaries(options, in, stage_term, state));
 }
 
@@ -96,7 +101,7 @@ static void ofd_deinit(void *state) {
 
 static void ofd_contract(const rt_params *options, char *buffer, size_t size) {
     rti_writer w = {buffer, size};
-    double hard = rt_params_real(options, "hard_weight"), weight = rt_params_real(options, "weight");
+    double hard = rt_params_real(options, "hard_weight"), weight = whole_weight(options);
     bool norm = rt_params_text(options, "margin")[1] == 'n';
     rti_write(&w, "L = %g CE(y, softmax(z)) + %g * sum of d(s, t')\n", hard, weight);
     rti_write(&w, "d = 0 where s <= t' <= 0, else (s - t')^2; t' = max(t, margin_c), ahead of the relu\n");
@@ -104,7 +109,7 @@ static void ofd_contract(const rt_params *options, char *buffer, size_t size) {
               norm ? "from bias and scale of its batch norm, a residual aside" : "measured in each batch");
     rti_write(&w, "connector: %s; no KL, no temperature\n", rti_connector_text(options));
     rti_write(&w, "teacher: in evaluation mode (the published code leaves it in training mode)\n");
-    rti_write(&w, "weights: %g on the labels, %g on the distances\n", hard, weight);
+    rti_write(&w, "weights: %g on the labels, weight * scale = %g on the distances\n", hard, weight);
     rti_boundaries_contract(&w, options);
 }
 
@@ -116,12 +121,12 @@ static const rti_preset presets[] = {
     {"author", "",
      "clovaai/overhaul-distillation on CIFAR, megvii-research/mdistiller: sum / batch / 1000, stages "
      "halved towards the front; teacher in training mode there"},
-    {"author-imagenet", "weight=0.0001",
+    {"author-imagenet", "scale=0.0001",
      "clovaai/overhaul-distillation on ImageNet: sum / batch / 10000"},
     {"mmrazor", "halving=false",
      "open-mmlab/mmrazor: sum / batch / 1000 for each stage; whether stages are halved in its "
      "configurations was not seen"},
-    {"kd-zoo", "margin=batch reduction=mean weight=0.5 halving=false",
+    {"kd-zoo", "margin=batch reduction=mean scale=1 weight=0.5 halving=false",
      "AberHu/Knowledge-Distillation-Zoo: margins of the batch, mean, lambda 0.5; that stages count alike is "
      "unverified"},
 };
@@ -132,7 +137,7 @@ const rti_method rti_method_ofd = {
     .name = "ofd",
     .title = "overhaul: maps ahead of the relu, with a margin for what is negative",
     .source = "Heo, Kim, Yun, Park, Kwak, Choi 2019, arXiv 1904.01866, equations 1 to 6",
-    .formula = "L = CE(y, softmax(z)) + weight * sum over stages of 2^(i-n+1) sum d(s, t') / N\n"
+    .formula = "L = CE(y, softmax(z)) + weight * scale * sum over stages of 2^(i-n+1) sum d(s, t') / N\n"
                "d = 0 where s <= t' <= 0, else (s - t')^2;  t' = max(t, margin_c), margin_c = E[t_c | t_c "
                "< 0]",
     .explanation =
