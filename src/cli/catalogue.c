@@ -74,6 +74,20 @@ static void print_indented(const char *text) {
     }
 }
 
+/* Words in lines of at most 100 columns. */
+static void print_paragraph(const char *text) {
+    int column = 0;
+    for (const char *at = text; *at;) {
+        int length = (int)strcspn(at, " ");
+        bool fits = column + 1 + length <= 98;
+        if (column == 0 || !fits) column = printf("\n  %.*s", length, at) - 3;
+        else column += printf(" %.*s", length, at);
+        at += length;
+        at += strspn(at, " ");
+    }
+    puts("");
+}
+
 static void print_part(const char *title, const char *text) {
     if (!text || !text[0]) return;
     printf("\n%s\n", title);
@@ -106,7 +120,9 @@ static void print_rows_part(const char *title, const rt_param *rows, int count) 
 /* ---- methods ---- */
 
 COUNT_OF(method, rti_all_methods)
-ROWS_OF(method, rti_all_methods)
+static const rt_param *method_rows(int i, int *count) { /* its own, and those of the taps */
+    return rt_method_rows(rti_all_methods[i]->name, count);
+}
 TEXT_OF(method, item, rti_all_methods[i]->name)
 TEXT_OF(method, line, rti_all_methods[i]->title)
 
@@ -116,14 +132,17 @@ static const char *settings_of(const rti_preset *preset) {
 
 static void method_print(int i) {
     const rti_method *m = rti_all_methods[i];
+    int count;
+    const rt_param *rows = method_rows(i, &count);
     rt_params options;
-    rt_params_init(&options, m->rows, m->row_count);
+    rt_params_init(&options, rows, count);
     char contract[4096];
     m->contract(&options, contract, sizeof contract);
     printf("%s - %s\n", m->name, m->title);
+    if (m->explanation) print_paragraph(m->explanation);
     print_part("loss", m->formula);
     print_part("contract, with the defaults", contract);
-    print_rows_part("options in [distill]", m->rows, m->row_count);
+    print_rows_part("options in [distill]", rows, count);
     if (m->preset_count > 0) puts("\npresets: preset = \"...\" sets");
     for (int p = 0; p < m->preset_count; p++)
         printf("  %s: %s\n    %s\n", m->presets[p].name, settings_of(&m->presets[p]), m->presets[p].source);
@@ -164,8 +183,10 @@ static void preset_print(int i) {
     const rti_preset *preset = preset_at(i, &m);
     printf("%s - preset of the method %s\n", preset->name, m->name);
     print_part("sets", settings_of(preset));
+    int count;
+    const rt_param *rows = rt_method_rows(m->name, &count);
     rt_params options;
-    rt_params_init(&options, m->rows, m->row_count);
+    rt_params_init(&options, rows, count);
     rt_error error = {0};
     if (rt_preset_apply(m->name, preset->name, &options, &error) == RT_OK) {
         char contract[4096];

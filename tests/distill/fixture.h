@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "distill/method.h"
 #include "retort/alloc.h"
 #include "retort/distill.h"
 #include "retort/log.h"
@@ -76,17 +77,20 @@ static inline void fixture_options(rt_params *p, const char *method, const char 
     fixture_set(p, settings);
 }
 
-/* settings: of the mlp, "hidden=[12] dropout.hidden=0.3" (no spaces inside a list). */
-static inline rt_model *fixture_model(const char *settings, uint64_t seed) {
+/* settings: of the kind, "hidden=[12] dropout.hidden=0.3" (no spaces inside a list). */
+static inline rt_model *fixture_network(const char *kind, const char *settings, uint64_t seed) {
     int count;
-    const rt_param *rows = rt_model_rows("mlp", &count);
+    const rt_param *rows = rt_model_rows(kind, &count);
     static rt_params p;
     rt_params_init(&p, rows, count);
     fixture_set(&p, settings);
     rt_error error;
-    rt_model *model = rt_model_new("mlp", &p, 3, (int64_t[]){1, SIDE, SIDE}, CLASSES, seed, &error);
+    rt_model *model = rt_model_new(kind, &p, 3, (int64_t[]){1, SIDE, SIDE}, CLASSES, seed, &error);
     cr_assert(model, "%s", error.message);
     return model;
+}
+static inline rt_model *fixture_model(const char *settings, uint64_t seed) {
+    return fixture_network("mlp", settings, seed);
 }
 
 /* A net whose answers differ from class to class: its weights are drawn wide. */
@@ -96,6 +100,20 @@ static inline rt_model *fixture_teacher_net(uint64_t seed) {
     rt_real *block = rt_model_block(model, &count);
     for (int64_t i = 0; i < count; i++) block[i] *= 3;
     return model;
+}
+
+/* Networks that a method is defined for: with maps of equal channels and sizes when it looks at features. */
+static inline bool fixture_wants_maps(const char *method) {
+    const rti_method *m = rti_method_find(method);
+    return m && m->needs & RTI_NEEDS_FEATURES;
+}
+static inline rt_model *fixture_student_for(const char *method, uint64_t seed) {
+    if (!fixture_wants_maps(method)) return fixture_model("hidden=[10] dropout.hidden=0.3", seed);
+    return fixture_network("cnn", "filters=[4,5] pool_after=[1] hidden=[10] dropout=0.3", seed);
+}
+static inline rt_model *fixture_teacher_for(const char *method, uint64_t seed) {
+    if (!fixture_wants_maps(method)) return fixture_teacher_net(seed);
+    return fixture_network("cnn", "filters=[4,5] pool_after=[1] hidden=[16] dropout=0.5", seed);
 }
 
 static inline rt_teacher *fixture_teacher(rt_model *const members[], int count, rt_combine combine) {
