@@ -146,26 +146,14 @@ static bool watch_step(void *context, int64_t epoch, int64_t step, int64_t steps
     return true;
 }
 
-/* Methods that need maps, and batch normalisation, are run on two small convolutional networks. */
-static rt_model *small_resnet(const char *settings, uint64_t seed) {
-    int count;
-    const rt_param *rows = rt_model_rows("resnet", &count);
-    static rt_params p;
-    rt_params_init(&p, rows, count);
-    fixture_set(&p, settings);
-    rt_model *model = rt_model_new("resnet", &p, 3, (int64_t[]){1, SIDE, SIDE}, CLASSES, seed, NULL);
-    cr_assert(model);
-    return model;
-}
-
 static void run_method(const char *method, int jitter) {
     static rt_params optimizer, options;
     rt_error error;
     fixture_optimizer(&optimizer, "lr=0.05 momentum=0.9");
     fixture_options(&options, method, "");
-    watch w = {.teacher = fixture_teacher_for(method, 1), .student = fixture_student_for(method, 2)};
+    watch w = {.teacher = fixture_teacher_net(1),
+               .student = fixture_model("hidden=[10] dropout.hidden=0.3", 2)};
     rt_teacher *teacher = fixture_teacher(&w.teacher, 1, RT_COMBINE_LOGITS);
-    char text[1024];
     rt_distiller_config look = {.student = w.student,
                                 .teacher = teacher,
                                 .method = method,
@@ -174,11 +162,11 @@ static void run_method(const char *method, int jitter) {
                                 .batch = BATCH,
                                 .epochs = 3,
                                 .training = &optimizer};
-    if (rt_distiller_describe(&look, text, sizeof text, &error) == RT_UNSUPPORTED) {
+    char text[1024];
+    if (rt_distiller_describe(&look, text, sizeof text, &error) == RT_UNSUPPORTED) { /* it needs maps */
         rt_teacher_free(teacher);
         rt_model_free(w.teacher), rt_model_free(w.student);
-        w.teacher = small_resnet("depth=8 filters=[4,4,6,8]", 1);
-        w.student = small_resnet("depth=8 filters=[2,4,6,8]", 2);
+        w.teacher = fixture_teacher_for(method, 1), w.student = fixture_student_for(method, 2);
         teacher = fixture_teacher(&w.teacher, 1, RT_COMBINE_LOGITS);
     }
     rt_real *teacher_before = fixture_weights(w.teacher), *student_before = fixture_weights(w.student);

@@ -375,7 +375,7 @@ Test(driver, what_does_not_fit_is_refused) {
     rt_distiller_config c = t.config;
     c.teacher = NULL;
     new_is_refused(&c, RT_SPEC, "needs a teacher");
-    c = t.config, c.method = "kdd";
+    c = t.config, c.method = "k-d";
     new_is_refused(&c, RT_SPEC, "did you mean \"kd\"");
     rt_teacher *self = fixture_teacher(&t.student, 1, RT_COMBINE_LOGITS);
     c = t.config, c.teacher = self;

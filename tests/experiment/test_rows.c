@@ -121,7 +121,7 @@ Test(rows, wrong_ones_say_what_where_and_what_to_do) {
         {"alpha = 0.9", "student.epochs = 9", {"tiny.toml:22:", "share", "fair"}},
         {"alpha = 0.9", "\"data.batch\" = 9", {"tiny.toml:22:", "share", "fair"}},
         {"alpha = 0.9", "teacher.epoch = 9", {"tiny.toml:22:", "teacher.epoch;", "teacher.epochs?"}},
-        {"alpha = 0.9", "beta = 9", {"tiny.toml:22:", "compare.kd.beta", "help kd"}},
+        {"alpha = 0.9", "omega = 9", {"tiny.toml:22:", "compare.kd.omega", "help kd"}},
         {"alpha = 0.9", "generations = 2", {"tiny.toml:22:", "compare.kd.generations", "born-again"}},
         {"alpha = 0.9", "first = \"teacher\"", {"tiny.toml:22:", "compare.kd.first", "born-again"}},
         {"alpha = 0.9", "teachers = 2", {"tiny.toml:22:", "compare.kd.teachers", "count"}},
