@@ -23,7 +23,8 @@ static int64_t row_length(const rti_node *n) { return n->in[0]->shape[n->in[0]->
  * p = 1 and p = 2, which are what everybody uses, ask for no power. */
 
 static bool power_sum_shape(rt_graph *g, rti_node *n) {
-    if (!(n->a.f[0] >= 1)) return rti_op_fail(g, n, RT_VALUE, "the power is %g, it must be 1 or more", n->a.f[0]);
+    if (!(n->a.f[0] >= 1))
+        return rti_op_fail(g, n, RT_VALUE, "the power is %g, it must be 1 or more", n->a.f[0]);
     return rows_shape(g, n);
 }
 
@@ -35,7 +36,8 @@ static void power_sum_forward(rt_graph *g, rti_node *n) {
     if (!x) return;
     for (int64_t r = 0; r < rows; r++, x += D) {
         double sum = 0;
-        if (p == 2) sum = rti_dot(D, x, x);
+        if (p == 2)
+            sum = rti_dot(D, x, x);
         else if (p == 1)
             for (int64_t d = 0; d < D; d++) sum += fabs((double)x[d]);
         else
@@ -58,8 +60,10 @@ static void power_sum_backward(rt_graph *g, rti_node *n) {
     for (int64_t r = 0; r < rows; r++, x += D) {
         rt_real *dx = grad.data + r * D;
         if (p == 2) {
-            if (grad.accumulate) rti_axpy(D, 2 * dy[r], x, dx);
-            else rti_scale(D, 2 * dy[r], x, dx);
+            if (grad.accumulate)
+                rti_axpy(D, 2 * dy[r], x, dx);
+            else
+                rti_scale(D, 2 * dy[r], x, dx);
             continue;
         }
         for (int64_t d = 0; d < D; d++) {
@@ -85,14 +89,24 @@ static const rt_gradcheck_case power_sum_cases[] = {
     {.name = "cubes", POWER_CASE(2), .kinks = {0}, .kink_count = 1, .margin = 0.05},
     {.name = "a broken power", POWER_CASE(3), .kinks = {0}, .kink_count = 1, .margin = 0.1},
     {.name = "one row", .function = power_sum_case, .inputs = 1, .input = {{1, {5}}}, .context = &powers[1]},
-    {.name = "twice", .function = power_sum_twice, .inputs = 1, .input = {{2, {3, 4}}}, .context = &powers[1]},
+    {.name = "twice",
+     .function = power_sum_twice,
+     .inputs = 1,
+     .input = {{2, {3, 4}}},
+     .context = &powers[1]},
 };
 
 const rti_op rti_op_power_sum = {
-    .name = "power_sum", .arity = 1, .differentiable = 1, .formula = "y = sum_d |x_d|^p, over the last axis",
+    .name = "power_sum",
+    .arity = 1,
+    .differentiable = 1,
+    .formula = "y = sum_d |x_d|^p, over the last axis",
     .source = "Zagoruyko, Komodakis 2017, arXiv 1612.03928, section 3.1",
-    .shape = power_sum_shape, .forward = power_sum_forward, .backward = power_sum_backward,
-    .cases = power_sum_cases, .case_count = COUNT(power_sum_cases),
+    .shape = power_sum_shape,
+    .forward = power_sum_forward,
+    .backward = power_sum_backward,
+    .cases = power_sum_cases,
+    .case_count = COUNT(power_sum_cases),
 };
 RTI_REGISTER(op, power_sum)
 
@@ -138,14 +152,26 @@ static rt_tensor *l2_norm_case(rt_graph *g, rt_tensor *const x[], const void *co
 static const rt_gradcheck_case l2_norm_cases[] = {
     {.name = "rows", .function = l2_norm_case, .inputs = 1, .input = {{2, {4, 5}}}},
     {.name = "pixels", .function = l2_norm_case, .inputs = 1, .input = {{4, {2, 2, 3, 4}}}},
-    {.name = "single numbers", .function = l2_norm_case, .inputs = 1, .input = {{2, {6, 1}}},
-     .kinks = {0}, .kink_count = 1, .margin = 0.05},
+    {.name = "single numbers",
+     .function = l2_norm_case,
+     .inputs = 1,
+     .input = {{2, {6, 1}}},
+     .kinks = {0},
+     .kink_count = 1,
+     .margin = 0.05},
 };
 
 const rti_op rti_op_l2_norm = {
-    .name = "l2_norm", .arity = 1, .differentiable = 1, .formula = "y = ||x||_2, over the last axis",
-    .source = "", .shape = rows_shape, .forward = l2_norm_forward, .backward = l2_norm_backward,
-    .cases = l2_norm_cases, .case_count = COUNT(l2_norm_cases),
+    .name = "l2_norm",
+    .arity = 1,
+    .differentiable = 1,
+    .formula = "y = ||x||_2, over the last axis",
+    .source = "",
+    .shape = rows_shape,
+    .forward = l2_norm_forward,
+    .backward = l2_norm_backward,
+    .cases = l2_norm_cases,
+    .case_count = COUNT(l2_norm_cases),
 };
 RTI_REGISTER(op, l2_norm)
 

@@ -109,11 +109,13 @@ static inline bool fixture_wants_maps(const char *method) {
 }
 static inline rt_model *fixture_student_for(const char *method, uint64_t seed) {
     if (!fixture_wants_maps(method)) return fixture_model("hidden=[10] dropout.hidden=0.3", seed);
-    return fixture_network("cnn", "filters=[4,5] pool_after=[1] hidden=[10] dropout=0.3 batch_norm=true", seed);
+    return fixture_network("cnn", "filters=[4,5] pool_after=[1] batch_norm=true hidden=[10] dropout=0.3",
+                           seed);
 }
 static inline rt_model *fixture_teacher_for(const char *method, uint64_t seed) {
     if (!fixture_wants_maps(method)) return fixture_teacher_net(seed);
-    return fixture_network("cnn", "filters=[4,5] pool_after=[1] hidden=[16] dropout=0.5 batch_norm=true", seed);
+    return fixture_network("cnn", "filters=[4,5] pool_after=[1] batch_norm=true hidden=[16] dropout=0.5",
+                           seed);
 }
 
 static inline rt_teacher *fixture_teacher(rt_model *const members[], int count, rt_combine combine) {

@@ -122,8 +122,11 @@ Test(features_at, variants) {
 }
 
 Test(features_at, gradients) {
-    static const char *const variants[] = {"weight=1", "power=1 weight=1", "map=max weight=1 power=3",
-                                           "distance=half-norm weight=10", "distance=norm by_size=false weight=1",
+    static const char *const variants[] = {"weight=1",
+                                           "power=1 weight=1",
+                                           "map=max weight=1 power=3",
+                                           "distance=half-norm weight=10",
+                                           "distance=norm by_size=false weight=1",
                                            "stages=mean map=max power=1 weight=1"};
     for (int v = 0; v < 6; v++) {
         rig_open(&r, "at", variants[v], 3, maps);
@@ -159,8 +162,8 @@ Test(features_at, what_it_sees_and_what_not) {
 }
 
 Test(features_at, a_map_of_zeros_is_finite) {
-    static const char *const variants[] = {"", "power=1", "map=max power=1", "map=max", "distance=half-norm",
-                                           "power=1.5 distance=norm"};
+    static const char *const variants[] = {
+        "", "power=1", "map=max power=1", "map=max", "distance=half-norm", "power=1.5 distance=norm"};
     for (int v = 0; v < 6; v++) {
         rig_open(&r, "at", variants[v], 3, maps);
         memset(r.s[0], 0, sizeof r.s[0]);
@@ -182,8 +185,10 @@ Test(features_at, presets_and_decay) {
         char distance;
         bool by_size;
         double weight, share;
-    } presets[] = {{"official", 's', true, 1000, 1}, {"paper", 'h', true, 1000, 1},
-                   {"torchdistill-paper", 'n', false, 1, 1}, {"kd-zoo", 's', true, 1000, 3}};
+    } presets[] = {{"official", 's', true, 1000, 1},
+                   {"paper", 'h', true, 1000, 1},
+                   {"torchdistill-paper", 'n', false, 1, 1},
+                   {"kd-zoo", 's', true, 1000, 3}};
     for (int p = 0; p < 4; p++) {
         rt_error error;
         rig_open(&r, "at", "", 3, maps);
@@ -327,7 +332,8 @@ Test(features_fsp, variants) {
                 snprintf(settings, sizeof settings, "form=joint %s distance=%s stages=%s", pools[max],
                          distances[d], stages[s]);
                 rig_open(&r, "fsp", settings, 3, flows);
-                double first = fsp_expected(0, max, distances[d][0]), last = fsp_expected(1, max, distances[d][0]);
+                double first = fsp_expected(0, max, distances[d][0]),
+                       last = fsp_expected(1, max, distances[d][0]);
                 double expected = s == 2 ? last : (first + last) / (s + 1);
                 rig_close_to(rig_term(&r, "fsp"), expected, settings);
                 rig_close(&r);
@@ -377,7 +383,8 @@ Test(features_fsp, equal_networks_and_zeros) {
 Test(features_fsp, refusals) {
     static const int64_t wide[][2][3] = {{{4, 4, 2}, {4, 4, 2}}, {{2, 2, 3}, {2, 2, 6}}};
     static const int64_t units[][2][3] = {{{4}, {4}}, {{4}, {4}}};
-    rig_refuses("fsp", "", 2, wide, RT_UNSUPPORTED, "3 channels and the teacher's \"stage2\" 6", "at, sp, nst");
+    rig_refuses("fsp", "", 2, wide, RT_UNSUPPORTED, "3 channels and the teacher's \"stage2\" 6",
+                "at, sp, nst");
     rig_refuses("fsp", "", 1, wide, RT_UNSUPPORTED, "one pair", "student_taps");
     rig_refuses("fsp", "", 2, units, RT_UNSUPPORTED, "without height and width", "sp, pkt, rkd");
     static rt_error error;

@@ -22,12 +22,17 @@ static pair_shape shrunk = {{{5, 6, 2}, {3, 4, 3}}}, units = {{{6}, {9}}};
 /* r(s), into `a`. `norm`: conv-bn or conv-bn-relu. */
 static void regress(bool norm, bool relu) {
     const rti_feature *f = &r.student[0], *hint = &r.teacher[0];
-    const rt_real *w = volume_parameter(&r, 0, "regressor.weight"), *bias = volume_parameter(&r, 0, "regressor.bias");
+    const rt_real *w = volume_parameter(&r, 0, "regressor.weight"),
+                  *bias = volume_parameter(&r, 0, "regressor.bias");
     int64_t H = f->shape[0], h = hint->shape[0], F = t.C;
-    if (f->ndim == 1) volume_linear(&s, w, bias, F, &a);
-    else if (2 * H == h) volume_spread(&s, w, bias, 4, 2, 1, F, &a);
-    else if (norm && H == 2 * h) volume_conv(&s, w, bias, 3, 2, 1, F, &a);
-    else volume_conv(&s, w, bias, H - h + 1, 1, 0, F, &a);
+    if (f->ndim == 1)
+        volume_linear(&s, w, bias, F, &a);
+    else if (2 * H == h)
+        volume_spread(&s, w, bias, 4, 2, 1, F, &a);
+    else if (norm && H == 2 * h)
+        volume_conv(&s, w, bias, 3, 2, 1, F, &a);
+    else
+        volume_conv(&s, w, bias, H - h + 1, 1, 0, F, &a);
     if (norm) volume_norm(&a, volume_parameter(&r, 0, "norm.scale"), volume_parameter(&r, 0, "norm.bias"));
     if (!norm || relu) volume_relu(&a);
 }
@@ -59,8 +64,10 @@ Test(features_fitnets, variants) {
                 rig_open(&r, "fitnets", settings, 1, *shapes[p]);
                 bool is_bare = p == 0 && (k == 0 || k == 3);
                 load(0);
-                if (is_bare) a = s;
-                else regress(k == 1 || k == 2, k == 2);
+                if (is_bare)
+                    a = s;
+                else
+                    regress(k == 1 || k == 2, k == 2);
                 cr_assert_eq(r.adapters.count, is_bare ? 0 : 1);
                 rig_close_to(rig_term(&r, "hint"), hint_expected(distances[d][0]), settings);
                 if (d == p % 3) rig_check_gradient(&r, 1e-6);
@@ -74,8 +81,8 @@ Test(features_fitnets, the_regressor_has_the_hints_activation) {
     r.teacher[0].tap = "stage1.pre";
     cr_assert_eq(rig_init(&r, NULL), RT_OK);
     load(0);
-    volume_conv(&s, volume_parameter(&r, 0, "regressor.weight"), volume_parameter(&r, 0, "regressor.bias"), 1, 1, 0,
-                t.C, &a);
+    volume_conv(&s, volume_parameter(&r, 0, "regressor.weight"), volume_parameter(&r, 0, "regressor.bias"), 1,
+                1, 0, t.C, &a);
     rig_close_to(rig_term(&r, "hint"), hint_expected('h'), "without activation");
     rig_close(&r);
 }
@@ -95,7 +102,8 @@ Test(features_fitnets, two_stages) {
         double p = 0, q = 0, top = 0;
         const rt_real *v = r.v + n * RIG_CLASSES, *z = r.z + n * RIG_CLASSES;
         for (int k = 0; k < RIG_CLASSES; k++) p += exp((double)v[k] / 3), q += exp((double)z[k] / 3);
-        for (int k = 0; k < RIG_CLASSES; k++) top += exp((double)v[k] / 3) / p * log(exp((double)z[k] / 3) / q);
+        for (int k = 0; k < RIG_CLASSES; k++)
+            top += exp((double)v[k] / 3) / p * log(exp((double)z[k] / 3) / q);
         soft -= top / RIG_N;
     }
     cr_assert_eq(r.method->first_stage_epochs(&r.options, 10), 5);
@@ -128,7 +136,8 @@ Test(features_fitnets, student_is_teacher_and_zeros) {
 Test(features_fitnets, refusals) {
     static pair_shape mixed = {{{4, 4, 3}, {12}}}, apart = {{{4, 4, 3}, {6, 6, 3}}};
     static pair_shape oblong = {{{6, 4, 3}, {4, 3, 3}}};
-    rig_refuses("fitnets", "", 1, mixed, RT_UNSUPPORTED, "one has pixels and the other has not", "sp, pkt, rkd");
+    rig_refuses("fitnets", "", 1, mixed, RT_UNSUPPORTED, "one has pixels and the other has not",
+                "sp, pkt, rkd");
     rig_refuses("fitnets", "", 1, apart, RT_UNSUPPORTED, "4 x 4 pixels", "at, sp, reviewkd");
     rig_refuses("fitnets", "", 1, oblong, RT_UNSUPPORTED, "6 x 4 pixels", "at, sp, reviewkd");
     rig_refuses("fitnets", "regressor=none", 1, wider, RT_UNSUPPORTED, "without a regressor", "\"conv\"");
@@ -160,8 +169,10 @@ static void predict(int i) {
     a = s;
     for (int layer = 0; layer < 3; layer++) {
         const rt_real *w = volume_parameter(&r, i, weights[layer]);
-        if (r.student[i].ndim == 1) volume_linear(&a, w, NULL, F, &b);
-        else volume_conv(&a, w, NULL, 1, 1, 0, F, &b);
+        if (r.student[i].ndim == 1)
+            volume_linear(&a, w, NULL, F, &b);
+        else
+            volume_conv(&a, w, NULL, 1, 1, 0, F, &b);
         if (layer < 2) volume_relu(&b);
         a = b;
     }
@@ -196,7 +207,7 @@ Test(features_vid, variants) {
     }
 }
 
-/* mdistiller's variance is no parameter of its optimiser: here it is one of the adapter, and gets a gradient. */
+/* mdistiller's variance is no parameter of its optimiser: here it is one of the adapter, with a gradient. */
 Test(features_vid, gradients_reach_the_variance) {
     rig_open(&r, "vid", "", 4, vid_shapes);
     rig_check_gradient(&r, 1e-6);
@@ -240,13 +251,14 @@ static double mgd_expected(bool by_channel, double drop, int *zeros) {
     load(0);
     a = s;
     if (s.C != t.C)
-        volume_conv(&s, volume_parameter(&r, 0, "align.weight"), volume_parameter(&r, 0, "align.bias"), 1, 1, 0, t.C, &a);
+        volume_conv(&s, volume_parameter(&r, 0, "align.weight"), volume_parameter(&r, 0, "align.bias"), 1, 1,
+                    0, t.C, &a);
     *zeros = strike(by_channel, drop);
-    volume_conv(&a, volume_parameter(&r, generator, "conv1.weight"), volume_parameter(&r, generator, "conv1.bias"), 3, 1,
-                1, t.C, &b);
+    volume_conv(&a, volume_parameter(&r, generator, "conv1.weight"),
+                volume_parameter(&r, generator, "conv1.bias"), 3, 1, 1, t.C, &b);
     volume_relu(&b);
-    volume_conv(&b, volume_parameter(&r, generator, "conv2.weight"), volume_parameter(&r, generator, "conv2.bias"), 3, 1,
-                1, t.C, &a);
+    volume_conv(&b, volume_parameter(&r, generator, "conv2.weight"),
+                volume_parameter(&r, generator, "conv2.bias"), 3, 1, 1, t.C, &a);
     return volume_squares(&a, &t) / RIG_N;
 }
 
@@ -333,8 +345,8 @@ static double review_expected(int levels, bool pooled, int64_t mid) {
                     both.x[p * 2 * mid + m] = x.x[p * mid + m];
                     both.x[p * 2 * mid + mid + m] = c.x[p * mid + m];
                 }
-            volume_conv(&both, volume_parameter(&r, 3 * l + 1, "conv.weight"), volume_parameter(&r, 3 * l + 1, "conv.bias"),
-                        1, 1, 0, 2, &weights);
+            volume_conv(&both, volume_parameter(&r, 3 * l + 1, "conv.weight"),
+                        volume_parameter(&r, 3 * l + 1, "conv.bias"), 1, 1, 0, 2, &weights);
             for (int64_t p = 0; p < pixels; p++)
                 for (int64_t m = 0; m < mid; m++)
                     x.x[p * mid + m] = x.x[p * mid + m] / (1 + exp(-weights.x[2 * p])) +
@@ -348,13 +360,15 @@ static double review_expected(int levels, bool pooled, int64_t mid) {
 }
 
 /* Odd sizes, and a teacher whose maps are larger and smaller than the student's. */
-static const int64_t review_shapes[][2][3] = {{{6, 6, 3}, {8, 8, 4}}, {{5, 5, 2}, {4, 4, 3}}, {{2, 2, 4}, {2, 2, 5}}};
+static const int64_t review_shapes[][2][3] = {
+    {{6, 6, 3}, {8, 8, 4}}, {{5, 5, 2}, {4, 4, 3}}, {{2, 2, 4}, {2, 2, 5}}};
 
 Test(features_reviewkd, variants) {
     for (int v = 0; v < 4; v++) {
         bool pooled = v & 1, capped = v & 2;
         char settings[64];
-        snprintf(settings, sizeof settings, "pooled=%s mid_max=%d", pooled ? "true" : "false", capped ? 3 : 512);
+        snprintf(settings, sizeof settings, "pooled=%s mid_max=%d", pooled ? "true" : "false",
+                 capped ? 3 : 512);
         rig_open(&r, "reviewkd", settings, 3, review_shapes);
         cr_assert_eq(r.adapters.count, pooled ? 11 : 8);
         rig_close_to(rig_term(&r, "reviewkd"), review_expected(3 + pooled, pooled, capped ? 3 : 4), settings);
@@ -413,11 +427,13 @@ Test(features_reviewkd, warmup_and_refusals) {
     static const int64_t growing[][2][3] = {{{2, 2, 3}, {4, 4, 3}}, {{4, 4, 3}, {2, 2, 3}}};
     rig_refuses("reviewkd", "", 1, units, RT_UNSUPPORTED, "without height and width", "fitnets, vid");
     rig_refuses("reviewkd", "pooled=false", 1, equal, RT_UNSUPPORTED, "one level", "fitnets");
-    rig_refuses("reviewkd", "", 2, growing, RT_UNSUPPORTED, "from large maps to small ones", "in their order");
+    rig_refuses("reviewkd", "", 2, growing, RT_UNSUPPORTED, "from large maps to small ones",
+                "in their order");
     static rt_part part = {.count = 7};
     static rt_error error;
     rig_prepare(&r, "reviewkd", "", 3, review_shapes);
     r.config.transfer = &part; /* batches of 3, 3 and 1 */
-    cr_assert(rig_init(&r, &error) == RT_SPEC && strstr(error.message, "pooled = false"), "%s", error.message);
+    cr_assert(rig_init(&r, &error) == RT_SPEC && strstr(error.message, "pooled = false"), "%s",
+              error.message);
     rig_close(&r);
 }

@@ -152,8 +152,8 @@ Test(presets, are_what_others_publish) {
     }
 }
 
-/* A preset of kd and its like that this file has no formula for is not tested: there must be none. (Methods
- * whose tests stand in files of their own have their presets there: features, and later ones of the logits.) */
+/* A preset of kd and its like that this file has no formula for is not tested: there must be none. Other
+ * methods, of features and of logits, have their presets in test files of their own. */
 Test(presets, none_is_without_a_formula_and_a_source) {
     int methods, found = 0;
     const char *const *names = rt_method_names(&methods);

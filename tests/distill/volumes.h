@@ -38,9 +38,10 @@ static inline const rt_real *volume_parameter(const rig *r, int model, const cha
 }
 
 /* k (K, K, C, F), b (F) or NULL. */
-static inline void volume_conv(const volume *in, const rt_real *k, const rt_real *b, int64_t K, int64_t stride,
-                               int64_t padding, int64_t F, volume *out) {
-    volume_zero(out, in->N, (in->H + 2 * padding - K) / stride + 1, (in->W + 2 * padding - K) / stride + 1, F);
+static inline void volume_conv(const volume *in, const rt_real *k, const rt_real *b, int64_t K,
+                               int64_t stride, int64_t padding, int64_t F, volume *out) {
+    volume_zero(out, in->N, (in->H + 2 * padding - K) / stride + 1, (in->W + 2 * padding - K) / stride + 1,
+                F);
     for (int64_t n = 0; n < out->N; n++)
         for (int64_t h = 0; h < out->H; h++)
             for (int64_t w = 0; w < out->W; w++)
@@ -59,10 +60,11 @@ static inline void volume_conv(const volume *in, const rt_real *k, const rt_real
 }
 
 /* in (N, H, W, F), k (K, K, C, F), b (C): every pixel is spread over a kernel. */
-static inline void volume_spread(const volume *in, const rt_real *k, const rt_real *b, int64_t K, int64_t stride,
-                                 int64_t padding, int64_t C, volume *out) {
+static inline void volume_spread(const volume *in, const rt_real *k, const rt_real *b, int64_t K,
+                                 int64_t stride, int64_t padding, int64_t C, volume *out) {
     int64_t F = in->C;
-    volume_zero(out, in->N, (in->H - 1) * stride - 2 * padding + K, (in->W - 1) * stride - 2 * padding + K, C);
+    volume_zero(out, in->N, (in->H - 1) * stride - 2 * padding + K, (in->W - 1) * stride - 2 * padding + K,
+                C);
     for (int64_t i = 0; b && i < volume_count(out); i++) out->x[i] = (double)b[i % C];
     for (int64_t n = 0; n < in->N; n++)
         for (int64_t h = 0; h < in->H; h++)
@@ -73,14 +75,14 @@ static inline void volume_spread(const volume *in, const rt_real *k, const rt_re
                         if (y < 0 || y >= out->H || x < 0 || x >= out->W) continue;
                         for (int64_t c = 0; c < C; c++)
                             for (int64_t f = 0; f < F; f++)
-                                *volume_at(out, n, y, x, c) +=
-                                    in->x[((n * in->H + h) * in->W + w) * F + f] *
-                                    (double)k[((i * K + j) * C + c) * F + f];
+                                *volume_at(out, n, y, x, c) += in->x[((n * in->H + h) * in->W + w) * F + f] *
+                                                               (double)k[((i * K + j) * C + c) * F + f];
                     }
 }
 
 /* x W^T + b: W (U, D). */
-static inline void volume_linear(const volume *in, const rt_real *weight, const rt_real *b, int64_t U, volume *out) {
+static inline void volume_linear(const volume *in, const rt_real *weight, const rt_real *b, int64_t U,
+                                 volume *out) {
     volume_zero(out, in->N, 1, 1, U);
     for (int64_t n = 0; n < in->N; n++)
         for (int64_t u = 0; u < U; u++) {
@@ -128,8 +130,8 @@ static inline void volume_nearest(const volume *in, int64_t H, int64_t W, volume
         for (int64_t h = 0; h < H; h++)
             for (int64_t w = 0; w < W; w++)
                 for (int64_t c = 0; c < in->C; c++)
-                    *volume_at(out, n, h, w, c) =
-                        in->x[((n * in->H + h * in->H / H) * in->W + w * in->W / W) * in->C + c];
+                    *volume_at(out, n, h, w,
+                               c) = in->x[((n * in->H + h * in->H / H) * in->W + w * in->W / W) * in->C + c];
 }
 
 /* Sum of squared differences. */

@@ -50,7 +50,8 @@ static rt_tensor *attention(rt_graph *g, const shape *s, rt_tensor *x) {
     if (s->max) {
         map = rt_max(g, rt_abs(g, x), RT_AXIS(3));
         if (s->power != 1) map = rt_pow(g, map, s->power);
-    } else map = rt_power_sum(g, x, s->power);
+    } else
+        map = rt_power_sum(g, x, s->power);
     return rt_l2_normalize(g, rti_flat_rows(g, map), 1, EPSILON);
 }
 
@@ -94,25 +95,31 @@ static void at_contract(const rt_params *options, char *buffer, size_t size) {
     double weight = rt_params_real(options, "weight");
     rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s of ", rt_params_real(options, "hard_weight"), weight,
               rti_stages_text(options));
-    if (s.square) rti_write(&w, "1/(N%s) sum (Q_s - Q_t)^2\n", s.by_size ? " H W" : "");
+    if (s.square)
+        rti_write(&w, "1/(N%s) sum (Q_s - Q_t)^2\n", s.by_size ? " H W" : "");
     else
         rti_write(&w, "1/(%sN%s) sum_n ||Q_s - Q_t||_2, not squared\n", s.factor < 1 ? "2 " : "",
                   s.by_size ? " H W" : "");
     rti_write(&w, "Q = F / ||F||_2 for each example, F = %s over channels of |A|^%g; no KL, no temperature\n",
               s.max ? "maximum" : "sum", s.power);
     if (s.by_size)
-        rti_write(&w,
-                  "weights: per example %g / (H W), so deeper stages count more: %.3g at 32 x 32, %.3g at 16 x "
-                  "16, %.3g at 8 x 8\n",
-                  s.factor * weight, s.factor * weight / 1024, s.factor * weight / 256, s.factor * weight / 64);
-    else rti_write(&w, "weights: per example %g in every stage\n", s.factor * weight);
+        rti_write(
+            &w,
+            "weights: per example %g / (H W), so deeper stages count more: %.3g at 32 x 32, %.3g at 16 x "
+            "16, %.3g at 8 x 8\n",
+            s.factor * weight, s.factor * weight / 1024, s.factor * weight / 256, s.factor * weight / 64);
+    else
+        rti_write(&w, "weights: per example %g in every stage\n", s.factor * weight);
     if (decays(options))
         rti_write(&w, "decay: the weight falls linearly, %g (1 - epoch / epochs), epochs from 0\n", weight);
     rti_write(&w, "reduction: %s over the pixels, mean over the batch\n",
-              s.square && s.by_size ? "mean" : s.square ? "sum" : "length");
+              s.square && s.by_size ? "mean"
+              : s.square            ? "sum"
+                                    : "length");
     rti_write(&w, "stages: %s; of two maps the larger is averaged down to the smaller\n",
               rti_stages_text(options));
-    rti_write(&w, "not offered: the variant on dL/dx, whose gradient needs second derivatives of the network");
+    rti_write(&w,
+              "not offered: the variant on dL/dx, whose gradient needs second derivatives of the network");
 }
 
 static const rti_method_case cases[] = {
@@ -123,8 +130,8 @@ static const rti_method_case cases[] = {
 
 static const rti_preset presets[] = {
     {"official", "",
-     "szagoruyko/attention-transfer, HobbitLong/RepDistiller, megvii-research/mdistiller: 1000 times the mean "
-     "square, summed over stages"},
+     "szagoruyko/attention-transfer, HobbitLong/RepDistiller, megvii-research/mdistiller: 1000 times the "
+     "mean square, summed over stages"},
     {"paper", "distance=half-norm",
      "Zagoruyko, Komodakis 2017, section 3.1: (beta/2) ||Q_s - Q_t||_2, beta 1000 divided by the map's "
      "elements and the batch (the authors' issue 32), about 0.1 there"},
@@ -147,23 +154,26 @@ const rti_method rti_method_at = {
     .formula = "L = CE(y, softmax(z)) + weight * sum over stages of 1/(N H W) sum (Q_s - Q_t)^2\n"
                "Q = F / ||F||_2 for each example, F = sum_c |A_c|^2",
     .explanation =
-        "Summing the powers of a feature map over its channels tells how strongly a network responds at each "
-        "pixel; normalised, that map of attention does not depend on the number of channels or their scale, so "
-        "a thin student can be compared with a wide teacher without any regressor. It helps when student and "
-        "teacher are of one family and their stages have the same size in pixels; under a fair protocol plain "
-        "kd is often ahead, and both together need a decaying weight. The paper's other variant compares "
-        "gradients of the loss with respect to the input; training the student on it needs second derivatives "
-        "of the whole network (the gradient of a gradient), which this engine does not have, so it is not "
-        "offered. A layer of an mlp has no pixels: at refuses it.",
+        "Summing the powers of a feature map over its channels tells how strongly a network responds at "
+        "each pixel; normalised, that map of attention does not depend on the number of channels or their "
+        "scale, so a thin student can be compared with a wide teacher without any regressor. It helps when "
+        "student and teacher are of one family and their stages have the same size in pixels; under a fair "
+        "protocol plain kd is often ahead, and both together need a decaying weight. The paper's other "
+        "variant compares gradients of the loss with respect to the input; training the student on it needs "
+        "second derivatives of the whole network (the gradient of a gradient), which this engine does not "
+        "have, so it is not offered. A layer of an mlp has no pixels: at refuses it.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = at_contract,
     .is_labels_only = rti_weights_labels_only,
     .taps = RTI_TAPS_STAGES,
     .init = at_init,
     .loss = at_loss,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, at)

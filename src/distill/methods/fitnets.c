@@ -24,8 +24,9 @@ static const rt_param rows[] = {
     RTI_FORM_ROW("two-stage"),
     RTI_HARD_WEIGHT_ROW,
     RT_PARAM_REAL_ROW("weight", 1, 0, 1e9, "", "of the hint"),
-    RT_PARAM_CHOICE_ROW("distance", "half-squared", "half-squared|mean|normalized",
-                        "half the sum of squares per example, the mean, or the sum after scaling to length 1"),
+    RT_PARAM_CHOICE_ROW(
+        "distance", "half-squared", "half-squared|mean|normalized",
+        "half the sum of squares per example, the mean, or the sum after scaling to length 1"),
     RT_PARAM_CHOICE_ROW("regressor", "conv", "conv|conv-bn|conv-bn-relu|none",
                         "from the student's map to the teacher's; conv: only where the shapes differ"),
     RTI_FIRST_STAGE_ROW(0.5),
@@ -81,10 +82,14 @@ static bool find_kernel(const rti_feature *s, const rti_feature *t, bool halves,
                         bool *transposed) {
     int64_t H = s->shape[0], W = s->shape[1], th = t->shape[0], tw = t->shape[1];
     *transposed = 2 * H == th && 2 * W == tw;
-    if (*transposed) *conv = (rti_conv){.kernel = 4, .stride = 2, .padding = 1};
-    else if (halves && H == 2 * th && W == 2 * tw) *conv = (rti_conv){.kernel = 3, .stride = 2, .padding = 1};
-    else if (H >= th && H - th == W - tw) *conv = (rti_conv){.kernel = (int)(H - th + 1)};
-    else return false;
+    if (*transposed)
+        *conv = (rti_conv){.kernel = 4, .stride = 2, .padding = 1};
+    else if (halves && H == 2 * th && W == 2 * tw)
+        *conv = (rti_conv){.kernel = 3, .stride = 2, .padding = 1};
+    else if (H >= th && H - th == W - tw)
+        *conv = (rti_conv){.kernel = (int)(H - th + 1)};
+    else
+        return false;
     return true;
 }
 
@@ -99,12 +104,13 @@ static rt_status add_layer(rt_model *model, const rti_method_setup *setup, int i
     rti_conv conv;
     bool transposed;
     if (!find_kernel(s, t, has_norm(setup->options), &conv, &transposed))
-        return rt_fail(error, RT_UNSUPPORTED,
-                       "method fitnets has no regressor from the student's \"%s\", %lld x %lld pixels, to the "
-                       "teacher's \"%s\", %lld x %lld: it reaches smaller maps and those of twice the size; name "
-                       "other layers in student_taps and teacher_taps, or take at, sp, reviewkd",
-                       s->tap, (long long)s->shape[0], (long long)s->shape[1], t->tap, (long long)t->shape[0],
-                       (long long)t->shape[1]);
+        return rt_fail(
+            error, RT_UNSUPPORTED,
+            "method fitnets has no regressor from the student's \"%s\", %lld x %lld pixels, to the "
+            "teacher's \"%s\", %lld x %lld: it reaches smaller maps and those of twice the size; name other "
+            "layers in student_taps and teacher_taps, or take at, sp, reviewkd",
+            s->tap, (long long)s->shape[0], (long long)s->shape[1], t->tap, (long long)t->shape[0],
+            (long long)t->shape[1]);
     conv.bias = true, conv.activation = activation, conv.init = RTI_INIT_FAN_IN;
     return transposed ? rti_model_add_conv_transpose(model, "regressor", channels, &conv, error)
                       : rti_model_add_conv(model, "regressor", channels, &conv, error);
@@ -131,22 +137,25 @@ static rt_status check_pair(const rti_method_setup *setup, int i, rt_error *erro
     const rti_feature *s = &setup->student[i], *t = &setup->teacher[i];
     char ours[RT_SHAPE_TEXT], theirs[RT_SHAPE_TEXT];
     if (s->ndim != t->ndim)
-        return rt_fail(error, RT_UNSUPPORTED,
-                       "method fitnets has no regressor from the student's \"%s\" %s to the teacher's \"%s\" %s: "
-                       "one has pixels and the other has not; name two of a kind, or take sp, pkt, rkd",
-                       s->tap, rti_feature_text(s, ours), t->tap, rti_feature_text(t, theirs));
+        return rt_fail(
+            error, RT_UNSUPPORTED,
+            "method fitnets has no regressor from the student's \"%s\" %s to the teacher's \"%s\" %s: one "
+            "has pixels and the other has not; name two of a kind, or take sp, pkt, rkd",
+            s->tap, rti_feature_text(s, ours), t->tap, rti_feature_text(t, theirs));
     if (rt_params_text(setup->options, "regressor")[0] == 'n' && !same_shape(s, t))
-        return rt_fail(error, RT_UNSUPPORTED,
-                       "method fitnets without a regressor compares maps of one shape, not the student's \"%s\" "
-                       "%s with the teacher's \"%s\" %s; regressor = \"conv\" makes them equal",
-                       s->tap, rti_feature_text(s, ours), t->tap, rti_feature_text(t, theirs));
+        return rt_fail(
+            error, RT_UNSUPPORTED,
+            "method fitnets without a regressor compares maps of one shape, not the student's \"%s\" %s "
+            "with the teacher's \"%s\" %s; regressor = \"conv\" makes them equal",
+            s->tap, rti_feature_text(s, ours), t->tap, rti_feature_text(t, theirs));
     const rt_distiller_config *c = setup->config;
     if (has_norm(setup->options) && !rti_is_map(s) && c->transfer && c->batch > 0 &&
         (c->batch == 1 || c->transfer->count % c->batch == 1))
-        return rt_fail(error, RT_SPEC,
-                       "the regressor of fitnets normalises over the batch, and with batches of %lld there is one "
-                       "of a single example; use another batch, or regressor = \"conv\"",
-                       (long long)c->batch);
+        return rt_fail(
+            error, RT_SPEC,
+            "the regressor of fitnets normalises over the batch, and with batches of %lld there is one of a "
+            "single example; use another batch, or regressor = \"conv\"",
+            (long long)c->batch);
     return RT_OK;
 }
 
@@ -177,9 +186,12 @@ static rt_tensor *stage_term(const void *context_, const rti_method_input *in, i
     rt_tensor *s = in->student_feature[i], *t = in->teacher_feature[i];
     if (c->state->regressor[i]) s = rt_model_forward(c->state->regressor[i], g, s);
     switch (rt_params_text(c->options, "distance")[0]) {
-    case 'h': return rt_scale(g, rti_squared_distance(g, s, t), 0.5);
-    case 'm': return rt_mse(g, s, t);
-    default: break;
+    case 'h':
+        return rt_scale(g, rti_squared_distance(g, s, t), 0.5);
+    case 'm':
+        return rt_mse(g, s, t);
+    default:
+        break;
     }
     s = rt_l2_normalize(g, rti_flat_rows(g, s), 1, EPSILON);
     t = rt_l2_normalize(g, rti_flat_rows(g, t), 1, EPSILON);
@@ -206,7 +218,8 @@ static void fitnets_loss(void *state, const rt_params *options, const rti_method
     if (in->first_stage || is_joint(options))
         RTI_TERM(out, "hint", rt_params_real(options, "weight"),
                  rti_over_stages(options, in, in->pairs, stage_term, &c));
-    else RTI_TERM(out, "kd", lambda_of(options, in), soft_term(options, in));
+    else
+        RTI_TERM(out, "kd", lambda_of(options, in), soft_term(options, in));
 }
 
 static double fitnets_temperature(const rt_params *options) {
@@ -242,20 +255,26 @@ static void fitnets_contract(const rt_params *options, char *buffer, size_t size
         double end = rt_params_real(options, "lambda_end");
         rti_write(&w, "first %g of the epochs: L = %g * %s\n", rt_params_real(options, "first_stage"), weight,
                   hint);
-        rti_write(&w, "after it: L = %g CE(y, softmax(z)) + lambda CE(softmax(v/%g), softmax(z/%g)), lambda %g -> "
-                      "%g linearly\n",
-                  hard, T, T, begin, end);
-        rti_write(&w, "direction: cross-entropy with the teacher's answers as targets; T^2: no factor; T = %g\n",
+        rti_write(
+            &w,
+            "after it: L = %g CE(y, softmax(z)) + lambda CE(softmax(v/%g), softmax(z/%g)), lambda %g -> %g "
+            "linearly\n",
+            hard, T, T, begin, end);
+        rti_write(&w,
+                  "direction: cross-entropy with the teacher's answers as targets; T^2: no factor; T = %g\n",
                   T);
     }
-    rti_write(&w, "r: %s\n",
-              rt_params_text(options, "regressor")[0] == 'n' ? "nothing, the shapes must be equal"
-              : has_norm(options)
-                  ? "convolution and batch norm, 3x3 stride 2 or 4x4 transposed for a factor of 2, always there"
-                  : "unpadded convolution with the hint's activation, where the shapes differ");
+    rti_write(
+        &w, "r: %s\n",
+        rt_params_text(options, "regressor")[0] == 'n' ? "nothing, the shapes must be equal"
+        : has_norm(options)
+            ? "convolution and batch norm, 3x3 stride 2 or 4x4 transposed for a factor of 2, always there"
+            : "unpadded convolution with the hint's activation, where the shapes differ");
     rti_write(&w, "weights: %g on the labels, %g on the hint\n", hard, weight);
     rti_write(&w, "reduction: %s over the elements, mean over the batch\n",
-              distance == 'h' ? "half the sum" : distance == 'm' ? "mean" : "sum");
+              distance == 'h'   ? "half the sum"
+              : distance == 'm' ? "mean"
+                                : "sum");
     rti_write(&w, "stages: %s of the named layers; by itself the middle one", rti_stages_text(options));
 }
 
@@ -286,8 +305,8 @@ static const rti_preset presets[] = {
      "AberHu/Knowledge-Distillation-Zoo: CE + 0.1 mse, no regressor; there at the last stage, which "
      "student_taps and teacher_taps can name"},
     {"mmrazor", "form=joint weight=10 distance=normalized regressor=conv-bn",
-     "open-mmlab/mmrazor: squared distance of flattened maps of length 1, weight 10; there at stages 3 and 4 "
-     "(student_taps, teacher_taps) and together with kd (preset mmrazor-fitnets)"},
+     "open-mmlab/mmrazor: squared distance of flattened maps of length 1, weight 10; there at stages 3 and "
+     "4 (student_taps, teacher_taps) and together with kd (preset mmrazor-fitnets)"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -300,16 +319,18 @@ const rti_method rti_method_fitnets = {
                "stage 2: L = CE(y, softmax(z)) + lambda CE(softmax(v/T), softmax(z/T)), lambda 4 -> 1\n"
                "joint:   L = CE(y, softmax(z)) + weight * mean (t - r(s))^2",
     .explanation =
-        "A thin deep network is hard to train; a hint tells its middle layer what the teacher's middle layer "
-        "says, so that the lower half has something to learn from before the labels matter. A regressor bridges "
-        "the different widths and is thrown away. The paper trains the hint first and the whole network after, "
-        "on labels and softened answers; it reports that training on both at once failed for its deepest "
-        "students. What most software calls fitnets is that joint form with another regressor and a mean "
-        "instead of a sum, and it loses to plain kd almost everywhere: compare both. Layers of an mlp are "
-        "regressed linearly.",
+        "A thin deep network is hard to train; a hint tells its middle layer what the teacher's middle "
+        "layer says, so that the lower half has something to learn from before the labels matter. A "
+        "regressor bridges the different widths and is thrown away. The paper trains the hint first and the "
+        "whole network after, on labels and softened answers; it reports that training on both at once "
+        "failed for its deepest students. What most software calls fitnets is that joint form with another "
+        "regressor and a mean instead of a sum, and it loses to plain kd almost everywhere: compare both. "
+        "Layers of an mlp are regressed linearly.",
     .needs = RTI_NEEDS_TEACHER_LOGITS | RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = fitnets_check,
     .contract = fitnets_contract,
     .is_labels_only = fitnets_is_labels_only,
@@ -319,6 +340,7 @@ const rti_method rti_method_fitnets = {
     .init = fitnets_init,
     .loss = fitnets_loss,
     .deinit = fitnets_deinit,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, fitnets)

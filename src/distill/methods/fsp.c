@@ -38,9 +38,12 @@ static rt_tensor *matrix_term(const void *context, const rti_method_input *in, i
     rt_graph *g = in->graph;
     rt_tensor *s = flow(options, g, in->student_feature, i), *t = flow(options, g, in->teacher_feature, i);
     switch (rt_params_text(options, "distance")[0]) {
-    case 'm': return rt_mse(g, s, t);
-    case 'f': return rti_squared_distance(g, s, t);
-    default: break;
+    case 'm':
+        return rt_mse(g, s, t);
+    case 'f':
+        return rti_squared_distance(g, s, t);
+    default:
+        break;
     }
     rt_tensor *lengths = rt_l2_norm(g, rt_sub(g, s, t)); /* (N, C_b) */
     return rt_scale(g, rt_mean(g, lengths, RT_ALL_AXES), lengths ? (double)lengths->shape[1] : 1);
@@ -60,11 +63,12 @@ static rt_status check_channels(const rti_method_setup *setup, rt_error *error) 
     for (int i = 0; i < setup->pairs; i++) {
         const rti_feature *s = &setup->student[i], *t = &setup->teacher[i];
         if (s->shape[2] == t->shape[2]) continue;
-        return rt_fail(error, RT_UNSUPPORTED,
-                       "method fsp is undefined here: the student's \"%s\" has %lld channels and the teacher's "
-                       "\"%s\" %lld, so the matrices between layers have different shapes; it works between "
-                       "networks of equal width and different depth, or take at, sp, nst, fitnets",
-                       s->tap, (long long)s->shape[2], t->tap, (long long)t->shape[2]);
+        return rt_fail(
+            error, RT_UNSUPPORTED,
+            "method fsp is undefined here: the student's \"%s\" has %lld channels and the teacher's \"%s\" "
+            "%lld, so the matrices between layers have different shapes; it works between networks of equal "
+            "width and different depth, or take at, sp, nst, fitnets",
+            s->tap, (long long)s->shape[2], t->tap, (long long)t->shape[2]);
     }
     return RT_OK;
 }
@@ -94,13 +98,16 @@ static void fsp_contract(const rt_params *options, char *buffer, size_t size) {
     else
         rti_write(&w, "first %g of the epochs: L = %g * %s of %s\nafter it: L = %g CE(y, softmax(z))\n",
                   rt_params_real(options, "first_stage"), weight, rti_stages_text(options), term, hard);
-    rti_write(&w, "G = 1/(H W) sum over pixels of a b^T, between neighbours among stem and stages; %s pooling "
-                  "of the larger map; no KL, no temperature\n",
+    rti_write(&w,
+              "G = 1/(H W) sum over pixels of a b^T, between neighbours among stem and stages; %s pooling "
+              "of the larger map; no KL, no temperature\n",
               rt_params_text(options, "pool")[0] == 'm' ? "maximum" : "average");
     rti_write(&w, "weights: %g on the labels, %g on the matrices%s\n", hard, weight,
               is_joint(options) ? "" : ", never in the same stage");
     rti_write(&w, "reduction: %s over the elements, mean over the batch\n",
-              distance == 'm' ? "mean" : distance == 'f' ? "sum of squares" : "sum of lengths");
+              distance == 'm'   ? "mean"
+              : distance == 'f' ? "sum of squares"
+                                : "sum of lengths");
     rti_write(&w, "stages: %s of the matrices", rti_stages_text(options));
 }
 
@@ -114,14 +121,14 @@ static const rti_preset presets[] = {
      "Yim, Joo, Bae, Kim 2017: maximum pooling, squared Frobenius norm, a stage of its own, equal weights; "
      "how long is RepDistiller's, 30 of 240 epochs"},
     {"repdistiller", "pool=average distance=mean",
-     "HobbitLong/RepDistiller: adaptive average pooling, mean of squares, the first 30 of 240 epochs, labels "
-     "alone after it (its beta of 50 is not used)"},
+     "HobbitLong/RepDistiller: adaptive average pooling, mean of squares, the first 30 of 240 epochs, "
+     "labels alone after it (its beta of 50 is not used)"},
     {"torchdistill", "distance=columns first_stage=0.25",
      "yoshitomo-matsubara/torchdistill: maximum pooling, lengths of the columns (not squared) / N, two "
      "stages; their share of the epochs is ours"},
     {"kd-zoo", "form=joint pool=average distance=mean stages=mean",
-     "AberHu/Knowledge-Distillation-Zoo: mean of squares, averaged over 3 matrices, lambda 1, one stage (older "
-     "versions: 50 epochs of it, then 200 on the labels)"},
+     "AberHu/Knowledge-Distillation-Zoo: mean of squares, averaged over 3 matrices, lambda 1, one stage "
+     "(older versions: 50 epochs of it, then 200 on the labels)"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -130,17 +137,20 @@ const rti_method rti_method_fsp = {
     .name = "fsp",
     .title = "flow of solution procedure: how one layer becomes the next",
     .source = "Yim, Joo, Bae, Kim 2017, CVPR, equations 1 and 2",
-    .formula = "stage 1: L = weight * sum over i of 1/N sum_n ||G_s - G_t||_F^2;  stage 2: L = CE(y, softmax(z))\n"
-               "G = 1/(H W) sum over pixels of a b^T, a and b the maps of layers i and i + 1",
+    .formula =
+        "stage 1: L = weight * sum over i of 1/N sum_n ||G_s - G_t||_F^2;  stage 2: L = CE(y, softmax(z))\n"
+        "G = 1/(H W) sum over pixels of a b^T, a and b the maps of layers i and i + 1",
     .explanation =
-        "The matrix of inner products between the channels of two layers describes how the network gets from "
-        "one to the other; a student that starts with the teacher's flow is said to learn faster and better. "
-        "It is an initialisation: matrices first, labels after, though some train both together. The matrices "
-        "are compared element by element, so student and teacher need the same channels in every layer and may "
-        "differ in depth alone (resnet-110 to resnet-20); fsp refuses other pairs.",
+        "The matrix of inner products between the channels of two layers describes how the network gets "
+        "from one to the other; a student that starts with the teacher's flow is said to learn faster and "
+        "better. It is an initialisation: matrices first, labels after, though some train both together. "
+        "The matrices are compared element by element, so student and teacher need the same channels in "
+        "every layer and may differ in depth alone (resnet-110 to resnet-20); fsp refuses other pairs.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = fsp_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -148,6 +158,7 @@ const rti_method rti_method_fsp = {
     .first_stage_epochs = rti_first_stage_epochs,
     .init = fsp_init,
     .loss = fsp_loss,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, fsp)

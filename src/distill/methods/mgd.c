@@ -23,7 +23,7 @@ static const rt_param rows[] = {
 
 typedef struct mgd {
     uint64_t seed;
-    rt_model *align[RTI_PAIRS_MAX];     /* NULL: the channels are equal. The driver's */
+    rt_model *align[RTI_PAIRS_MAX]; /* NULL: the channels are equal. The driver's */
     rt_model *generator[RTI_PAIRS_MAX];
 } mgd;
 
@@ -64,12 +64,13 @@ static rt_status check_pixels(const rti_method_setup *setup, rt_error *error) {
     for (int i = 0; i < setup->pairs; i++) {
         const rti_feature *s = &setup->student[i], *t = &setup->teacher[i];
         if (s->shape[0] == t->shape[0] && s->shape[1] == t->shape[1]) continue;
-        return rt_fail(error, RT_UNSUPPORTED,
-                       "method mgd is undefined here: it generates the teacher's map pixel by pixel, and \"%s\" "
-                       "has %lld x %lld of them, the student's \"%s\" %lld x %lld; name layers of equal size in "
-                       "student_taps and teacher_taps, or take at, sp, fitnets, reviewkd",
-                       t->tap, (long long)t->shape[0], (long long)t->shape[1], s->tap, (long long)s->shape[0],
-                       (long long)s->shape[1]);
+        return rt_fail(
+            error, RT_UNSUPPORTED,
+            "method mgd is undefined here: it generates the teacher's map pixel by pixel, and \"%s\" has "
+            "%lld x %lld of them, the student's \"%s\" %lld x %lld; name layers of equal size in "
+            "student_taps and teacher_taps, or take at, sp, fitnets, reviewkd",
+            t->tap, (long long)t->shape[0], (long long)t->shape[1], s->tap, (long long)s->shape[0],
+            (long long)s->shape[1]);
     }
     return RT_OK;
 }
@@ -135,11 +136,14 @@ static void mgd_contract(const rt_params *options, char *buffer, size_t size) {
     bool by_channel = rt_params_text(options, "mask")[0] == 'c';
     rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s of 1/N sum (G(M align(s)) - t)^2\n", hard, weight,
               rti_stages_text(options));
-    rti_write(&w, "M: 0 for a part %g of the %s of each example, else 1, drawn anew in each step; not scaled up\n",
-              rt_params_real(options, "drop"), by_channel ? "channels" : "pixels");
-    rti_write(&w, "G: 3x3 convolution, relu, 3x3 convolution; align: 1x1 convolution if the channels differ\n");
+    rti_write(
+        &w, "M: 0 for a part %g of the %s of each example, else 1, drawn anew in each step; not scaled up\n",
+        rt_params_real(options, "drop"), by_channel ? "channels" : "pixels");
+    rti_write(&w,
+              "G: 3x3 convolution, relu, 3x3 convolution; align: 1x1 convolution if the channels differ\n");
     rti_write(&w, "no KL, no temperature\nweights: %g on the labels, %g on the squares\n", hard, weight);
-    rti_write(&w, "reduction: sum over channels and pixels, mean over the batch, so a larger map counts more\n");
+    rti_write(&w,
+              "reduction: sum over channels and pixels, mean over the batch, so a larger map counts more\n");
     rti_write(&w, "stages: %s; by itself it takes the last stage", rti_stages_text(options));
 }
 
@@ -163,14 +167,16 @@ const rti_method rti_method_mgd = {
     .formula = "L = CE(y, softmax(z)) + weight * 1/N sum (G(M align(s)) - t)^2\n"
                "M: random zeros and ones by channel or by pixel; G: 3x3 convolution, relu, 3x3 convolution",
     .explanation =
-        "Instead of copying the teacher's map the student learns one from which the teacher's can be generated, "
-        "even where a part of it is struck out at random; the missing part must be told by the rest, so each "
-        "channel has to know more than its own. The generator is thrown away. Since the squares are summed over "
-        "the map the weight is tiny and depends on its size; the paper's is for 7 x 7 pixels of a large network, "
-        "so small maps want a larger one.",
+        "Instead of copying the teacher's map the student learns one from which the teacher's can be "
+        "generated, even where a part of it is struck out at random; the missing part must be told by the "
+        "rest, so each channel has to know more than its own. The generator is thrown away. Since the "
+        "squares are summed over the map the weight is tiny and depends on its size; the paper's is for 7 x "
+        "7 pixels of a large network, so small maps want a larger one.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = mgd_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -178,6 +184,7 @@ const rti_method rti_method_mgd = {
     .init = mgd_init,
     .loss = mgd_loss,
     .deinit = mgd_deinit,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, mgd)

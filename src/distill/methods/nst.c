@@ -76,11 +76,13 @@ static void nst_contract(const rt_params *options, char *buffer, size_t size) {
               rti_stages_text(options));
     rti_write(&w, "MMD^2 = mean k(t,t') + mean k(s,s') - 2 mean k(s,t) over pairs of channels, k(a,b) = %s\n",
               rt_params_text(options, "kernel")[0] == 'l' ? "a.b" : "(a.b)^2");
-    rti_write(&w, "a channel is a vector over the pixels, of length 1, for each example; no KL, no temperature\n");
+    rti_write(
+        &w, "a channel is a vector over the pixels, of length 1, for each example; no KL, no temperature\n");
     rti_write(&w, "weights: %g on the labels, %g on the discrepancy\n",
               rt_params_real(options, "hard_weight"), rt_params_real(options, "weight"));
     rti_write(&w, "reduction: mean over the pairs of channels, mean over the batch\n");
-    rti_write(&w, "stages: %s; of two maps the larger is averaged down to the smaller", rti_stages_text(options));
+    rti_write(&w, "stages: %s; of two maps the larger is averaged down to the smaller",
+              rti_stages_text(options));
 }
 
 static const rti_method_case cases[] = {
@@ -90,8 +92,7 @@ static const rti_method_case cases[] = {
 static const rti_preset presets[] = {
     {"repdistiller", "",
      "HobbitLong/RepDistiller, megvii-research/mdistiller: k = (a.b)^2, weight 50, summed over stages"},
-    {"kd-zoo", "stages=last weight=10",
-     "AberHu/Knowledge-Distillation-Zoo: the last stage alone, lambda 10"},
+    {"kd-zoo", "stages=last weight=10", "AberHu/Knowledge-Distillation-Zoo: the last stage alone, lambda 10"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -100,26 +101,30 @@ const rti_method rti_method_nst = {
     .name = "nst",
     .title = "neuron selectivity transfer: the channels respond to the same patterns",
     .source = "Huang, Wang 2017, arXiv 1707.01219, equation 5 and section 4.2, polynomial kernel",
-    .formula = "L = CE(y, softmax(z)) + weight * sum over stages of MMD^2(student, teacher)\n"
-               "MMD^2 = mean k(t,t') + mean k(s,s') - 2 mean k(s,t), k(a,b) = (a.b)^2, over pairs of channels",
+    .formula =
+        "L = CE(y, softmax(z)) + weight * sum over stages of MMD^2(student, teacher)\n"
+        "MMD^2 = mean k(t,t') + mean k(s,s') - 2 mean k(s,t), k(a,b) = (a.b)^2, over pairs of channels",
     .explanation =
         "A channel of a feature map, normalised over the pixels, is a pattern the network responds to. The "
         "loss makes the set of the student's patterns resemble the set of the teacher's: not channel by "
-        "channel, for which they would have to correspond, but as samples of one distribution, measured by the "
-        "maximum mean discrepancy. So the numbers of channels may differ and no regressor is needed; the order "
-        "and, with the polynomial kernel, the sign of channels do not matter. With the linear kernel only the "
-        "mean pattern is matched. The paper's Gaussian kernel is not offered: published code uses the "
-        "polynomial one. Other software calls a loss on Gram matrices of tokens by the same name; this is not "
-        "it.",
+        "channel, for which they would have to correspond, but as samples of one distribution, measured by "
+        "the maximum mean discrepancy. So the numbers of channels may differ and no regressor is needed; "
+        "the order and, with the polynomial kernel, the sign of channels do not matter. With the linear "
+        "kernel only the mean pattern is matched. The paper's Gaussian kernel is not offered: published "
+        "code uses the polynomial one. Other software calls a loss on Gram matrices of tokens by the same "
+        "name; this is not it.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = nst_contract,
     .is_labels_only = rti_weights_labels_only,
     .taps = RTI_TAPS_STAGES,
     .init = nst_init,
     .loss = nst_loss,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, nst)

@@ -33,11 +33,11 @@ static const rt_param rows[] = {
 };
 
 typedef struct review {
-    int levels;                       /* counted from the shallow end */
-    rt_model *enter[LEVELS_MAX];      /* x -> x'. All the driver's */
-    rt_model *attention[LEVELS_MAX];  /* NULL at the top */
-    rt_model *leave[LEVELS_MAX];      /* r' -> guess */
-    bool relu[2];                     /* of the last maps, ahead of the mean: they are taken before it */
+    int levels;                      /* counted from the shallow end */
+    rt_model *enter[LEVELS_MAX];     /* x -> x'. All the driver's */
+    rt_model *attention[LEVELS_MAX]; /* NULL at the top */
+    rt_model *leave[LEVELS_MAX];     /* r' -> guess */
+    bool relu[2];                    /* of the last maps, ahead of the mean: they are taken before it */
 } review;
 
 /* ---- adapters ---- */
@@ -65,8 +65,7 @@ static rt_status add_attention(rt_model **out, const rti_method_setup *setup, co
                                const rti_feature *input, rt_error *error) {
     rt_model *model = rti_adapter_begin(setup, name, input, error);
     if (!model) return error->status;
-    const rti_conv conv = {
-        .kernel = 1, .bias = true, .activation = RT_ACT_SIGMOID, .init = RTI_INIT_FAN_IN};
+    const rti_conv conv = {.kernel = 1, .bias = true, .activation = RT_ACT_SIGMOID, .init = RTI_INIT_FAN_IN};
     RT_TRY(rti_model_add_conv(model, "conv", 2, &conv, error));
     *out = model;
     return rti_adapter_end(setup, model, error);
@@ -101,20 +100,21 @@ static bool is_before_activation(const rti_feature *f) {
 static rt_status check_levels(const rti_method_setup *setup, rt_error *error) {
     const rti_feature *features[] = {setup->student, setup->teacher};
     if (setup->pairs + rt_params_bool(setup->options, "pooled") < 2)
-        return rt_fail(error, RT_UNSUPPORTED,
-                       "method reviewkd is undefined here: there is one level, and it fuses several; name more "
-                       "layers in student_taps and teacher_taps, or take fitnets");
+        return rt_fail(
+            error, RT_UNSUPPORTED,
+            "method reviewkd is undefined here: there is one level, and it fuses several; name more layers "
+            "in student_taps and teacher_taps, or take fitnets");
     for (int side = 0; side < 2; side++)
         for (int i = 0; i + 1 < setup->pairs; i++) {
             const rti_feature *low = &features[side][i], *high = low + 1;
             if (high->shape[0] <= low->shape[0] && high->shape[1] <= low->shape[1]) continue;
-            return rt_fail(error, RT_UNSUPPORTED,
-                           "method reviewkd is undefined here: its levels go from large maps to small ones, and "
-                           "the %s's \"%s\" has %lld x %lld pixels and \"%s\" after it %lld x %lld; name the "
-                           "layers in their order, or take at, sp, fitnets",
-                           side ? "teacher" : "student", low->tap, (long long)low->shape[0],
-                           (long long)low->shape[1], high->tap, (long long)high->shape[0],
-                           (long long)high->shape[1]);
+            return rt_fail(
+                error, RT_UNSUPPORTED,
+                "method reviewkd is undefined here: its levels go from large maps to small ones, and the "
+                "%s's \"%s\" has %lld x %lld pixels and \"%s\" after it %lld x %lld; name the layers in "
+                "their order, or take at, sp, fitnets",
+                side ? "teacher" : "student", low->tap, (long long)low->shape[0], (long long)low->shape[1],
+                high->tap, (long long)high->shape[0], (long long)high->shape[1]);
         }
     return RT_OK;
 }
@@ -124,10 +124,11 @@ static rt_status check_batches(const rti_method_setup *setup, rt_error *error) {
     const rt_distiller_config *c = setup->config;
     if (!rt_params_bool(setup->options, "pooled") || !c->transfer) return RT_OK;
     if (c->batch > 1 && c->transfer->count % c->batch != 1) return RT_OK;
-    return rt_fail(error, RT_SPEC,
-                   "method reviewkd normalises its pooled level over the batch, and with batches of %lld there is "
-                   "one of a single example; use another batch, or pooled = false",
-                   (long long)c->batch);
+    return rt_fail(
+        error, RT_SPEC,
+        "method reviewkd normalises its pooled level over the batch, and with batches of %lld there is one "
+        "of a single example; use another batch, or pooled = false",
+        (long long)c->batch);
 }
 
 static rt_status reviewkd_init(void **state, const rti_method_setup *setup, rt_error *error) {
@@ -137,7 +138,8 @@ static rt_status reviewkd_init(void **state, const rti_method_setup *setup, rt_e
     RT_TRY(check_batches(setup, error));
     review *r = *state = rt_alloc_zero(1, sizeof *r);
     if (!r) return rt_fail(error, RT_MEMORY, "no memory for the state of reviewkd");
-    const rti_feature *last_s = &setup->student[setup->pairs - 1], *last_t = &setup->teacher[setup->pairs - 1];
+    const rti_feature *last_s = &setup->student[setup->pairs - 1],
+                      *last_t = &setup->teacher[setup->pairs - 1];
     bool has_pooled = rt_params_bool(setup->options, "pooled");
     int64_t mid = last_s->shape[2], most = rt_params_int(setup->options, "mid_max");
     if (mid > most) mid = most;
@@ -145,7 +147,9 @@ static rt_status reviewkd_init(void **state, const rti_method_setup *setup, rt_e
     r->relu[0] = is_before_activation(last_s), r->relu[1] = is_before_activation(last_t);
     for (int i = 0; i < r->levels; i++) {
         bool top = i == r->levels - 1, is_mean = i == setup->pairs;
-        const level l = {.number = i, .top = top, .mid = mid,
+        const level l = {.number = i,
+                         .top = top,
+                         .mid = mid,
                          .student = is_mean ? pooled(last_s) : setup->student[i],
                          .teacher = is_mean ? pooled(last_t) : setup->teacher[i]};
         RT_TRY(add_level(r, setup, &l, error));
@@ -226,10 +230,12 @@ static void reviewkd_contract(const rt_params *options, char *buffer, size_t siz
     rti_write(&w, "L = %g CE(y, softmax(z)) + %g", hard, weight);
     if (warmup > 1) rti_write(&w, " min((epoch + 1) / %lld, 1)", warmup);
     rti_write(&w, " * sum over stages of HCL(guess, t)\n");
-    rti_write(&w, "HCL: weighted mean of the mean squared errors of the maps (1) and of their averages over 4 x "
-                  "4, 2 x 2, 1 x 1 cells (1/2, 1/4, 1/8; only those smaller than the map)\n");
-    rti_write(&w, "guess: the student's levels fused from the top down by attention, %s; no KL, no temperature\n",
-              rt_params_bool(options, "pooled") ? "the mean over the last map on top" : "the last map on top");
+    rti_write(&w,
+              "HCL: weighted mean of the mean squared errors of the maps (1) and of their averages over 4 x "
+              "4, 2 x 2, 1 x 1 cells (1/2, 1/4, 1/8; only those smaller than the map)\n");
+    rti_write(
+        &w, "guess: the student's levels fused from the top down by attention, %s; no KL, no temperature\n",
+        rt_params_bool(options, "pooled") ? "the mean over the last map on top" : "the last map on top");
     rti_write(&w, "weights: %g on the labels, %g on the context losses after %lld epochs of warm-up\n", hard,
               weight, warmup);
     rti_write(&w, "reduction: mean over channels, pixels and the batch\n");
@@ -256,17 +262,19 @@ const rti_method rti_method_reviewkd = {
     .formula = "L = CE(y, softmax(z)) + weight * sum over levels of HCL(guess, t)\n"
                "r' = a_0 x' + a_1 r, a = sigmoid(conv1x1 [x', r]), from the top down;  guess = conv3x3(r')",
     .explanation =
-        "A shallow layer of the teacher is learned with the help of the student's deeper ones: going from the "
-        "top down, each level's map is fused with what came from above, weighted pixel by pixel by a small "
-        "attention, and the fused map is what has to look like the teacher's. The comparison is made at full "
-        "size and on pooled versions, so the coarse layout counts as well. It is among the strongest feature "
-        "methods, and it needs the most machinery: three small convolutions per level, all thrown away after "
-        "training. The published code takes the teacher's maps ahead of their activation (name teacher_taps = "
-        "\"stage1.pre, ..\" for that); by itself this one takes both after it. It wants maps that shrink from "
-        "level to level.",
+        "A shallow layer of the teacher is learned with the help of the student's deeper ones: going from "
+        "the top down, each level's map is fused with what came from above, weighted pixel by pixel by a "
+        "small attention, and the fused map is what has to look like the teacher's. The comparison is made "
+        "at full size and on pooled versions, so the coarse layout counts as well. It is among the "
+        "strongest feature methods, and it needs the most machinery: three small convolutions per level, "
+        "all thrown away after training. The published code takes the teacher's maps ahead of their "
+        "activation (name teacher_taps = \"stage1.pre, ..\" for that); by itself this one takes both after "
+        "it. It wants maps that shrink from level to level.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = reviewkd_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -274,6 +282,7 @@ const rti_method rti_method_reviewkd = {
     .init = reviewkd_init,
     .loss = reviewkd_loss,
     .deinit = reviewkd_deinit,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, reviewkd)

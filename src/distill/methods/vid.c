@@ -28,7 +28,7 @@ static const rt_param rows[] = {
 };
 
 typedef struct vid {
-    rt_model *mean[RTI_PAIRS_MAX];    /* the driver's */
+    rt_model *mean[RTI_PAIRS_MAX]; /* the driver's */
     rt_tensor *alpha[RTI_PAIRS_MAX];
 } vid;
 
@@ -78,11 +78,11 @@ static rt_status add_adapter(vid *state, const rti_method_setup *setup, int i, r
 static rt_status check_pair(const rti_feature *student, const rti_feature *teacher, rt_error *error) {
     char ours[RT_SHAPE_TEXT], theirs[RT_SHAPE_TEXT];
     if (student->ndim == teacher->ndim) return RT_OK;
-    return rt_fail(error, RT_UNSUPPORTED,
-                   "method vid is undefined here: of the student's \"%s\" %s and the teacher's \"%s\" %s one has "
-                   "pixels and the other has not; name two of a kind, or take sp, pkt, rkd",
-                   student->tap, rti_feature_text(student, ours), teacher->tap,
-                   rti_feature_text(teacher, theirs));
+    return rt_fail(
+        error, RT_UNSUPPORTED,
+        "method vid is undefined here: of the student's \"%s\" %s and the teacher's \"%s\" %s one has "
+        "pixels and the other has not; name two of a kind, or take sp, pkt, rkd",
+        student->tap, rti_feature_text(student, ours), teacher->tap, rti_feature_text(teacher, theirs));
 }
 
 static rt_status vid_init(void **state, const rti_method_setup *setup, rt_error *error) {
@@ -126,8 +126,8 @@ static void vid_loss(void *state, const rt_params *options, const rti_method_inp
 static void vid_contract(const rt_params *options, char *buffer, size_t size) {
     rti_writer w = {buffer, size};
     double hard = rt_params_real(options, "hard_weight"), weight = rt_params_real(options, "weight");
-    rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s of mean 1/2 ((mu(s) - t)^2 / var_c + log var_c)\n", hard,
-              weight, rti_stages_text(options));
+    rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s of mean 1/2 ((mu(s) - t)^2 / var_c + log var_c)\n",
+              hard, weight, rti_stages_text(options));
     rti_write(&w, "var_c = softplus(alpha_c) + %g for each channel of the teacher, %g before training, %s\n",
               rt_params_real(options, "epsilon"), rt_params_real(options, "variance"),
               rt_params_bool(options, "train_variance") ? "trained" : "NOT trained");
@@ -135,7 +135,8 @@ static void vid_contract(const rt_params *options, char *buffer, size_t size) {
     rti_write(&w, "the value may be negative; no KL, no temperature\n");
     rti_write(&w, "weights: %g on the labels, %g on the likelihood\n", hard, weight);
     rti_write(&w, "reduction: mean over channels and pixels, mean over the batch\n");
-    rti_write(&w, "stages: %s; of two maps the larger is averaged down to the smaller", rti_stages_text(options));
+    rti_write(&w, "stages: %s; of two maps the larger is averaged down to the smaller",
+              rti_stages_text(options));
 }
 
 static const rti_method_case cases[] = {
@@ -147,10 +148,9 @@ static const rti_preset presets[] = {
      "HobbitLong/RepDistiller, code of the paper's authors: variance 5 at the start and trained, weight 1, "
      "summed over stages"},
     {"mdistiller", "train_variance=false",
-     "megvii-research/mdistiller keeps the variance out of the optimiser, so it stays 5: a mean squared error "
-     "divided by 10, and a constant"},
-    {"kd-zoo", "stages=mean",
-     "AberHu/Knowledge-Distillation-Zoo: averaged over its stages, weight 1"},
+     "megvii-research/mdistiller keeps the variance out of the optimiser, so it stays 5: a mean squared "
+     "error divided by 10, and a constant"},
+    {"kd-zoo", "stages=mean", "AberHu/Knowledge-Distillation-Zoo: averaged over its stages, weight 1"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -159,18 +159,21 @@ const rti_method rti_method_vid = {
     .name = "vid",
     .title = "variational information distillation: the student's maps predict the teacher's",
     .source = "Ahn, Hu, Damianou, Lawrence, Dai 2019, arXiv 1904.05835, equations 4 to 6",
-    .formula = "L = CE(y, softmax(z)) + weight * sum over stages of mean 1/2 ((mu(s) - t)^2 / var_c + log var_c)\n"
-               "mu: three 1x1 convolutions with relu between them; var_c = softplus(alpha_c) + epsilon",
+    .formula =
+        "L = CE(y, softmax(z)) + weight * sum over stages of mean 1/2 ((mu(s) - t)^2 / var_c + log var_c)\n"
+        "mu: three 1x1 convolutions with relu between them; var_c = softplus(alpha_c) + epsilon",
     .explanation =
         "The student's layers are to hold as much information about the teacher's as they can. The mutual "
-        "information has a lower bound that can be trained: how well a small network predicts the teacher's map "
-        "from the student's, as a log-likelihood. Each of the teacher's channels has a variance of its own, "
-        "which is learned, so channels that can not be predicted are given up instead of dominating the loss, "
-        "as they do in a squared error. It is fitnets with a soft choice of what to imitate, works on maps and "
-        "on the units of an mlp, and costs three 1x1 convolutions per stage in training.",
+        "information has a lower bound that can be trained: how well a small network predicts the teacher's "
+        "map from the student's, as a log-likelihood. Each of the teacher's channels has a variance of its "
+        "own, which is learned, so channels that can not be predicted are given up instead of dominating "
+        "the loss, as they do in a squared error. It is fitnets with a soft choice of what to imitate, "
+        "works on maps and on the units of an mlp, and costs three 1x1 convolutions per stage in training.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = vid_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -178,6 +181,7 @@ const rti_method rti_method_vid = {
     .init = vid_init,
     .loss = vid_loss,
     .deinit = vid_deinit,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, vid)
