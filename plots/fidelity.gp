@@ -21,7 +21,13 @@ set label 1 sprintf('after the last epoch; mean of %d seeds; bars: 95 %% interva
     at graph 0, 1 offset 0, 1 left font ',13' textcolor rgb '#505050'
 wide(half) = strlen(strcol(half)) > 0 ? 100 * column(half) : 0
 stats data skip 1 every ::0::lines - 1 using (100 * $17) name 's' nooutput
-set xrange [s_min - 0.1 * (s_max - s_min) - 0.01 : s_max + 0.25 * (s_max - s_min) + 0.01]
+least = s_lo_quartile - 2.5 * (s_up_quartile - s_lo_quartile) - 0.1
+least = s_min > least ? s_min : least
+set xrange [least - 0.08 * (s_max - least) : s_max + 0.2 * (s_max - least)]
+# A row far below the others does not squeeze them; league.csv has it.
+stats data skip 1 every ::0::lines - 1 using (100 * $6) name 'y' nooutput
+room = 2.5 * (y_up_quartile - y_lo_quartile) + 0.1
+set yrange [(y_min > y_lo_quartile - room ? y_min : y_lo_quartile - room) - 0.15 * room : y_max + 0.3 * room]
 do for [kind in 'svg png'] {
     if (kind eq 'svg') { set terminal svg size 1200, 800 font 'Helvetica,14' background '#ffffff' linewidth 1.2 }
     else { set terminal pngcairo size 1200, 800 font 'Sans,11' background '#ffffff' linewidth 1.4 }
@@ -29,6 +35,6 @@ do for [kind in 'svg png'] {
     plot scratch with lines lw 1.5 dt '-' lc rgb '#909090', \
          data skip 1 every ::0::lines - 1 using (100 * $17):(100 * $6):(wide(7)) with yerrorbars lw 1.2 pt 7 ps 0 lc rgb '#b8c4d0', \
          data skip 1 every ::0::lines - 1 using (100 * $17):(100 * $6) with points pt 7 ps 1.6 lc rgb '#12355b', \
-         data skip 1 every ::0::lines - 1 using (100 * $17):(100 * $6):2 with labels left offset 1, 0.2 font ',13' noenhanced
+         data skip 1 every ::0::lines - 1 using (100 * $17):(100 * $6):2 with labels left offset 0.8, 0.3 font ',12' noenhanced
     unset output
 }

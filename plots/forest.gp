@@ -14,8 +14,8 @@ set border 1 lw 1.5 lc rgb '#404040'
 set xtics nomirror out font ',14'
 unset ytics
 set grid xtics lc rgb '#e0e0e0' lt 1 lw 1
-set lmargin 26
-set rmargin 24
+set lmargin 28
+set rmargin 26
 set tmargin 4.5
 set bmargin 4.5
 unset key
@@ -35,11 +35,17 @@ colour(verdict) = verdict eq 'BEATS' ? 0x2a7f62 : verdict eq 'NO BEATS' ? 0xb337
 known(gain) = strlen(strcol(gain)) > 0
 wide(half) = strlen(strcol(half)) > 0 ? 100 * column(half) : 0
 
-# The picture holds every interval.
-stats data skip 1 every ::0::lines - 1 using (known(12) ? 100 * column(12) - wide(13) : NaN) name 'low' nooutput
-stats data skip 1 every ::0::lines - 1 using (known(12) ? 100 * column(12) + wide(13) : NaN) name 'high' nooutput
-left = low_min < 0 ? low_min : 0
-right = high_max > 0 ? high_max : 0
+# The picture holds the intervals; a row far from the others does not squeeze them: its number at the right
+# says where it is.
+gain(x) = known(12) ? 100 * x : NaN
+stats data skip 1 every ::0::lines - 1 using (gain(column(12))) name 'g' nooutput
+stats data skip 1 every ::0::lines - 1 using (gain(column(12)) - wide(13)) name 'low' nooutput
+stats data skip 1 every ::0::lines - 1 using (gain(column(12)) + wide(13)) name 'high' nooutput
+room = 2.5 * (g_up_quartile - g_lo_quartile) + 0.1
+left = low_min > g_lo_quartile - room ? low_min : g_lo_quartile - room
+right = high_max < g_up_quartile + room ? high_max : g_up_quartile + room
+left = left < 0 ? left : 0
+right = right > 0 ? right : 0
 span = right > left ? right - left : 1
 set yrange [0.3 : rows + 0.7] # after stats, which leaves out what is not in it
 set xrange [left - 0.05 * span : right + 0.05 * span]

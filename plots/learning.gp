@@ -15,7 +15,7 @@ set border 3 lw 1.5 lc rgb '#404040'
 set tics nomirror out font ',14'
 set grid ytics lc rgb '#e0e0e0' lt 1 lw 1
 set lmargin 12
-set rmargin 26
+set rmargin 32
 set tmargin 4.5
 set bmargin 4.5
 set key outside right top vertical noenhanced font ',13' samplen 2.5 spacing 1.15
