@@ -35,14 +35,14 @@ rt_status rti_cifar_spread(const rti_cifar_form *form, const uint8_t *bytes, siz
         return rt_fail(error, RT_FORMAT,
                        "%s: has %zu bytes; this file of %s has %zu (%lld records of %zu). Fetch it again: "
                        "`retort data fetch %s`",
-                       path, length, form->name, (size_t)count * record, (long long)count, record, form->name);
+                       path, length, form->name, (size_t)count * record, (long long)count, record,
+                       form->name);
     for (int64_t i = 0; i < count; i++, bytes += record) {
         for (int b = 0; b < form->label_bytes; b++)
             if (bytes[b] >= form->classes[b])
-                return rt_fail(error, RT_FORMAT,
-                               "%s: record %lld (at byte %lld) has the label %d; 0 to %d is possible", path,
-                               (long long)i, (long long)i * (long long)record + b, bytes[b],
-                               form->classes[b] - 1);
+                return rt_fail(
+                    error, RT_FORMAT, "%s: record %lld (at byte %lld) has the label %d; 0 to %d is possible",
+                    path, (long long)i, (long long)i * (long long)record + b, bytes[b], form->classes[b] - 1);
         labels[i] = bytes[form->label];
         memcpy(pixels + i * RTI_CIFAR_PIXELS, bytes + form->label_bytes, RTI_CIFAR_PIXELS);
     }
@@ -62,7 +62,12 @@ rt_status rti_cifar_read(const rti_cifar_form *form, const char *folder, const c
 
 rt_examples rti_cifar_examples(const rti_cifar_form *form, const uint8_t *pixels, const int32_t *labels,
                                int64_t count) {
-    return (rt_examples){.count = count, .ndim = 3, .shape = {3, 32, 32}, .features = RTI_CIFAR_PIXELS,
-                         .classes = form->classes[form->label], .bytes = pixels, .labels = labels,
+    return (rt_examples){.count = count,
+                         .ndim = 3,
+                         .shape = {3, 32, 32},
+                         .features = RTI_CIFAR_PIXELS,
+                         .classes = form->classes[form->label],
+                         .bytes = pixels,
+                         .labels = labels,
                          .scale = 1.0 / 255};
 }

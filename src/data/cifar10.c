@@ -14,8 +14,8 @@
 static const rti_cifar_form form = {
     .name = "cifar10", .folders = {"cifar10", "cifar-10-batches-bin"}, .label_bytes = 1, .classes = {10}};
 
-static const char *const class_names[] = {"airplane", "automobile", "bird", "cat", "deer",
-                                          "dog", "frog", "horse", "ship", "truck"};
+static const char *const class_names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                          "dog",      "frog",       "horse", "ship", "truck"};
 
 static const rt_param rows[] = {
     RT_PARAM_BOOL_ROW("cifar10.held_out", false,
@@ -23,7 +23,8 @@ static const rt_param rows[] = {
 };
 
 /* Whether the official test images are read; an error when there is neither them nor a part of them. */
-static rt_status official_test(const rt_params *options, const char *folder, bool *official, rt_error *error) {
+static rt_status official_test(const rt_params *options, const char *folder, bool *official,
+                               rt_error *error) {
     char path[RTI_PATH_MAX];
     *official = false;
     if (rt_params_bool(options, "cifar10.held_out")) return RT_OK;

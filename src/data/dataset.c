@@ -21,8 +21,8 @@ struct rt_dataset {
     rti_source main, transfer; /* transfer: only with a set of its own */
     bool own_transfer;
     uint64_t seed;
-    int32_t *noisy;            /* (train.count) labels of the training examples after noise */
-    int32_t *transfer_noisy;   /* the same of the transfer set */
+    int32_t *noisy;          /* (train.count) labels of the training examples after noise */
+    int32_t *transfer_noisy; /* the same of the transfer set */
     rt_part parts[4];
     char hash[RTI_HASH_TEXT];
     char part_hash[4][RTI_HASH_TEXT];
@@ -182,7 +182,7 @@ static rt_status train_parts(rt_dataset *set, const rt_params *options, bool *va
     const char *from = rt_params_text(options, "transfer.from");
     for (int64_t i = 0; i < all->count; i++)
         transfer[i] = strcmp(from, "train") == 0 ? train[i]
-                    : !validation[i] && (strcmp(from, "all") == 0 || !train[i]);
+                                                 : !validation[i] && (strcmp(from, "all") == 0 || !train[i]);
     RT_TRY(classes_filter(options, "transfer.classes", false, all, transfer, error));
     RT_TRY(classes_filter(options, "transfer.omit_classes", true, all, transfer, error));
     RT_TRY(subset(options, "transfer", all, set->seed, transfer, error));
@@ -261,7 +261,8 @@ static rt_status normalise_all(rt_dataset *set, rt_error *error) {
     const rt_part *part = &set->parts[RT_PART_TRAIN];
     const rt_examples *e = part->examples;
     if (!e->bytes || e->ndim != 3 || e->shape[0] > RT_CHANNELS_MAX)
-        return rt_fail(error, RT_SPEC, "data.normalize: images of 1 to %d channels are needed", RT_CHANNELS_MAX);
+        return rt_fail(error, RT_SPEC, "data.normalize: images of 1 to %d channels are needed",
+                       RT_CHANNELS_MAX);
     double scale[RT_CHANNELS_MAX], shift[RT_CHANNELS_MAX];
     int64_t plane = e->features / e->shape[0];
     for (int64_t c = 0; c < e->shape[0]; c++) {
@@ -298,8 +299,10 @@ static void examples_hash(rti_hash *hash, const rt_examples *e) {
         rti_hash_add(hash, &e->channel_scale[c], sizeof e->channel_scale[c]);
         rti_hash_add(hash, &e->channel_shift[c], sizeof e->channel_shift[c]);
     }
-    if (e->bytes) rti_hash_add(hash, e->bytes, (size_t)(e->count * e->features));
-    else rti_hash_add(hash, e->values, (size_t)(e->count * e->features) * sizeof *e->values);
+    if (e->bytes)
+        rti_hash_add(hash, e->bytes, (size_t)(e->count * e->features));
+    else
+        rti_hash_add(hash, e->values, (size_t)(e->count * e->features) * sizeof *e->values);
     rti_hash_add(hash, e->labels, (size_t)e->count * sizeof *e->labels);
 }
 

@@ -149,8 +149,10 @@ static rt_status curl(const char *address, const char *part, rt_error *error) {
 static bool mirror_try(const char *address, const rti_download *d, const char *part, rt_error *error) {
     for (;;) {
         long long before = size_of(part);
-        if (before > 0) rt_say(RT_LOG_INFO, "going on with %s at %lld bytes", address, before);
-        else rt_say(RT_LOG_INFO, "fetching %s", address);
+        if (before > 0)
+            rt_say(RT_LOG_INFO, "going on with %s at %lld bytes", address, before);
+        else
+            rt_say(RT_LOG_INFO, "fetching %s", address);
         rt_error why = {0};
         bool came = curl(address, part, &why) == RT_OK, same = false;
         if (came && sum_compare(part, d->sha256, &same, error) != RT_OK) return false;
@@ -161,8 +163,10 @@ static bool mirror_try(const char *address, const rti_download *d, const char *p
             unlink(part);
         } else {
             rt_fail(error, RT_PROGRAM, "%s: %s", address, why.message);
-            if (before > 0 && size_of(part) <= before) unlink(part); /* cannot be continued there */
-            else before = 0;
+            if (before > 0 && size_of(part) <= before)
+                unlink(part); /* cannot be continued there */
+            else
+                before = 0;
         }
         if (before <= 0) return false;
     }
@@ -283,8 +287,10 @@ static rt_status download_get(const rti_fetch_set *set, const rti_download *d, c
         return RT_OK;
     }
     RT_TRY(packed_get(set, d, packed, part, error));
-    if (d->name) RT_TRY(gunzip(d, packed, path, error));
-    else RT_TRY(untar(set, packed, folder, error));
+    if (d->name)
+        RT_TRY(gunzip(d, packed, path, error));
+    else
+        RT_TRY(untar(set, packed, folder, error));
     unlink(packed);
     return RT_OK;
 }
@@ -306,8 +312,8 @@ rt_status rt_data_fetch(const char *name, const char *directory, rt_error *error
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         if (strcmp(sets[i].name, name) == 0) set = &sets[i];
     if (!set)
-        return rt_fail(error, RT_NOT_FOUND, "\"%s\" cannot be fetched; mnist, fashion-mnist, cifar10 and cifar100 can",
-                       name);
+        return rt_fail(error, RT_NOT_FOUND,
+                       "\"%s\" cannot be fetched; mnist, fashion-mnist, cifar10 and cifar100 can", name);
     if (!directory) {
         RT_TRY(rt_data_directory(found, sizeof found, error));
         directory = found;

@@ -96,9 +96,11 @@ static unsigned char *states_write(const rt_distiller *d, const states *s, unsig
 static rt_status states_find(const rt_distiller *d, const unsigned char *at, uint64_t bytes,
                              const unsigned char *state[], uint64_t count[], rt_error *error) {
     for (int i = 0; i < d->parts.count; i++) {
-        if (bytes < sizeof count[i]) return rt_fail(error, RT_FORMAT, "the checkpoint lacks a method's state");
+        if (bytes < sizeof count[i])
+            return rt_fail(error, RT_FORMAT, "the checkpoint lacks a method's state");
         memcpy(&count[i], at, sizeof count[i]), at += sizeof count[i], bytes -= sizeof count[i];
-        if (count[i] > bytes) return rt_fail(error, RT_FORMAT, "a method's state in the checkpoint is cut off");
+        if (count[i] > bytes)
+            return rt_fail(error, RT_FORMAT, "a method's state in the checkpoint is cut off");
         state[i] = at;
         at += count[i], bytes -= count[i];
     }

@@ -34,10 +34,11 @@ static rt_status check_teacher(const rt_distiller *d, rt_error *error) {
     if (K != teacher_K)
         return rt_fail(error, RT_SHAPE, "the student has %lld classes and the teacher %lld", K, teacher_K);
     if (d->uses_features && rt_teacher_members(c->teacher) > 1)
-        return rt_fail(error, RT_UNSUPPORTED,
-                       "method \"%s\" looks at hidden layers, and a teacher of %d networks has no single one; "
-                       "use one network, or a method of the logits (kd)",
-                       c->method, rt_teacher_members(c->teacher));
+        return rt_fail(
+            error, RT_UNSUPPORTED,
+            "method \"%s\" looks at hidden layers, and a teacher of %d networks has no single one; "
+            "use one network, or a method of the logits (kd)",
+            c->method, rt_teacher_members(c->teacher));
     return RT_OK;
 }
 
@@ -49,8 +50,7 @@ static rt_status check_config(const rt_distiller *d, rt_error *error) {
         return rt_fail(error, RT_SHAPE, "the examples have %d classes, the student answers with %lld",
                        c->transfer->examples->classes, (long long)K);
     for (int i = 0; i < d->parts.count; i++)
-        if (d->part[i].method->check)
-            RT_TRY(d->part[i].method->check(&d->part[i].options, K, error));
+        if (d->part[i].method->check) RT_TRY(d->part[i].method->check(&d->part[i].options, K, error));
     return check_teacher(d, error);
 }
 
@@ -88,8 +88,7 @@ static void make_identity(rt_distiller *d) {
     const rt_augment *a = &c->augment;
     double views[] = {a->jitter, a->flip, a->crop, a->reflect, a->cutout, a->mixup};
     rti_hash_add(&hash, views, sizeof views);
-    int64_t numbers[] = {sizeof(rt_real),  c->batch,
-                         (int64_t)c->seed, c->epochs, c->transfer->count};
+    int64_t numbers[] = {sizeof(rt_real), c->batch, (int64_t)c->seed, c->epochs, c->transfer->count};
     rti_hash_add(&hash, numbers, sizeof numbers);
     rti_hash_add(&hash, c->transfer->index, (size_t)c->transfer->count * sizeof *c->transfer->index);
     rti_hash_add(&hash, c->transfer->labels, (size_t)c->transfer->count * sizeof *c->transfer->labels);
@@ -108,9 +107,12 @@ static rt_status open_cache(rt_distiller *d, rt_error *error) {
     if (!d->uses_teacher || d->uses_features) return RT_OK;
     const rt_augment *a = &c->augment;
     if (a->jitter || a->flip || a->crop || a->cutout || a->mixup > 0) {
-        rt_say(RT_LOG_INFO,
-               "soft targets are not cached: %s shows the teacher new images in every epoch",
-               a->jitter ? "jitter" : a->crop ? "crop" : a->flip ? "flip" : a->cutout ? "cutout" : "mixup");
+        rt_say(RT_LOG_INFO, "soft targets are not cached: %s shows the teacher new images in every epoch",
+               a->jitter   ? "jitter"
+               : a->crop   ? "crop"
+               : a->flip   ? "flip"
+               : a->cutout ? "cutout"
+                           : "mixup");
         return RT_OK;
     }
     d->cache = rti_cache_open(c->teacher, c->transfer, c->cache_directory, error);
@@ -149,8 +151,10 @@ rt_status rti_distiller_prepare(rt_distiller *d, const rt_distiller_config *conf
     int count;
     const rt_param *rows = rti_parts_rows(config->method, &count);
     if (!rows) return rt_fail(error, RT_SPEC, "\"%s\" has too many options for one table", config->method);
-    if (config->options) d->options = *config->options;
-    else rt_params_init(&d->options, rows, count);
+    if (config->options)
+        d->options = *config->options;
+    else
+        rt_params_init(&d->options, rows, count);
     d->config.options = &d->options;
     for (int i = 0; i < d->parts.count; i++) {
         d->part[i].method = d->parts.method[i];

@@ -23,11 +23,12 @@ rt_status rti_maps_check(const rti_method_setup *setup, const char *method, int6
         const rti_feature *pair[] = {&setup->student[i], &setup->teacher[i]};
         for (int side = 0; side < 2; side++)
             if (!rti_is_map(pair[side]))
-                return rt_fail(error, RT_UNSUPPORTED,
-                               "method %s is undefined here: %s, and the %s's \"%s\" is %s without height and "
-                               "width; what works on such layers: %s",
-                               method, why, side ? "teacher" : "student", pair[side]->tap,
-                               rti_feature_text(pair[side], text), instead);
+                return rt_fail(
+                    error, RT_UNSUPPORTED,
+                    "method %s is undefined here: %s, and the %s's \"%s\" is %s without height and "
+                    "width; what works on such layers: %s",
+                    method, why, side ? "teacher" : "student", pair[side]->tap,
+                    rti_feature_text(pair[side], text), instead);
         int64_t H = smaller(pair[0]->shape[0], pair[1]->shape[0]);
         int64_t W = smaller(pair[0]->shape[1], pair[1]->shape[1]);
         if (H * W < pixels)
@@ -86,8 +87,7 @@ const char *rti_stages_text(const rt_params *options) {
 rt_status rti_weights_check(const rt_params *options, int64_t classes, rt_error *error) {
     (void)classes;
     if (rt_params_real(options, "hard_weight") == 0 && rt_params_real(options, "weight") == 0)
-        return rt_fail(error, RT_SPEC,
-                       "hard_weight and weight are both 0: there is nothing to learn from");
+        return rt_fail(error, RT_SPEC, "hard_weight and weight are both 0: there is nothing to learn from");
     return RT_OK;
 }
 
@@ -113,5 +113,6 @@ rt_status rti_first_stage_check(const rti_method_setup *setup, const char *metho
     bool joint = rt_params_text(setup->options, "form")[0] == 'j';
     if (joint || rt_params_real(setup->options, "weight") == 0 || setup->config->epochs >= 2) return RT_OK;
     return rt_fail(error, RT_SPEC,
-                   "method %s in two stages needs two epochs at least; form = \"joint\" has one stage", method);
+                   "method %s in two stages needs two epochs at least; form = \"joint\" has one stage",
+                   method);
 }

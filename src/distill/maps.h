@@ -10,7 +10,8 @@ static inline bool rti_is_map(const rti_feature *f) { return f->ndim == 3; }
 const char *rti_feature_text(const rti_feature *f, char text[RT_SHAPE_TEXT]); /* "(8, 8, 64)" */
 
 /* Every feature of the setup must be a map; else RT_UNSUPPORTED, with `why` the method needs one and what
- * works `instead`. `pixels`: and after the larger of a pair has been pooled, this many pixels must be left. */
+ * works `instead`. `pixels`: and after the larger of a pair has been pooled, this many pixels must be
+ * left. */
 rt_status rti_maps_check(const rti_method_setup *setup, const char *method, int64_t pixels, const char *why,
                          const char *instead, rt_error *error) RT_MUST_CHECK;
 
@@ -25,8 +26,9 @@ rt_tensor *rti_flat_rows(rt_graph *g, rt_tensor *x);
 rt_tensor *rti_squared_distance(rt_graph *g, rt_tensor *a, rt_tensor *b);
 
 /* How the terms of several layers become one. */
-#define RTI_STAGES_ROW(fallback) \
-    RT_PARAM_CHOICE_ROW("stages", fallback, "sum|mean|last", "of the terms of the layers, or the last one alone")
+#define RTI_STAGES_ROW(fallback)                             \
+    RT_PARAM_CHOICE_ROW("stages", fallback, "sum|mean|last", \
+                        "of the terms of the layers, or the last one alone")
 typedef rt_tensor *rti_stage_term(const void *context, const rti_method_input *in, int i);
 /* Of terms 0 ... count - 1, as the option "stages" says. */
 rt_tensor *rti_over_stages(const rt_params *options, const rti_method_input *in, int count,
@@ -38,15 +40,17 @@ const char *rti_stages_text(const rt_params *options);
  * the second is 0 and the first 1. */
 rt_status rti_weights_check(const rt_params *options, int64_t classes, rt_error *error) RT_MUST_CHECK;
 bool rti_weights_labels_only(const rt_params *options);
-/* Limit of such methods, for their cases: {"weight 0 is cross-entropy", "weight=0", rti_labels_alone, true}. */
+/* Limit of such methods, for their cases: {"weight 0 is cross-entropy", "weight=0", rti_labels_alone,
+ * true}. */
 rt_tensor *rti_labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y);
 
 /* Methods whose term may stand in a stage of its own, ahead of the training with labels. */
-#define RTI_FORM_ROW(fallback)                                                                         \
-    RT_PARAM_CHOICE_ROW("form", fallback, "two-stage|joint",                                           \
+#define RTI_FORM_ROW(fallback)                               \
+    RT_PARAM_CHOICE_ROW("form", fallback, "two-stage|joint", \
                         "features first and the rest after, or both in one loss")
-#define RTI_FIRST_STAGE_ROW(fallback)                                                                  \
-    RT_PARAM_REAL_ROW("first_stage", fallback, 0, 1, "", "part of the epochs that the first of two stages gets")
+#define RTI_FIRST_STAGE_ROW(fallback)                    \
+    RT_PARAM_REAL_ROW("first_stage", fallback, 0, 1, "", \
+                      "part of the epochs that the first of two stages gets")
 /* Of a method with both rows and "weight": 0 when joint; else at least 1 and at most epochs - 1. */
 int64_t rti_first_stage_epochs(const rt_params *options, int64_t epochs);
 /* RT_SPEC when two stages have less than two epochs. */

@@ -43,8 +43,8 @@ rt_status rti_parts_check(const char *name, rt_error *error) {
                            near ? "\"?" : "; `retort list methods` shows all");
         }
         if (at != name && rti_method_find(word)->needs & RTI_LABELS_ALONE)
-            return rt_fail(error, RT_SPEC, "\"%.60s\": %s is about the labels alone and stands first in a sum",
-                           name, word);
+            return rt_fail(error, RT_SPEC,
+                           "\"%.60s\": %s is about the labels alone and stands first in a sum", name, word);
         at += length;
         if (!*at) break;
     }

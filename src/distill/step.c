@@ -49,8 +49,8 @@ static void ask_teacher(rt_distiller *d, const rt_batch *batch, pass *p) {
         if (part->method->needs & RTI_NEEDS_TEACHER_LOGITS)
             p->v[i] = d->cache ? rti_cache_logits(d->cache, d->graph, batch->index, batch->count, part->T)
                                : combined(d, member, batch->count, part->T);
-        if (part->features.pairs) rti_features_get(&part->features, 1, rt_teacher_member(d->config.teacher, 0),
-                                                   p->teacher[i]);
+        if (part->features.pairs)
+            rti_features_get(&part->features, 1, rt_teacher_member(d->config.teacher, 0), p->teacher[i]);
     }
 }
 

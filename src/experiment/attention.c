@@ -21,9 +21,9 @@ enum { IMAGES = 5, STUDENTS = 4, STAGES_SHOWN = 4 };
 
 typedef struct sheet {
     const rti_summary *summary;
-    rt_part part;                 /* the images shown */
+    rt_part part; /* the images shown */
     int32_t index[IMAGES], labels[IMAGES];
-    rti_text text, names;         /* attention.csv, attention-columns.csv */
+    rti_text text, names; /* attention.csv, attention-columns.csv */
     int column;
 } sheet;
 
@@ -32,7 +32,7 @@ typedef struct sheet {
 /* The first test image of each of the first classes. */
 static bool choose_images(sheet *s, const rt_part *test) {
     s->part = (rt_part){test->examples, 0, s->index, s->labels};
-    for (int class = 0; class < test->examples->classes && s->part.count < IMAGES; class++)
+    for (int class = 0; class < test->examples->classes && s->part.count < IMAGES; class ++)
         for (int64_t i = 0; i < test->count; i++) {
             if (test->labels[i] != class) continue;
             s->index[s->part.count] = test->index[i];
@@ -46,8 +46,8 @@ static bool choose_images(sheet *s, const rt_part *test) {
 /* ---- writing -------------------------------------------------------------------------------------- */
 
 static void add_pixel(sheet *s, int row, int64_t size, int64_t x, int64_t y, int red, int green, int blue) {
-    rti_text_printf(&s->text, "%d,%d,%lld,%lld,%lld,%d,%d,%d\n", s->column, row, (long long)size, (long long)x,
-                    (long long)y, red, green, blue);
+    rti_text_printf(&s->text, "%d,%d,%lld,%lld,%lld,%d,%d,%d\n", s->column, row, (long long)size,
+                    (long long)x, (long long)y, red, green, blue);
 }
 
 static void add_picture(sheet *s, int row) {
@@ -67,7 +67,8 @@ static void colour_of(double value, int rgb[3]) {
         {68, 1, 84}, {59, 82, 139}, {33, 145, 140}, {94, 201, 98}, {253, 231, 37}};
     double at = value * 4;
     int i = at >= 4 ? 3 : (int)at;
-    for (int c = 0; c < 3; c++) rgb[c] = (int)lround(stops[i][c] + (at - i) * (stops[i + 1][c] - stops[i][c]));
+    for (int c = 0; c < 3; c++)
+        rgb[c] = (int)lround(stops[i][c] + (at - i) * (stops[i + 1][c] - stops[i][c]));
 }
 
 /* The map of example `row` of f (N, H, W, C). */

@@ -20,8 +20,10 @@ void rti_set_text(rti_text *text, const char *name, const char *value) {
     rti_label_plain(value, plain, sizeof plain);
     rti_text_printf(text, "%s = '", name);
     for (const char *s = plain; *s; s++) {
-        if (*s == '\'') rti_text_append(text, "''"); /* how a quote is written between quotes */
-        else rti_text_append_bytes(text, s, 1);
+        if (*s == '\'')
+            rti_text_append(text, "''"); /* how a quote is written between quotes */
+        else
+            rti_text_append_bytes(text, s, 1);
     }
     rti_text_append(text, "'\n");
 }
@@ -31,7 +33,7 @@ void rti_set_number(rti_text *text, const char *name, double value) {
 }
 
 void rti_set_path(rti_text *text, const rti_plan *plan, const char *name, const char *stem, int facet,
-                     const char *ending) {
+                  const char *ending) {
     char file[RTI_LABEL_MAX], path[RTI_PATH_MAX + RTI_LABEL_MAX];
     snprintf(path, sizeof path, "%s/%s", plan->directory,
              rti_label_file(plan, stem, facet, ending, file, sizeof file));
@@ -96,8 +98,8 @@ static bool put_in_place(const rti_plan *plan, const char *stem, int facet, cons
 }
 
 /* Writes the settings and starts gnuplot; a picture that cannot be drawn is trouble, not an error. */
-rt_status rti_draw(const rti_plan *plan, const char *scripts, const char *stem, int facet,
-                   rti_text *settings, rti_pictures *pictures, bool *drawn, rt_error *error) {
+rt_status rti_draw(const rti_plan *plan, const char *scripts, const char *stem, int facet, rti_text *settings,
+                   rti_pictures *pictures, bool *drawn, rt_error *error) {
     char name[RTI_LABEL_MAX], head[RTI_PATH_MAX + RTI_LABEL_MAX], script[RTI_PATH_MAX + 64];
     rti_set_path(settings, plan, "output", stem, facet, "");
     rti_label_file(plan, stem, facet, ".set", name, sizeof name);
@@ -112,6 +114,8 @@ rt_status rti_draw(const rti_plan *plan, const char *scripts, const char *stem, 
     bool svg = put_in_place(plan, stem, facet, ".svg", status == RT_OK);
     *drawn = put_in_place(plan, stem, facet, ".png", status == RT_OK) && svg;
     if (status == RT_MEMORY) return rt_fail(error, RT_MEMORY, "%s", why.message);
-    if (!*drawn) rti_picture_trouble(pictures, "A picture could not be drawn: ", status == RT_OK ? script : why.message);
+    if (!*drawn)
+        rti_picture_trouble(pictures,
+                            "A picture could not be drawn: ", status == RT_OK ? script : why.message);
     return RT_OK;
 }

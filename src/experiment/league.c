@@ -31,8 +31,7 @@ static void add_terms(rti_league_line *line, const rti_summary *summary, const i
         if (known++ == 0) {
             line->extra_parameters = r->extra_parameters;
             line->term_count = r->term_count;
-            for (int i = 0; i < r->term_count; i++)
-                line->term[i] = (rti_league_term){.value = 0};
+            for (int i = 0; i < r->term_count; i++) line->term[i] = (rti_league_term){.value = 0};
         }
         for (int i = 0; i < r->term_count && i < line->term_count; i++) {
             memcpy(line->term[i].name, r->term[i].name, sizeof line->term[i].name);
@@ -129,12 +128,14 @@ static void verdict_text(const rti_cell_summary *against, char out[RTI_LABEL_MAX
 }
 
 static void plain_number(const rti_estimate *e, const char *format, double factor, char out[RTI_LABEL_MAX]) {
-    if (!e->count) snprintf(out, RTI_LABEL_MAX, "-");
-    else snprintf(out, RTI_LABEL_MAX, format, factor * e->mean);
+    if (!e->count)
+        snprintf(out, RTI_LABEL_MAX, "-");
+    else
+        snprintf(out, RTI_LABEL_MAX, format, factor * e->mean);
 }
 
-static const char *const heads[] = {"",        "accuracy, %", "gain, points", "verdict",  "agreement, %",
-                                    "KL",      "ECE, %",      "seconds",      "extra",    "tuned over"};
+static const char *const heads[] = {"",   "accuracy, %", "gain, points", "verdict", "agreement, %",
+                                    "KL", "ECE, %",      "seconds",      "extra",   "tuned over"};
 enum { COLUMNS = sizeof heads / sizeof *heads };
 
 static void league_text(const rti_table *table, int row, int column, char out[RTI_LABEL_MAX]) {
@@ -152,19 +153,40 @@ static void league_text(const rti_table *table, int row, int column, char out[RT
     }
     if (!g || !g->done) {
         snprintf(out, RTI_LABEL_MAX, "%s",
-                 column > 1 ? "" : line->reason[0] ? "left out" : g && g->failed ? "failed" : "not finished");
+                 column > 1        ? ""
+                 : line->reason[0] ? "left out"
+                 : g && g->failed  ? "failed"
+                                   : "not finished");
         return;
     }
     switch (column) {
-    case 1: accuracy_text(&g->test_last, out); break;
-    case 2: gain_text(line->against, out); break;
-    case 3: verdict_text(line->against, out); break;
-    case 4: plain_number(&g->agreement, "%.2f", 100.0, out); break;
-    case 5: plain_number(&g->teacher_kl, "%.3f", 1.0, out); break;
-    case 6: plain_number(&g->ece, "%.2f", 100.0, out); break;
-    case 7: plain_number(&g->seconds, g->seconds.mean < 100 ? "%.1f" : "%.0f", 1.0, out); break;
-    case 8: snprintf(out, RTI_LABEL_MAX, "%lld", (long long)line->extra_parameters); break;
-    default: snprintf(out, RTI_LABEL_MAX, line->points > 1 ? "%d" : "-", line->points); break;
+    case 1:
+        accuracy_text(&g->test_last, out);
+        break;
+    case 2:
+        gain_text(line->against, out);
+        break;
+    case 3:
+        verdict_text(line->against, out);
+        break;
+    case 4:
+        plain_number(&g->agreement, "%.2f", 100.0, out);
+        break;
+    case 5:
+        plain_number(&g->teacher_kl, "%.3f", 1.0, out);
+        break;
+    case 6:
+        plain_number(&g->ece, "%.2f", 100.0, out);
+        break;
+    case 7:
+        plain_number(&g->seconds, g->seconds.mean < 100 ? "%.1f" : "%.0f", 1.0, out);
+        break;
+    case 8:
+        snprintf(out, RTI_LABEL_MAX, "%lld", (long long)line->extra_parameters);
+        break;
+    default:
+        snprintf(out, RTI_LABEL_MAX, line->points > 1 ? "%d" : "-", line->points);
+        break;
     }
 }
 
@@ -185,9 +207,12 @@ static void gradient_text(const rti_league_line *line, int term, char out[RTI_LA
 
 static void gradients_text(const rti_table *table, int row, int column, char out[RTI_LABEL_MAX]) {
     const rti_league *league = table->more;
-    if (row == 0) snprintf(out, RTI_LABEL_MAX, column ? "term %d" : "", column);
-    else if (column == 0) snprintf(out, RTI_LABEL_MAX, "%s", league->line[row - 1].label);
-    else gradient_text(&league->line[row - 1], column - 1, out);
+    if (row == 0)
+        snprintf(out, RTI_LABEL_MAX, column ? "term %d" : "", column);
+    else if (column == 0)
+        snprintf(out, RTI_LABEL_MAX, "%s", league->line[row - 1].label);
+    else
+        gradient_text(&league->line[row - 1], column - 1, out);
 }
 
 rti_table rti_table_gradients(const rti_league *league) {
@@ -206,16 +231,17 @@ static const char gradients_are[] =
 static void left_out(rti_text *out, const rti_league *league, const char *before, const char *between) {
     for (int i = 0; i < league->count; i++)
         if (league->line[i].reason[0])
-            rti_text_printf(out, "%s%s%s%s\n", before, league->line[i].label, between, league->line[i].reason);
+            rti_text_printf(out, "%s%s%s%s\n", before, league->line[i].label, between,
+                            league->line[i].reason);
 }
 
 static void tuning(rti_text *out, const rti_plan *plan, const char *before) {
     if (!plan->spec.tuned) return;
-    rti_text_printf(out,
-                    "%severy row with a grid was tuned on validation accuracy: %d seed%s, %lld epochs a point\n",
-                    before, plan->spec.tune_seed_count, plan->spec.tune_seed_count == 1 ? "" : "s",
-                    (long long)(plan->spec.tune_epochs ? plan->spec.tune_epochs
-                                                       : rt_params_int(&plan->spec.base.student, "epochs")));
+    rti_text_printf(
+        out, "%severy row with a grid was tuned on validation accuracy: %d seed%s, %lld epochs a point\n",
+        before, plan->spec.tune_seed_count, plan->spec.tune_seed_count == 1 ? "" : "s",
+        (long long)(plan->spec.tune_epochs ? plan->spec.tune_epochs
+                                           : rt_params_int(&plan->spec.base.student, "epochs")));
 }
 
 static int tests(const rti_league *league) {
@@ -243,22 +269,25 @@ void rti_league_terminal(rti_text *out, const rti_league *league) {
                          "  extra: parameters of adapters, not in the student\n");
     rti_data_notes(out, plan, "  ", "\n");
     if (tests(league) > 1)
-        rti_text_printf(out, "  %d tests at p < 0.05: about %.1f differences would be found where there are none;\n"
-                             "  league.csv has p adjusted for all\n",
-                        tests(league), 0.05 * tests(league));
+        rti_text_printf(
+            out,
+            "  %d tests at p < 0.05: about %.1f differences would be found where there are none;\n"
+            "  league.csv has p adjusted for all\n",
+            tests(league), 0.05 * tests(league));
     tuning(out, plan, "  ");
 }
 
 void rti_league_markdown(rti_text *out, const rti_league *league) {
     const rti_plan *plan = league->summary->plan;
     rti_table table = rti_table_league(league), gradients = rti_table_gradients(league);
-    rti_text_append(out, "## League table\n\n"
-                         "Test accuracy of the last epoch, mean and 95 % interval over seeds. Gain: against the "
-                         "student of the same architecture, initial weights, data order and budget that saw the "
-                         "labels alone, paired by seed, with the verdict of a paired t-test (p < 0.05). "
-                         "Agreement and KL(teacher || student) are with the teacher, on test data. Extra: "
-                         "parameters of adapters, trained with the student and no part of it. The order is for "
-                         "reading; the test set chose nothing.\n\n");
+    rti_text_append(out,
+                    "## League table\n\n"
+                    "Test accuracy of the last epoch, mean and 95 % interval over seeds. Gain: against the "
+                    "student of the same architecture, initial weights, data order and budget that saw the "
+                    "labels alone, paired by seed, with the verdict of a paired t-test (p < 0.05). "
+                    "Agreement and KL(teacher || student) are with the teacher, on test data. Extra: "
+                    "parameters of adapters, trained with the student and no part of it. The order is for "
+                    "reading; the test set chose nothing.\n\n");
     rti_table_markdown(out, &table);
     rti_text_append(out, "\n");
     rti_data_notes(out, plan, "* ", "\n");

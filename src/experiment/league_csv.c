@@ -42,11 +42,11 @@ static void add_line(rti_text *text, const rti_league_line *line, int rank) {
 }
 
 static void league_csv(rti_text *text, const rti_league *league) {
-    rti_text_append(text,
-                    "rank,row,chosen,points,seeds,accuracy,accuracy_half,accuracy_best_epoch,accuracy_best_half,"
-                    "validation,validation_half,gain,gain_half,p,p_holm,verdict,agreement,agreement_half,"
-                    "teacher_kl,teacher_kl_half,ece,ece_half,nll,nll_half,seconds,seconds_half,"
-                    "extra_parameters,left_out\n");
+    rti_text_append(
+        text, "rank,row,chosen,points,seeds,accuracy,accuracy_half,accuracy_best_epoch,accuracy_best_half,"
+              "validation,validation_half,gain,gain_half,p,p_holm,verdict,agreement,agreement_half,"
+              "teacher_kl,teacher_kl_half,ece,ece_half,nll,nll_half,seconds,seconds_half,"
+              "extra_parameters,left_out\n");
     for (int i = 0; i < league->count; i++) add_line(text, &league->line[i], i + 1);
 }
 

@@ -125,11 +125,15 @@ static void pictures_of(rti_text *out, const rti_summary *summary, int facet, co
         [RTI_PICTURE_PRICE] = "Test accuracy against training seconds of a student",
         [RTI_PICTURE_FIDELITY] = "Test accuracy against agreement with the teacher",
         [RTI_PICTURE_LEARNING] = "Validation accuracy by epoch, mean over seeds",
-        [RTI_PICTURE_GRADIENTS] = "Length of each loss term's weighted gradient over the student's parameters",
+        [RTI_PICTURE_GRADIENTS] =
+            "Length of each loss term's weighted gradient over the student's parameters",
         [RTI_PICTURE_ATTENTION] = "Where networks look: channel mean of squares at the end of each stage",
-        [RTI_PICTURE_TEMPERATURE] = "Test accuracy against temperature, one line per alpha, with 95 % intervals",
-        [RTI_PICTURE_HEATMAP] = "Test error over temperature and alpha; the framed cell was chosen on validation",
-        [RTI_PICTURE_CURVES] = "Validation error by epoch: teacher, scratch student, chosen distilled student",
+        [RTI_PICTURE_TEMPERATURE] =
+            "Test accuracy against temperature, one line per alpha, with 95 % intervals",
+        [RTI_PICTURE_HEATMAP] =
+            "Test error over temperature and alpha; the framed cell was chosen on validation",
+        [RTI_PICTURE_CURVES] =
+            "Validation error by epoch: teacher, scratch student, chosen distilled student",
         [RTI_PICTURE_DARK] = "What the teacher says of test examples at several temperatures",
     };
     char name[RTI_LABEL_MAX];
@@ -238,7 +242,8 @@ static void cost_row(rti_text *out, const char *name, const rti_group *g) {
     if (g->done)
         rti_text_printf(out, " | %lld | %lld | %lld", (long long)g->cost.parameters,
                         (long long)g->cost.multiply_adds, (long long)g->cost.bytes);
-    else rti_text_append(out, " | | | ");
+    else
+        rti_text_append(out, " | | | ");
     estimate(out, &g->latency_us, 1.0, "%.1f");
     estimate(out, &g->peak_megabytes, 1.0, "%.0f");
     estimate(out, &g->seconds, 1.0, "%.1f");

@@ -47,7 +47,10 @@ static bool temperature_settings(rti_text *text, const rti_summary *summary, int
     rti_set_number(text, "scratch", accuracy_of(&f->scratch.test_last));
     rti_set_number(text, "scratch_half", isfinite(half) ? 100.0 * half : 0.0);
     const rti_cell *best = f->best_cell < 0 ? NULL : &plan->cells[f->best_cell];
-    rti_set_number(text, "chosen_line", !best ? 0 : rti_is_grid(plan) ? best->value[plan->alpha_axis] + 1 : 1);
+    rti_set_number(text, "chosen_line",
+                   !best               ? 0
+                   : rti_is_grid(plan) ? best->value[plan->alpha_axis] + 1
+                                       : 1);
     rti_set_number(text, "chosen_row", best ? best->value[axis] : 0);
     rti_text_printf(text, "array names[%d]\nshown = ''\n", lines);
     bool any_line = false;
@@ -62,7 +65,8 @@ static bool temperature_settings(rti_text *text, const rti_summary *summary, int
         if (rti_is_grid(plan))
             snprintf(label, sizeof label, "alpha %s",
                      rti_label_value(&plan->spec.axes[plan->alpha_axis].values[line], value, sizeof value));
-        else snprintf(label, sizeof label, "distilled student");
+        else
+            snprintf(label, sizeof label, "distilled student");
         snprintf(name, sizeof name, "names[%d]", line + 1);
         rti_set_text(text, name, label);
         if (any) rti_text_printf(text, "shown = shown . ' %d'\n", line + 1);
@@ -119,8 +123,8 @@ static bool curves_settings(rti_text *text, const rti_summary *summary, int face
 bool rti_picture_is_whole(rti_picture picture) { return picture >= RTI_PICTURE_DARK; }
 
 const char *rti_picture_stem(rti_picture picture) {
-    static const char *const stems[RTI_PICTURES] = {"temperature", "heatmap",   "curves",   "dark-knowledge",
-                                                    "forest",      "price",     "fidelity", "learning",
+    static const char *const stems[RTI_PICTURES] = {"temperature", "heatmap",  "curves",   "dark-knowledge",
+                                                    "forest",      "price",    "fidelity", "learning",
                                                     "gradients",   "attention"};
     return stems[picture];
 }
@@ -145,7 +149,7 @@ static rt_status draw_facet(const rti_summary *summary, const char *scripts, int
         if (i == RTI_PICTURE_CURVES) possible = curves_settings(&settings, summary, facet);
         if (possible)
             status = rti_draw(plan, scripts, rti_picture_stem((rti_picture)i), facet, &settings, pictures,
-                          &pictures->drawn[facet * RTI_PICTURES + i], error);
+                              &pictures->drawn[facet * RTI_PICTURES + i], error);
         rti_text_deinit(&settings);
     }
     return status;
@@ -161,7 +165,7 @@ static rt_status draw_dark(const rti_summary *summary, const char *scripts, rti_
     snprintf(path, sizeof path, "%s/dark-images.csv", summary->plan->directory);
     rti_set_text(&settings, "images", path);
     rt_status status = rti_draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_DARK), -1, &settings,
-                            pictures, &pictures->drawn[RTI_PICTURE_DARK], error);
+                                pictures, &pictures->drawn[RTI_PICTURE_DARK], error);
     rti_text_deinit(&settings);
     return status;
 }
@@ -170,14 +174,16 @@ static rt_status draw_all(rti_pictures *pictures, const rti_summary *summary, co
                           const rti_asked *asked, rt_error *error) {
     char scripts[RTI_PATH_MAX];
     if (!rti_program_exists("gnuplot")) {
-        rti_picture_trouble(pictures, "No pictures: gnuplot is not installed. ",
-                "Install it (apt-get install gnuplot-nox, dnf install gnuplot, brew install gnuplot), then: "
-                "retort report");
+        rti_picture_trouble(
+            pictures, "No pictures: gnuplot is not installed. ",
+            "Install it (apt-get install gnuplot-nox, dnf install gnuplot, brew install gnuplot), then: "
+            "retort report");
         return RT_OK;
     }
     if (!rti_find_scripts(program, scripts)) {
-        rti_picture_trouble(pictures, "No pictures: the gnuplot scripts are not found. ",
-                "Set RETORT_PLOTS to the folder plots of the retort sources, then: retort report");
+        rti_picture_trouble(
+            pictures, "No pictures: the gnuplot scripts are not found. ",
+            "Set RETORT_PLOTS to the folder plots of the retort sources, then: retort report");
         return RT_OK;
     }
     if (summary->plan->spec.is_comparison)

@@ -30,8 +30,8 @@ static bool settings_of(rti_picture picture, rti_text *text, const rti_league *l
     const rti_plan *plan = summary->plan;
     const rti_facet_summary *f = &summary->facets[0];
     static const char *const data[RTI_PICTURES] = {
-        [RTI_PICTURE_FOREST] = "league",     [RTI_PICTURE_PRICE] = "league",
-        [RTI_PICTURE_FIDELITY] = "league",   [RTI_PICTURE_LEARNING] = "learning",
+        [RTI_PICTURE_FOREST] = "league",          [RTI_PICTURE_PRICE] = "league",
+        [RTI_PICTURE_FIDELITY] = "league",        [RTI_PICTURE_LEARNING] = "learning",
         [RTI_PICTURE_GRADIENTS] = "league-terms", [RTI_PICTURE_ATTENTION] = "attention"};
     rti_set_title(text, summary, 0);
     rti_set_path(text, plan, "data", data[picture], -1, ".csv");
@@ -57,8 +57,8 @@ rt_status rti_plot_league(const rti_summary *summary, const char *scripts, bool 
         if (i == RTI_PICTURE_ATTENTION && !has_attention) continue;
         rti_text settings = RTI_TEXT_EMPTY;
         if (settings_of((rti_picture)i, &settings, &league))
-            status = rti_draw(summary->plan, scripts, rti_picture_stem((rti_picture)i), -1, &settings, pictures,
-                              &pictures->drawn[i], error);
+            status = rti_draw(summary->plan, scripts, rti_picture_stem((rti_picture)i), -1, &settings,
+                              pictures, &pictures->drawn[i], error);
         rti_text_deinit(&settings);
     }
     return status;

@@ -48,10 +48,13 @@ const rt_param *rti_training_rows(int *count) {
         RT_PARAM_BOOL_ROW("flip", false, "mirror each image left and right or not, anew each epoch"),
         RT_PARAM_INT_ROW("crop", 0, 0, 64, "pixels",
                          "a border of so much, then a window of the image's size anywhere in it"),
-        RT_PARAM_CHOICE_ROW("crop_fill", "background", "background|reflect", "what the border of crop is made of"),
-        RT_PARAM_INT_ROW("cutout", 0, 0, 1024, "pixels", "a blank square of this size somewhere in each image"),
-        RT_PARAM_REAL_ROW("mixup", 0, 0, 100, "",
-                          "mixes each image with another of its batch, share from Beta(mixup, mixup); 0: not"),
+        RT_PARAM_CHOICE_ROW("crop_fill", "background", "background|reflect",
+                            "what the border of crop is made of"),
+        RT_PARAM_INT_ROW("cutout", 0, 0, 1024, "pixels",
+                         "a blank square of this size somewhere in each image"),
+        RT_PARAM_REAL_ROW(
+            "mixup", 0, 0, 100, "",
+            "mixes each image with another of its batch, share from Beta(mixup, mixup); 0: not"),
     };
     memcpy(rows, all, sizeof rows);
     *count = ROWS;
@@ -171,8 +174,9 @@ void rti_settings_labels_only(rti_settings *settings) { rti_distill_table(&setti
  * at their default, as they do empty texts, so that what was trained before they existed keeps its
  * identity. */
 static const char *const later_rows[] = {
-    "stop_epoch", "schedule", "generations", "first", "teachers", "flip", "crop", "crop_fill",
-    "cutout", "mixup", "normalize", "student_taps", "teacher_taps", "cifar10.held_out", "cifar100.labels", NULL,
+    "stop_epoch",   "schedule",         "generations",     "first", "teachers",  "flip",
+    "crop",         "crop_fill",        "cutout",          "mixup", "normalize", "student_taps",
+    "teacher_taps", "cifar10.held_out", "cifar100.labels", NULL,
 };
 
 static bool is_default(const rt_param *row, const rt_value *value) {

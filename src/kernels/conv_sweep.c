@@ -2,7 +2,8 @@
  *
  * Both are one thing, a sweep: out[q] = sum over taps t of in[q s + t's place] times t's weights. Forward a
  * tap is a place of the kernel. Backward, an input's row h = q s + r of phase r meets those kernel rows i
- * with r + p - i d divisible by s, and reads row q + (r + p - i d) / s of dy; so dx is s x s phases of stride 1,
+ * with r + p - i d divisible by s, and reads row q + (r + p - i d) / s of dy; so dx is s x s phases of
+ * stride 1,
  * each with its own taps and its own part of dx, and nothing is multiplied by zeros between rows of dy.
  *
  * 1. The weights are copied for the sweep's taps into panels, as wide as a tile, in the order of the sum.
@@ -35,17 +36,17 @@ typedef struct sweep {
     const rti_conv_tiles *tiles;
     const rt_real *in, *k;
     rt_real *out, *weights;
-    int64_t H, W, C;             /* of in */
-    int64_t out_H, out_W, F;     /* of the result */
-    int64_t c, f;                /* channels of a group, in and out */
+    int64_t H, W, C;         /* of in */
+    int64_t out_H, out_W, F; /* of the result */
+    int64_t c, f;            /* channels of a group, in and out */
     bool accumulate;
     rti_epilogue epilogue;
-    int64_t phases, stride;      /* along each direction */
-    int64_t rows, columns;       /* of phase 0, which has the most */
+    int64_t phases, stride; /* along each direction */
+    int64_t rows, columns;  /* of phase 0, which has the most */
     view lines_read, pixels_read;
     bool copy;
-    int64_t block;               /* channels at a time */
-    int64_t lines, strips;       /* lines of a task, for each phase; tasks of an image */
+    int64_t block;         /* channels at a time */
+    int64_t lines, strips; /* lines of a task, for each phase; tasks of an image */
     int vectors;
     int64_t width, panels;
 } sweep;
@@ -141,9 +142,9 @@ static void pack_panel(void *context, int64_t number) {
 /* A part of the sum for some lines: what the tiles read. */
 typedef struct part {
     int64_t n, line, group;
-    int64_t first, channels;  /* of the group's */
-    const rt_real *a;         /* the first pixel of the view */
-    int64_t pixel, row;       /* from pixel to pixel, from line to line of `in` */
+    int64_t first, channels; /* of the group's */
+    const rt_real *a;        /* the first pixel of the view */
+    int64_t pixel, row;      /* from pixel to pixel, from line to line of `in` */
     rti_conv_ahead in, out;
 } part;
 
@@ -227,9 +228,17 @@ static void sweep_lines(const sweep *s, int64_t task, rt_real *buffer) {
             k.channels = least(s->block, s->c - k.first);
             const int64_t channel = k.group * s->c + k.first;
             if (s->copy) {
-                const rti_conv_window w = {s->in, s->H, s->W, s->C, k.n, line, pixel, channel,
+                const rti_conv_window w = {s->in,
+                                           s->H,
+                                           s->W,
+                                           s->C,
+                                           k.n,
+                                           line,
+                                           pixel,
+                                           channel,
                                            (lines - 1) * step + s->lines_read.span,
-                                           (s->columns - 1) * step + s->pixels_read.span, k.channels};
+                                           (s->columns - 1) * step + s->pixels_read.span,
+                                           k.channels};
                 rti_conv_copy(&w, buffer);
                 k.a = buffer, k.pixel = k.channels, k.row = w.pixels * k.channels;
             } else {
@@ -249,17 +258,36 @@ static void sweep_task(void *context, int64_t task) {
 
 static sweep forward(const rti_convolution *c) {
     return (sweep){
-        .g = c, .tiles = rti_kernels()->conv, .phases = 1, .stride = c->stride,
-        .H = c->H, .W = c->W, .C = c->C, .out_H = c->OH, .out_W = c->OW, .F = c->F,
-        .c = c->C / c->groups, .f = c->F / c->groups,
+        .g = c,
+        .tiles = rti_kernels()->conv,
+        .phases = 1,
+        .stride = c->stride,
+        .H = c->H,
+        .W = c->W,
+        .C = c->C,
+        .out_H = c->OH,
+        .out_W = c->OW,
+        .F = c->F,
+        .c = c->C / c->groups,
+        .f = c->F / c->groups,
     };
 }
 
 static sweep backward(const rti_convolution *c) {
     return (sweep){
-        .g = c, .backward = true, .tiles = rti_kernels()->conv, .phases = c->stride, .stride = c->stride,
-        .H = c->OH, .W = c->OW, .C = c->F, .out_H = c->H, .out_W = c->W, .F = c->C,
-        .c = c->F / c->groups, .f = c->C / c->groups,
+        .g = c,
+        .backward = true,
+        .tiles = rti_kernels()->conv,
+        .phases = c->stride,
+        .stride = c->stride,
+        .H = c->OH,
+        .W = c->OW,
+        .C = c->F,
+        .out_H = c->H,
+        .out_W = c->W,
+        .F = c->C,
+        .c = c->F / c->groups,
+        .f = c->C / c->groups,
     };
 }
 

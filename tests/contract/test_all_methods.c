@@ -98,7 +98,8 @@ Test(all_methods, labels_only_is_cross_entropy_to_the_bit) {
         for (int s = 0; s < 7; s++) {
             const rti_method *m = rti_all_methods[i];
             static rt_params options;
-            if (m->init && !(m->needs & RTI_NEEDS_FEATURES)) continue; /* a cohort is nothing without its state */
+            if (m->init && !(m->needs & RTI_NEEDS_FEATURES))
+                continue; /* a cohort is nothing without its state */
             fixture_options(&options, m->name, "");
             char name[32];
             snprintf(name, sizeof name, "%.*s", (int)strcspn(settings[s], "="), settings[s]);
@@ -112,7 +113,9 @@ Test(all_methods, labels_only_is_cross_entropy_to_the_bit) {
             rt_graph *g = rt_graph_new(NULL);
             rt_real other[ROWS * WIDTH];
             draw(other, ROWS * WIDTH, 4);
-            rti_method_input in = {.graph = g, .y = rt_graph_labels(g, labels, ROWS), .epochs = 1,
+            rti_method_input in = {.graph = g,
+                                   .y = rt_graph_labels(g, labels, ROWS),
+                                   .epochs = 1,
                                    .z = rt_graph_input(g, z, 2, (int64_t[]){ROWS, WIDTH}),
                                    .v = rt_graph_input(g, other, 2, (int64_t[]){ROWS, WIDTH})};
             rti_terms terms = {.count = 0};
@@ -225,9 +228,15 @@ Test(all_methods, soft_targets_belong_to_the_example_at_hand) {
         fixture_options(&options, rti_all_methods[i]->name, "");
         rt_model *net = fixture_teacher_net(1), *student = fixture_model("hidden=[10]", 2);
         rt_teacher *teacher = fixture_teacher(&net, 1, RT_COMBINE_LOGITS);
-        rt_distiller *d = fixture_distiller(&(rt_distiller_config){
-            .student = student, .teacher = teacher, .method = rti_all_methods[i]->name, .options = &options,
-            .transfer = &fixture_part, .batch = BATCH, .seed = 3, .epochs = 3, .training = &optimizer});
+        rt_distiller *d = fixture_distiller(&(rt_distiller_config){.student = student,
+                                                                   .teacher = teacher,
+                                                                   .method = rti_all_methods[i]->name,
+                                                                   .options = &options,
+                                                                   .transfer = &fixture_part,
+                                                                   .batch = BATCH,
+                                                                   .seed = 3,
+                                                                   .epochs = 3,
+                                                                   .training = &optimizer});
         fixture_epoch(d), fixture_epoch(d);
         rt_graph *g = rt_graph_new(NULL);
         rt_rng rng = rt_rng_stream(1, "positions", 0, 0);

@@ -4,8 +4,8 @@
 #include "scratch.h"
 
 /* Two 2x3 images and their labels. */
-static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3,
-                                 1, 2, 3, 4, 5, 6, 250, 251, 252, 253, 254, 255};
+static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0,   0,   0,   2,   0,   0,
+                                 0, 3, 1, 2, 3, 4, 5, 6, 250, 251, 252, 253, 254, 255};
 static const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 4, 9};
 
 static rt_params *idx_options(void) {
@@ -158,7 +158,8 @@ Test(idx, any_byte_may_be_anything) {
             if (set)
                 cr_assert_eq(rt_dataset_train_examples(set)->count * rt_dataset_train_examples(set)->features,
                              12);
-            else cr_assert(error.message[0]);
+            else
+                cr_assert(error.message[0]);
             rt_dataset_free(set);
         }
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
@@ -241,7 +242,8 @@ Test(cifar10, batches_and_the_held_out_test) {
     rt_dataset_free(set);
     option(p, "cifar10.held_out", "true");
     set = opens(p);
-    cr_assert_str_eq(rt_dataset_note(set), "tested on the last 5000 training images, not on the official test set");
+    cr_assert_str_eq(rt_dataset_note(set),
+                     "tested on the last 5000 training images, not on the official test set");
     cr_assert_eq(rt_dataset_test_examples(set)->labels[4999], (9999 + 5) % 10);
     rt_dataset_free(set);
     option(p, "cifar10.held_out", "false");
@@ -293,11 +295,13 @@ Test(cifar100, things_and_groups, .timeout = 120) {
         cr_assert(train->count == 50000 && test->count == 10000 && train->classes == (coarse ? 20 : 100));
         for (int64_t i = 0; i < train->count; i += 331) {
             cr_assert_eq(train->labels[i], coarse ? i % 20 : 99 - i % 100);
-            cr_assert(train->bytes[i * 3072] == (uint8_t)i && train->bytes[i * 3072 + 3071] == (uint8_t)(i / 7));
+            cr_assert(train->bytes[i * 3072] == (uint8_t)i &&
+                      train->bytes[i * 3072 + 3071] == (uint8_t)(i / 7));
         }
         cr_assert_eq(test->labels[9999], coarse ? 19 : 0);
         cr_assert_str_eq(rt_dataset_class_name(set, 0, buffer), coarse ? "aquatic mammals" : "apple");
-        cr_assert_str_eq(rt_dataset_class_name(set, train->classes - 1, buffer), coarse ? "vehicles 2" : "worm");
+        cr_assert_str_eq(rt_dataset_class_name(set, train->classes - 1, buffer),
+                         coarse ? "vehicles 2" : "worm");
         cr_assert_str_eq(rt_dataset_note(set), "");
         rt_dataset_free(set);
     }

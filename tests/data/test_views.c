@@ -21,8 +21,14 @@ static void part_begin(bool normalised) {
     rt_rng rng = rt_rng_stream(1, "test", 0, 0);
     for (int i = 0; i < COUNT * D; i++) bytes[i] = (uint8_t)rt_rng_below(&rng, 256);
     for (int i = 0; i < COUNT; i++) labels[i] = i % 5, numbers[i] = i;
-    examples = (rt_examples){.count = COUNT, .ndim = 3, .shape = {C, H, W}, .features = D, .classes = 5,
-                             .bytes = bytes, .labels = labels, .scale = 1.0 / 255};
+    examples = (rt_examples){.count = COUNT,
+                             .ndim = 3,
+                             .shape = {C, H, W},
+                             .features = D,
+                             .classes = 5,
+                             .bytes = bytes,
+                             .labels = labels,
+                             .scale = 1.0 / 255};
     if (normalised) {
         examples.channels = C;
         for (int c = 0; c < C; c++)
@@ -89,8 +95,13 @@ Test(views, every_view_is_the_slow_one) {
                         bool flip = kind & 1, reflect = kind & 2;
                         int example = (top * 7 + left) % COUNT, cut = (top + left) % 4;
                         int cut_y = top % H - cut / 2, cut_x = left % W - cut / 2;
-                        rti_view v = {.dy = p - top, .dx = p - left, .flip = flip, .reflect = reflect,
-                                      .cut_y = cut_y, .cut_x = cut_x, .cut = cut};
+                        rti_view v = {.dy = p - top,
+                                      .dx = p - left,
+                                      .flip = flip,
+                                      .reflect = reflect,
+                                      .cut_y = cut_y,
+                                      .cut_x = cut_x,
+                                      .cut = cut};
                         rti_view_show(&v, &examples, bytes + example * D, x);
                         slow_view(example, flip, p, reflect, top, left, cut_y, cut_x, cut, y);
                         cr_assert(equal(x, y), "border %d, window %d %d, flip %d, reflect %d", p, top, left,
@@ -104,7 +115,8 @@ Test(views, every_view_is_the_slow_one) {
 static double chi_square(const int *seen, int cells) {
     double total = 0, chi = 0;
     for (int i = 0; i < cells; i++) total += seen[i];
-    for (int i = 0; i < cells; i++) chi += (seen[i] - total / cells) * (seen[i] - total / cells) * cells / total;
+    for (int i = 0; i < cells; i++)
+        chi += (seen[i] - total / cells) * (seen[i] - total / cells) * cells / total;
     return chi;
 }
 
@@ -133,7 +145,8 @@ Test(views, augmentations_do_not_shift_each_other) {
     const rt_augment all = {.jitter = 1, .flip = true, .crop = 2, .cutout = 4}, crop = {.crop = 2},
                      flip = {.flip = true}, cutout = {.cutout = 4}, jitter = {.jitter = 1};
     for (uint64_t i = 0; i < 200; i++) {
-        rti_view v = rti_view_draw(&all, &examples, 3, i, i + 1), a = rti_view_draw(&crop, &examples, 3, i, i + 1),
+        rti_view v = rti_view_draw(&all, &examples, 3, i, i + 1),
+                 a = rti_view_draw(&crop, &examples, 3, i, i + 1),
                  b = rti_view_draw(&jitter, &examples, 3, i, i + 1),
                  c = rti_view_draw(&cutout, &examples, 3, i, i + 1);
         cr_assert(v.dy == a.dy + b.dy && v.dx == a.dx + b.dx && v.cut_y == c.cut_y && v.cut_x == c.cut_x);
@@ -164,7 +177,10 @@ Test(views, lambda_has_the_moments_of_beta) {
 
 /* The same epoch again: in another order of loading, with another batch size, on more threads. */
 Test(views, are_replayed) {
-    static const rt_augment kinds[] = {{.flip = true}, {.crop = 3}, {.crop = 3, .reflect = true}, {.cutout = 3},
+    static const rt_augment kinds[] = {{.flip = true},
+                                       {.crop = 3},
+                                       {.crop = 3, .reflect = true},
+                                       {.cutout = 3},
                                        {.jitter = 1, .flip = true, .crop = 2, .reflect = true, .cutout = 4}};
     for (int k = 0; k < 5; k++) {
         static rt_real first[COUNT][D];
@@ -179,9 +195,12 @@ Test(views, are_replayed) {
             while (rt_loader_next(loader, &b))
                 for (int64_t n = 0; n < b.count; n++) {
                     rt_real *x = rt_real_data(b.x) + n * D, *kept = first[b.index[n]];
-                    if (run == 0) memcpy(kept, x, sizeof first[0]);
-                    else if (run == 3) differs = differs || memcmp(kept, x, sizeof first[0]) != 0;
-                    else cr_assert_arr_eq(kept, x, sizeof first[0]);
+                    if (run == 0)
+                        memcpy(kept, x, sizeof first[0]);
+                    else if (run == 3)
+                        differs = differs || memcmp(kept, x, sizeof first[0]) != 0;
+                    else
+                        cr_assert_arr_eq(kept, x, sizeof first[0]);
                     cr_assert(b.y2 == NULL && b.lambda == 1);
                 }
             rt_loader_free(loader);
@@ -203,7 +222,8 @@ Test(views, mixup_mixes_images_and_names_both_labels) {
         double last = -1;
         while (rt_loader_next(mixed, &m)) {
             cr_assert(rt_loader_next(own, &b) && rt_loader_next(again, &r));
-            cr_assert(m.y2 && m.y2->shape[0] == m.count && m.lambda >= 0 && m.lambda <= 1 && m.lambda != last);
+            cr_assert(m.y2 && m.y2->shape[0] == m.count && m.lambda >= 0 && m.lambda <= 1 &&
+                      m.lambda != last);
             cr_assert(m.lambda == r.lambda);
             cr_assert_arr_eq(rt_real_data(m.x), rt_real_data(r.x), (size_t)(m.count * D) * sizeof(rt_real));
             last = m.lambda;
@@ -230,7 +250,8 @@ Test(views, mixup_mixes_images_and_names_both_labels) {
 
 Test(views, nothing_is_allocated_by_a_batch) {
     part_begin(true);
-    rt_loader *loader = loads(8, 9, &(rt_augment){.flip = true, .crop = 4, .reflect = true, .cutout = 3, .mixup = 1});
+    rt_loader *loader = loads(
+        8, 9, &(rt_augment){.flip = true, .crop = 4, .reflect = true, .cutout = 3, .mixup = 1});
     size_t calls = rt_alloc_stats_get().calls;
     rt_batch b;
     for (int epoch = 0; epoch < 3; epoch++) {
@@ -303,7 +324,8 @@ Test(views, normalisation_is_fitted_on_the_train_part) {
     rt_loader_free(loader);
     cr_assert(fabs(sum) < 1e-5 && fabs(squares - 1) < 1e-5, "mean %g, mean square %g", sum, squares);
     for (int k = 0; k < 4; k++)
-        cr_assert_str_neq(rt_dataset_part_hash(set, (rt_part_name)k), rt_dataset_part_hash(raw, (rt_part_name)k));
+        cr_assert_str_neq(rt_dataset_part_hash(set, (rt_part_name)k),
+                          rt_dataset_part_hash(raw, (rt_part_name)k));
     cr_assert(strstr(rt_dataset_summary(set), ", normalised: mean 0."), "%s", rt_dataset_summary(set));
     rt_dataset_free(set);
     rt_dataset_free(raw);

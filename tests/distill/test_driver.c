@@ -23,9 +23,16 @@ static void training_config(training *t, const char *method, const char *setting
     t->teacher = fixture_teacher(&t->teacher_net, 1, RT_COMBINE_LOGITS);
     fixture_optimizer(&t->optimizer, SGD);
     fixture_options(&t->options, method, settings);
-    t->config = (rt_distiller_config){.student = t->student, .teacher = t->teacher, .method = method,
-                                      .options = &t->options, .transfer = &fixture_part, .batch = BATCH,
-                                      .augment = {.jitter = jitter}, .seed = 3, .epochs = 4, .training = &t->optimizer,
+    t->config = (rt_distiller_config){.student = t->student,
+                                      .teacher = t->teacher,
+                                      .method = method,
+                                      .options = &t->options,
+                                      .transfer = &fixture_part,
+                                      .batch = BATCH,
+                                      .augment = {.jitter = jitter},
+                                      .seed = 3,
+                                      .epochs = 4,
+                                      .training = &t->optimizer,
                                       .prefix = ""};
 }
 
@@ -282,8 +289,14 @@ Test(driver, the_report_holds_means_over_examples) {
     fixture_options(&options, "kd", "alpha=0.7 temperature=3");
     rt_model *net = fixture_teacher_net(1), *student = fixture_model("hidden=[10]", 2);
     rt_teacher *teacher = fixture_teacher(&net, 1, RT_COMBINE_LOGITS);
-    rt_distiller_config c = {.student = student, .teacher = teacher, .method = "kd", .options = &options,
-                             .transfer = &fixture_part, .seed = 3, .epochs = 1, .training = &optimizer};
+    rt_distiller_config c = {.student = student,
+                             .teacher = teacher,
+                             .method = "kd",
+                             .options = &options,
+                             .transfer = &fixture_part,
+                             .seed = 3,
+                             .epochs = 1,
+                             .training = &optimizer};
     rt_epoch_report report[2];
     for (int i = 0; i < 2; i++) {
         c.batch = i ? BATCH : PART;

@@ -9,7 +9,8 @@ Test(parts, names_are_taken_apart) {
     cr_assert(rti_parts_find("kd", &parts) && parts.count == 1 && !strcmp(parts.method[0]->name, "kd"));
     cr_assert(rti_parts_find("kd+logit-mse", &parts) && parts.count == 2);
     cr_assert_str_eq(parts.method[1]->name, "logit-mse");
-    static const char *const wrong[] = {"", "+", "kd+", "+kd", "kd++kd", "kd+kd", "kd+nonsense", "kd kd", "kd+none"};
+    static const char *const wrong[] = {"",      "+",           "kd+",   "+kd",    "kd++kd",
+                                        "kd+kd", "kd+nonsense", "kd kd", "kd+none"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         int count;
         rt_error error = {0};
@@ -65,7 +66,8 @@ Test(parts, a_contract_says_that_the_labels_count_once) {
     char contract[RT_CONTRACT_BYTES], cut[40];
     fixture_options(&options, "kd+logit-mse", "");
     rt_method_contract("kd+logit-mse", &options, contract, sizeof contract);
-    cr_assert(strstr(contract, "kd:\nL = ") && strstr(contract, "logit-mse, added to it without the labels:\nL = "),
+    cr_assert(strstr(contract, "kd:\nL = ") &&
+                  strstr(contract, "logit-mse, added to it without the labels:\nL = "),
               "%s", contract);
     rt_method_contract("kd+logit-mse", &options, cut, sizeof cut);
     cr_assert(strlen(cut) == sizeof cut - 1 && !strncmp(cut, contract, sizeof cut - 1));
@@ -97,9 +99,15 @@ static outcome train(const char *method, const char *settings, int epochs) {
     fixture_options(&options, method, settings);
     rt_model *net = fixture_teacher_net(1), *student = fixture_model("hidden=[10] dropout.hidden=0.3", 2);
     rt_teacher *teacher = fixture_teacher(&net, 1, RT_COMBINE_LOGITS);
-    rt_distiller *d = fixture_distiller(&(rt_distiller_config){
-        .student = student, .teacher = teacher, .method = method, .options = &options,
-        .transfer = &fixture_part, .batch = BATCH, .seed = 3, .epochs = epochs, .training = &optimizer});
+    rt_distiller *d = fixture_distiller(&(rt_distiller_config){.student = student,
+                                                               .teacher = teacher,
+                                                               .method = method,
+                                                               .options = &options,
+                                                               .transfer = &fixture_part,
+                                                               .batch = BATCH,
+                                                               .seed = 3,
+                                                               .epochs = epochs,
+                                                               .training = &optimizer});
     for (int i = 0; i < epochs; i++) out.last = fixture_epoch(d);
     out.weights = fixture_weights(student);
     rt_distiller_free(d);

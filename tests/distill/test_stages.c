@@ -31,9 +31,15 @@ static rt_distiller_config config_of(training *t, const char *method, const char
     t->net = cnn("filters=[6,8] hidden=[12] batch_norm=true", 1);
     t->student = cnn("filters=[4,5] hidden=[8] batch_norm=true dropout=0.2", 2);
     t->teacher = fixture_teacher(&t->net, 1, RT_COMBINE_LOGITS);
-    return (rt_distiller_config){.student = t->student, .teacher = t->teacher, .method = method,
-                                 .options = &options, .transfer = &fixture_part, .batch = BATCH, .seed = 3,
-                                 .epochs = 4, .training = &optimizer};
+    return (rt_distiller_config){.student = t->student,
+                                 .teacher = t->teacher,
+                                 .method = method,
+                                 .options = &options,
+                                 .transfer = &fixture_part,
+                                 .batch = BATCH,
+                                 .seed = 3,
+                                 .epochs = 4,
+                                 .training = &optimizer};
 }
 
 static void begin(training *t, const char *method, const char *settings) {
@@ -86,10 +92,11 @@ Test(stages, go_on_bit_exactly_with_their_adapters) {
             cr_assert_eq(rt_distiller_save(first.distiller, &bytes, &count, NULL), RT_OK);
             end(&first);
             begin(&second, methods[m][0], methods[m][1]);
-            cr_assert_eq(rt_distiller_restore(second.distiller, bytes, count, &error), RT_OK, "%s", error.message);
+            cr_assert_eq(rt_distiller_restore(second.distiller, bytes, count, &error), RT_OK, "%s",
+                         error.message);
             for (int i = cut; i < 4; i++) fixture_epoch(second.distiller);
-            cr_assert(fixture_same_weights(straight.student, second.student), "%s, cut after %d", methods[m][0],
-                      cut);
+            cr_assert(fixture_same_weights(straight.student, second.student), "%s, cut after %d",
+                      methods[m][0], cut);
             rt_free(bytes);
             end(&second);
         }
@@ -114,8 +121,8 @@ Test(stages, every_adapter_parameter_is_trained_and_none_is_in_the_student) {
             for (int i = 0; i < rt_model_parameters(adapters->model[a]); i++) {
                 rt_parameter *p = rt_model_parameter(adapters->model[a], i);
                 size_t bytes = (size_t)rt_tensor_count(&p->tensor) * sizeof(rt_real);
-                cr_assert(memcmp(p->tensor.data, before[a] + p->offset, bytes), "%s: %s of adapter %d stands still",
-                          methods[m], p->name, a);
+                cr_assert(memcmp(p->tensor.data, before[a] + p->offset, bytes),
+                          "%s: %s of adapter %d stands still", methods[m], p->name, a);
             }
             rt_free(before[a]);
         }

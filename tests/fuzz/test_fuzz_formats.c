@@ -102,7 +102,8 @@ static bool read_cifar(const char *bytes, size_t length, rti_hash *hash) {
     int32_t label;
     rt_error error;
     for (int f = 0; f < 2; f++) {
-        if (rti_cifar_spread(&forms[f], (const uint8_t *)bytes, length, "fuzz", 1, pixels, &label, &error) != RT_OK)
+        if (rti_cifar_spread(&forms[f], (const uint8_t *)bytes, length, "fuzz", 1, pixels, &label, &error) !=
+            RT_OK)
             continue;
         cr_assert(label >= 0 && label < forms[f].classes[forms[f].label]);
         rti_hash_add(hash, &label, sizeof label);
@@ -126,9 +127,15 @@ static void mutate(input *in, rt_rng *rng, const char *const *words, int word_co
            piece = left ? 1 + rt_rng_below(rng, (uint32_t)(left < 40 ? left : 40)) : 0;
     const char *word = words[rt_rng_below(rng, (uint32_t)word_count)];
     switch (in->length ? rt_rng_below(rng, 6) : 5) {
-    case 0: in->bytes[at] ^= (unsigned char)(1 << rt_rng_below(rng, 8)); break;
-    case 1: in->bytes[at] = nasty[rt_rng_below(rng, sizeof nasty)]; break;
-    case 2: in->length = at; break;
+    case 0:
+        in->bytes[at] ^= (unsigned char)(1 << rt_rng_below(rng, 8));
+        break;
+    case 1:
+        in->bytes[at] = nasty[rt_rng_below(rng, sizeof nasty)];
+        break;
+    case 2:
+        in->length = at;
+        break;
     case 3:
         if (in->length + piece > LARGEST) break;
         memmove(in->bytes + at + piece, in->bytes + at, left);
@@ -198,7 +205,9 @@ Test(fuzz_formats, csv, .timeout = 60) {
     static const char *const words[] = {"\"",  "\"\"",         ",",       "\r\n",      "\n\n",
                                         "1e9", "\xEF\xBB\xBF", "a,b,c\n", ",\"x\ny\","};
     input seeds[] = {text_input("a,b,c\n1,2,3\n\"x \"\"y\"\"\",,-1e-5\r\n\"two\nlines\",4,5\n"),
-                     text_input("\xEF\xBB\xBF" "label\n1\n2\n3\n"), text_input("\"\"")};
+                     text_input("\xEF\xBB\xBF"
+                                "label\n1\n2\n3\n"),
+                     text_input("\"\"")};
     fuzz("csv", read_csv, seeds, COUNT(seeds), words, COUNT(words));
 }
 

@@ -1,7 +1,8 @@
 /* dist.c - distillation by correlation.                                Floor 7 (distill)
  *
  *     q = softmax(z/T) (N, K), p = softmax(v/T);   r = Pearson's correlation
- *     inter = 1 - mean over examples of r(q[n,:], p[n,:]);   intra = 1 - mean over classes of r(q[:,k], p[:,k])
+ *     inter = 1 - mean over examples of r(q[n,:], p[n,:]);   intra = 1 - mean over classes of r(q[:,k],
+ *     p[:,k])
  *     L = hard_weight CE + weight T^2 ( beta inter + gamma intra )
  *
  * Correlation does not care about scale and offset, so a student need not match a much larger teacher number
@@ -56,14 +57,15 @@ static void dist_loss(void *state, const rt_params *options, const rti_method_in
 static void dist_contract(const rt_params *options, char *buffer, size_t size) {
     rti_writer w = {buffer, size};
     double weight = outer_weight(options);
-    rti_write(&w,
-              "L = %g CE(y, softmax(z)) + %g (1 - mean_n r(q[n,:], p[n,:])) + %g (1 - mean_k r(q[:,k], p[:,k])), r "
-              "Pearson's correlation of softmaxes at T = %g\n"
-              "no KL; T^2: %s\nreduction: mean over examples, mean over classes; CE: mean over the batch\n"
-              "one example has no correlation over examples: 0 then\nstages: one",
-              rt_params_real(options, "hard_weight"), weight * rt_params_real(options, "beta"),
-              weight * rt_params_real(options, "gamma"), rt_params_real(options, "temperature"),
-              rt_params_bool(options, "t_squared") ? "in the weights" : "no factor");
+    rti_write(
+        &w,
+        "L = %g CE(y, softmax(z)) + %g (1 - mean_n r(q[n,:], p[n,:])) + %g (1 - mean_k r(q[:,k], p[:,k])), r "
+        "Pearson's correlation of softmaxes at T = %g\n"
+        "no KL; T^2: %s\nreduction: mean over examples, mean over classes; CE: mean over the batch\n"
+        "one example has no correlation over examples: 0 then\nstages: one",
+        rt_params_real(options, "hard_weight"), weight * rt_params_real(options, "beta"),
+        weight * rt_params_real(options, "gamma"), rt_params_real(options, "temperature"),
+        rt_params_bool(options, "t_squared") ? "in the weights" : "no factor");
 }
 
 static double dist_temperature(const rt_params *options) { return rt_params_real(options, "temperature"); }
@@ -85,15 +87,18 @@ static rt_tensor *labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tenso
 static rt_tensor *inter_by_variances(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
     (void)y;
     rt_tensor *q = rt_softmax(g, z, 2), *p = rt_softmax(g, v, 2);
-    rt_tensor *both = rt_variance(g, rt_add(g, q, p), RT_AXIS(1), 0), *gap = rt_variance(g, rt_sub(g, q, p), RT_AXIS(1), 0);
-    rt_tensor *spread = rt_sqrt(g, rt_mul(g, rt_variance(g, q, RT_AXIS(1), 0), rt_variance(g, p, RT_AXIS(1), 0)));
+    rt_tensor *both = rt_variance(g, rt_add(g, q, p), RT_AXIS(1), 0),
+              *gap = rt_variance(g, rt_sub(g, q, p), RT_AXIS(1), 0);
+    rt_tensor *spread = rt_sqrt(
+        g, rt_mul(g, rt_variance(g, q, RT_AXIS(1), 0), rt_variance(g, p, RT_AXIS(1), 0)));
     rt_tensor *r = rt_div(g, rt_scale(g, rt_sub(g, both, gap), 0.25), spread);
     return rt_scale(g, rt_add_scalar(g, rt_scale(g, rt_mean(g, r, RT_ALL_AXES), -1), 1), 3 * 4);
 }
 
 static const rti_method_case cases[] = {
     {"weight 0 is cross-entropy", "weight=0", labels_alone, true},
-    {"inter alone, from variances", "hard_weight=0 weight=3 gamma=0 temperature=2", inter_by_variances, false},
+    {"inter alone, from variances", "hard_weight=0 weight=3 gamma=0 temperature=2", inter_by_variances,
+     false},
 };
 
 const rti_method rti_method_dist = {
@@ -101,9 +106,10 @@ const rti_method rti_method_dist = {
     .title = "distillation by correlation, within examples and within classes",
     .source = "Huang, You, Wang, Qian, Xu 2022, arXiv 2205.10536, equations 7 to 10",
     .formula = "L = hard_weight CE(y, z) + weight T^2 ( beta (1 - mean_n r_n) + gamma (1 - mean_k r_k) )",
-    .explanation = "When the teacher is much stronger, matching its probabilities exactly is too much to ask. "
-                   "DIST asks that they rise and fall together: over the classes of each example, and over the "
-                   "examples of each class. Pearson's correlation measures that and ignores scale and offset.",
+    .explanation =
+        "When the teacher is much stronger, matching its probabilities exactly is too much to ask. "
+        "DIST asks that they rise and fall together: over the classes of each example, and over the "
+        "examples of each class. Pearson's correlation measures that and ignores scale and offset.",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
     .row_count = (int)(sizeof rows / sizeof *rows),

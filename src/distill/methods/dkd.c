@@ -26,16 +26,18 @@ static const rti_preset presets[] = {
     {"mdistiller", "alpha=1 beta=8 temperature=4 warmup=20", "megvii-research/mdistiller, ResNet-32x4 pairs"},
     {"mdistiller-resnet", "alpha=1 beta=2 temperature=4 warmup=20",
      "megvii-research/mdistiller, ResNet-56 to 20 and 110 to 32"},
-    {"mdistiller-wrn", "alpha=1 beta=6 temperature=4 warmup=20", "megvii-research/mdistiller, WRN-40-2 pairs"},
+    {"mdistiller-wrn", "alpha=1 beta=6 temperature=4 warmup=20",
+     "megvii-research/mdistiller, WRN-40-2 pairs"},
 };
 
 static rt_status dkd_check(const rt_params *options, int64_t classes, rt_error *error) {
     (void)options;
     if (classes > 2) return RT_OK;
-    return rt_fail(error, RT_UNSUPPORTED,
-                   "dkd with %lld classes: without the target class one is left, so there is nothing to compare "
-                   "between others; kd works for two classes",
-                   (long long)classes);
+    return rt_fail(
+        error, RT_UNSUPPORTED,
+        "dkd with %lld classes: without the target class one is left, so there is nothing to compare "
+        "between others; kd works for two classes",
+        (long long)classes);
 }
 
 /* ---- the two distributions, as logits ---- */
@@ -44,8 +46,7 @@ static rt_status dkd_check(const rt_params *options, int64_t classes, rt_error *
 static rt_tensor *mask(rt_graph *g, rt_tensor *y, int64_t K, bool others) {
     rt_tensor *m = rt_graph_tensor(g, RT_DTYPE_REAL, 2, (const int64_t[]){y->shape[0], K});
     for (int64_t n = 0; m && n < y->shape[0]; n++)
-        for (int64_t k = 0; k < K; k++)
-            rt_real_data(m)[n * K + k] = (rt_i32_data(y)[n] == k) != others;
+        for (int64_t k = 0; k < K; k++) rt_real_data(m)[n * K + k] = (rt_i32_data(y)[n] == k) != others;
     return m;
 }
 
@@ -76,7 +77,8 @@ static rt_tensor *target_or_not(rt_graph *g, rt_tensor *z, rt_tensor *y, double 
 }
 
 static double warm(const rt_params *options, const rti_method_input *in) {
-    double epochs = rt_params_real(options, "warmup"), share = ((double)in->epoch + 1) / (epochs > 0 ? epochs : 1);
+    double epochs = rt_params_real(options, "warmup"),
+           share = ((double)in->epoch + 1) / (epochs > 0 ? epochs : 1);
     return epochs > 0 && share < 1 ? share : 1;
 }
 
@@ -95,15 +97,19 @@ static void dkd_contract(const rt_params *options, char *buffer, size_t size) {
     rti_writer w = {buffer, size};
     double T = rt_params_real(options, "temperature"), alpha = rt_params_real(options, "alpha"),
            beta = rt_params_real(options, "beta"), epochs = rt_params_real(options, "warmup");
+    rti_write(
+        &w,
+        "L = %g CE(y, softmax(z)) + w ( %g * %g^2 KL(b_t || b_s) + %g * %g^2 KL(p^_t || p^_s) ), b the label "
+        "against the rest, p^ the others alone\n"
+        "direction: KL(teacher || student) in both\nT^2: in value and gradient of both; T = %g\n",
+        rt_params_real(options, "hard_weight"), alpha, T, beta, T, T);
+    if (epochs > 0)
+        rti_write(&w, "w: (epoch + 1) / %g, at most 1\n", epochs);
+    else
+        rti_write(&w, "w: 1\n");
     rti_write(&w,
-              "L = %g CE(y, softmax(z)) + w ( %g * %g^2 KL(b_t || b_s) + %g * %g^2 KL(p^_t || p^_s) ), b the label "
-              "against the rest, p^ the others alone\n"
-              "direction: KL(teacher || student) in both\nT^2: in value and gradient of both; T = %g\n",
-              rt_params_real(options, "hard_weight"), alpha, T, beta, T, T);
-    if (epochs > 0) rti_write(&w, "w: (epoch + 1) / %g, at most 1\n", epochs);
-    else rti_write(&w, "w: 1\n");
-    rti_write(&w, "weights: alpha = %g on the target class, beta = %g on the others, at their end %g and %g\n"
-                  "reduction: sum over classes, mean over the batch\nstages: one",
+              "weights: alpha = %g on the target class, beta = %g on the others, at their end %g and %g\n"
+              "reduction: sum over classes, mean over the batch\nstages: one",
               alpha, beta, alpha * T * T, beta * T * T);
 }
 
@@ -145,10 +151,11 @@ const rti_method rti_method_dkd = {
     .title = "decoupled distillation: the target class and the others apart",
     .source = "Zhao, Cui, Song, Qiu, Liang 2022, arXiv 2203.08679, equations 5 to 7",
     .formula = "L = hard_weight CE(y, z) + w T^2 ( alpha KL(b_t || b_s) + beta KL(p^_t || p^_s) )",
-    .explanation = "Hinton's divergence is the sum of two: how sure the teacher is of the label, and how it ranks "
-                   "the other classes, the second weighted with the teacher's doubt. Where the teacher is sure, "
-                   "its ranking of the others is hardly heard. DKD gives both a weight of their own. With two "
-                   "classes there are no others to rank, and the method refuses.",
+    .explanation =
+        "Hinton's divergence is the sum of two: how sure the teacher is of the label, and how it ranks "
+        "the other classes, the second weighted with the teacher's doubt. Where the teacher is sure, "
+        "its ranking of the others is hardly heard. DKD gives both a weight of their own. With two "
+        "classes there are no others to rank, and the method refuses.",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
     .row_count = (int)(sizeof rows / sizeof *rows),

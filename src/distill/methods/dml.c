@@ -81,7 +81,8 @@ static void dml_loss(void *state, const rt_params *options, const rti_method_inp
     rt_tensor *theirs = NULL;
     for (int i = 1; i < count; i++) {
         rt_tensor *own = rt_scale(g, rt_cross_entropy(g, z[i], in->y), hard);
-        rt_tensor *all = weight != 0 ? rt_add(g, own, rt_scale(g, from_others(g, z, count, i, T), weight)) : own;
+        rt_tensor *all = weight != 0 ? rt_add(g, own, rt_scale(g, from_others(g, z, count, i, T), weight))
+                                     : own;
         theirs = theirs ? rt_add(g, theirs, all) : all;
     }
     rti_term_add(out, "peers", 1, theirs);
@@ -92,7 +93,8 @@ static void dml_contract(const rt_params *options, char *buffer, size_t size) {
     double T = rt_params_real(options, "temperature"), weight = rt_params_real(options, "weight");
     int peers = (int)rt_params_int(options, "peers");
     rti_write(&w,
-              "L = %g CE(y, softmax(z)) + %g * %g^2 %s over the %d others of KL(softmax(z_j/%g) || softmax(z/%g)); each "
+              "L = %g CE(y, softmax(z)) + %g * %g^2 %s over the %d others of KL(softmax(z_j/%g) || "
+              "softmax(z/%g)); each "
               "peer has the same loss\n"
               "direction: KL(other || own), the other a constant\nT^2: in value and gradient\n"
               "the term \"peers\" is the sum of the peers' own losses and no part of the student's\n"
@@ -116,10 +118,12 @@ const rti_method rti_method_dml = {
     .name = "dml",
     .title = "deep mutual learning: students that teach each other",
     .source = "Zhang, Xiang, Hospedales, Lu 2018, arXiv 1706.00384, equations 3 to 6",
-    .formula = "L_i = hard_weight CE(y, z_i) + weight T^2 sum_{j != i} KL( softmax(z_j/T) || softmax(z_i/T) )",
-    .explanation = "No teacher: students of the same kind, each with initial weights of its own, learn together from "
-                   "the labels and from each other's answers. They agree on what is easy and tell each other which "
-                   "second choices are plausible. It costs a training for every peer, and only one student is kept.",
+    .formula =
+        "L_i = hard_weight CE(y, z_i) + weight T^2 sum_{j != i} KL( softmax(z_j/T) || softmax(z_i/T) )",
+    .explanation =
+        "No teacher: students of the same kind, each with initial weights of its own, learn together from "
+        "the labels and from each other's answers. They agree on what is easy and tell each other which "
+        "second choices are plausible. It costs a training for every peer, and only one student is kept.",
     .rows = rows,
     .row_count = (int)(sizeof rows / sizeof *rows),
     .presets = presets,

@@ -51,14 +51,15 @@ static void standardization_loss(void *state, const rt_params *options, const rt
 static void standardization_contract(const rt_params *options, char *buffer, size_t size) {
     rti_writer w = {buffer, size};
     double T = rt_params_real(options, "temperature"), weight = rt_params_real(options, "weight");
-    rti_write(&w,
-              "L = %g CE(y, softmax(z)) + %g * %g^2 KL(softmax(v'/%g) || softmax(z'/%g)), ' : less the mean, over "
-              "the deviation (K - 1) of each example's logits\n"
-              "direction: KL(teacher || student)\nT^2: in value and gradient; T = %g\n"
-              "effective weights: %g on CE, %g on the divergence\n"
-              "reduction: sum over classes, mean over the batch\nstages: one",
-              rt_params_real(options, "hard_weight"), weight, T, T, T, T, rt_params_real(options, "hard_weight"),
-              weight * T * T);
+    rti_write(
+        &w,
+        "L = %g CE(y, softmax(z)) + %g * %g^2 KL(softmax(v'/%g) || softmax(z'/%g)), ' : less the mean, over "
+        "the deviation (K - 1) of each example's logits\n"
+        "direction: KL(teacher || student)\nT^2: in value and gradient; T = %g\n"
+        "effective weights: %g on CE, %g on the divergence\n"
+        "reduction: sum over classes, mean over the batch\nstages: one",
+        rt_params_real(options, "hard_weight"), weight, T, T, T, T, rt_params_real(options, "hard_weight"),
+        weight * T * T);
 }
 
 static bool standardization_is_labels_only(const rt_params *options) {
@@ -95,11 +96,13 @@ const rti_method rti_method_logit_standardization = {
     .name = "logit-standardization",
     .title = "distillation of z-scored logits: the size of logits is free",
     .source = "Sun, Ren, Li, Wang, Cao 2024, arXiv 2403.01427, algorithm 1",
-    .formula = "L = hard_weight CE(y, z) + weight T^2 KL( softmax(v'/T) || softmax(z'/T) ),  ' : z-score by example",
-    .explanation = "Sharing one temperature asks the student's logits to be as large as the teacher's, which a "
-                   "small network finds hard. Here each example's logits are brought to mean 0 and deviation 1 "
-                   "first, on both sides, so only their relations are learnt. Compare it at equal weights "
-                   "(preset lskd-same-weight), too: the published one is 2.5 times its baseline's.",
+    .formula =
+        "L = hard_weight CE(y, z) + weight T^2 KL( softmax(v'/T) || softmax(z'/T) ),  ' : z-score by example",
+    .explanation =
+        "Sharing one temperature asks the student's logits to be as large as the teacher's, which a "
+        "small network finds hard. Here each example's logits are brought to mean 0 and deviation 1 "
+        "first, on both sides, so only their relations are learnt. Compare it at equal weights "
+        "(preset lskd-same-weight), too: the published one is 2.5 times its baseline's.",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
     .row_count = (int)(sizeof rows / sizeof *rows),
