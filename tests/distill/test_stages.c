@@ -139,12 +139,12 @@ Test(stages, taps_are_chosen_named_and_refused) {
     cr_assert(strstr(text, "at: student ") && strstr(text, " <- teacher "), "%s", text);
     rt_teacher_free(t.teacher), rt_model_free(t.net), rt_model_free(t.student);
 
-    c = config_of(&t, "at", "student_taps=nowhere teacher_taps=conv1");
+    c = config_of(&t, "at", "student_taps=nowhere teacher_taps=stage1");
     cr_assert_eq(rt_distiller_describe(&c, text, sizeof text, &error), RT_NOT_FOUND);
-    cr_assert(strstr(error.message, "nowhere") && strstr(error.message, "conv1"), "%s", error.message);
+    cr_assert(strstr(error.message, "nowhere") && strstr(error.message, "stage1"), "%s", error.message);
     rt_teacher_free(t.teacher), rt_model_free(t.net), rt_model_free(t.student);
 
-    c = config_of(&t, "at", "student_taps=conv1,conv2 teacher_taps=conv1");
+    c = config_of(&t, "at", "student_taps=stage1,stage2 teacher_taps=stage1");
     cr_assert_eq(rt_distiller_describe(&c, text, sizeof text, &error), RT_SPEC, "%s", error.message);
     rt_teacher_free(t.teacher), rt_model_free(t.net), rt_model_free(t.student);
 }

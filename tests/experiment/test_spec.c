@@ -39,7 +39,7 @@ Test(spec, wrong_ones_say_what_where_and_what_to_do) {
         {"seeds = [1, 2]", "seed = [1, 2]", {"tiny.toml:2:", "unknown key seed", "seeds?"}},
         {"alpha = 0.9", "alpha = 1.5", {"tiny.toml:18:", "alpha is 1.5", "0 ... 1"}},
         {"alpha = 0.9", "alpha = \"much\"", {"tiny.toml:18:", "[distill] alpha must be a number", "text"}},
-        {"alpha = 0.9", "beta = 0.9", {"tiny.toml:18:", "unknown key distill.beta", ""}},
+        {"alpha = 0.9", "sigma = 0.9", {"tiny.toml:18:", "unknown key distill.sigma", ""}},
         {"batch = 20", "batch = 2.5", {"tiny.toml:7:", "batch", "whole number"}},
         {"set = \"digits\"", "set = \"digit\"", {"tiny.toml:4:", "must be one of", "digits"}},
         {"set = \"digits\"\n", "", {"tiny.toml", "data.set is missing", ""}},

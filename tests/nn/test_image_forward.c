@@ -20,7 +20,7 @@ static const rt_model *net;
 static bool training;
 
 static const rt_real *numbers(const char *layer, const char *what) {
-    char name[64];
+    char name[256];
     snprintf(name, sizeof name, "%s.%s", layer, what);
     const rt_parameter *p = rti_model_find_parameter(net, name);
     return p ? rt_real_data(&p->tensor) : NULL;
