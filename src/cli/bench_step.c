@@ -135,6 +135,7 @@ static double gflop_of_step(const work *w) {
     const rti_layer *first = NULL;
     for (int i = w->model->layer_count - 1; i >= 0; i--)
         if (w->model->layers[i].kind->multiply_adds) first = &w->model->layers[i];
+    if (!first) return 0;
     return w->batch * (6 * all - 2 * (double)first->kind->multiply_adds(first)) * 1e-9;
 }
 

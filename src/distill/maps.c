@@ -62,7 +62,7 @@ rt_tensor *rti_flat_rows(rt_graph *g, rt_tensor *x) {
 
 rt_tensor *rti_squared_distance(rt_graph *g, rt_tensor *a, rt_tensor *b) {
     rt_tensor *mean = rt_mse(g, a, b);
-    return mean ? rt_scale(g, mean, (double)(rt_tensor_count(a) / a->shape[0])) : NULL;
+    return mean ? rt_scale(g, mean, (double)rt_tensor_count(a) / (double)a->shape[0]) : NULL;
 }
 
 /* ---- several layers ---- */

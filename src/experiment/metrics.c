@@ -20,10 +20,9 @@ static void append_number(rti_text *text, double value) {
 
 static bool has_column(const rti_text *table, const char *term) {
     char column[64];
-    int length = snprintf(column, sizeof column, ",term_%s,", term);
-    const char *end = strchr(table->bytes, '\n');
-    for (const char *at = table->bytes; (at = strstr(at, column)) && at < end; at += length) return true;
-    return false;
+    snprintf(column, sizeof column, ",term_%s,", term);
+    const char *end = strchr(table->bytes, '\n'), *at = strstr(table->bytes, column);
+    return at && at < end;
 }
 
 /* Three columns more at the end of the header, and three empty fields in each row. */

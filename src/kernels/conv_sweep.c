@@ -304,6 +304,8 @@ static int64_t plan(sweep *s) {
     s->copy = l->first < 0 || p->first < 0 || l->first + (s->rows - 1) * step + l->span > s->H ||
               p->first + (s->columns - 1) * step + p->span > s->W;
     const int64_t pixels = (s->columns - 1) * step + p->span;
+    RT_ASSERT(step > 0 && l->span > 0 && pixels > 0 && s->columns > 0 && s->rows > 0 && s->block > 0,
+              "a sweep over %lld rows and %lld columns", (long long)s->rows, (long long)s->columns);
     if (s->copy) {
         const int64_t fit = RTI_CONV_BUFFER / (l->span * pixels);
         if (s->block > fit) s->block = fit > 16 ? fit / 16 * 16 : fit > 1 ? fit : 1;
@@ -311,7 +313,7 @@ static int64_t plan(sweep *s) {
     } else {
         s->lines = 256 / s->columns + 1;
     }
-    s->lines = s->lines < 1 ? 1 : least(s->lines, s->rows);
+    s->lines = s->lines < 1 ? 1 : s->lines < s->rows ? s->lines : s->rows;
     s->strips = (s->rows - 1) / s->lines + 1;
     s->lines = (s->rows + s->strips - 1) / s->strips; /* of equal height */
     s->strips = (s->rows - 1) / s->lines + 1;

@@ -19,7 +19,7 @@ static rti_layer *place(const rt_model *m, const char *name, size_t length, rti_
         *before = &m->layers[mark->before];
         return &m->layers[mark->layer];
     }
-    for (int i = 0; i < m->layer_count; i++) {
+    for (int i = 0; m->layers && i < m->layer_count; i++) {
         const char *own = m->layers[i].name;
         if (strlen(own) == length && strncmp(name, own, length) == 0) return *before = &m->layers[i];
     }

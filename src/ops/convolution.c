@@ -111,10 +111,10 @@ static bool conv2d_shape(rt_graph *g, rti_node *n) {
     if (x->shape[1] < 1 || x->shape[2] < 1) return rti_op_fail(g, n, RT_SHAPE, "x has no pixels");
     for (int i = 0; i < 2; i++) {
         const int64_t reach = n->a.i[DILATION] * (k->shape[i] - 1) + 1,
-                      room = x->shape[1 + i] + 2 * n->a.i[PADDING] - reach;
+                      extent = x->shape[1 + i] + 2 * n->a.i[PADDING], room = extent - reach;
         if (room < 0)
             return rti_op_fail(g, n, RT_VALUE, "the kernel, %lld high or wide, fits nowhere on %lld pixels",
-                               (long long)reach, (long long)(x->shape[1 + i] + 2 * n->a.i[PADDING]));
+                               (long long)reach, (long long)extent);
         shape[1 + i] = room / n->a.i[STRIDE] + 1;
     }
     return rti_out(g, n, 4, shape);
