@@ -69,6 +69,11 @@ void rt_model_thaw(rt_model *model);
  * model of rows, (D), examples of any shape with D numbers. */
 rt_tensor *rt_model_forward(rt_model *model, rt_graph *graph, rt_tensor *x);
 
+/* The same inside of a no-grad scope, where only the logits and the places that rt_model_want_tap has named
+ * are there afterwards: what a layer said gives its memory to the next ones once it has been read. Outside
+ * of such a scope it is rt_model_forward. */
+rt_tensor *rt_model_answer(rt_model *model, rt_graph *graph, rt_tensor *x);
+
 /* Taps: the output of a named layer ("fc1", after its activation; the last one gives the logits) in
  * the last forward, borrowed until the graph's reset; NULL when there is no such layer or forward
  * failed. "dropout.input" and "dropout.fc1" are names, too. Convolutional models have more names for the

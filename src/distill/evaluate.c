@@ -102,7 +102,7 @@ typedef struct evaluation {
 static rt_status evaluate_batch(evaluation *e, const rt_batch *batch, rt_error *error) {
     rt_graph *g = e->graph;
     int64_t K = rt_model_classes(e->model);
-    rt_tensor *z = rt_model_forward(e->model, g, batch->x);
+    rt_tensor *z = rt_model_answer(e->model, g, batch->x);
     rt_tensor *v = e->teacher ? rt_teacher_logits(e->teacher, g, batch->x, 1) : NULL;
     const rt_real *zd = z ? rti_contiguous(g, z) : NULL, *vd = v ? rt_real_data(v) : NULL;
     double *scratch = rti_step_alloc(g, (size_t)(4 * K) * sizeof *scratch);

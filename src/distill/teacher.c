@@ -132,7 +132,7 @@ bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *
     bool good = true;
     for (int i = 0; i < teacher->count && good; i++) {
         rt_model_evaluate(teacher->member[i]);
-        rt_tensor *z = rt_model_forward(teacher->member[i], graph, x);
+        rt_tensor *z = rt_model_answer(teacher->member[i], graph, x);
         member[i] = z ? rti_contiguous(graph, z) : NULL;
         good = member[i] != NULL;
     }

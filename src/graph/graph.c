@@ -69,6 +69,8 @@ void rt_no_grad_end(rt_graph *g) {
     g->no_grad--;
 }
 
+bool rti_is_recording(const rt_graph *g) { return g->no_grad == 0; }
+
 /* ---- failures ---- */
 
 /* The first failure wins. */
@@ -314,6 +316,18 @@ rti_grad rti_grad_begin(rt_graph *g, rti_node *n, int i) {
     rti_grad dx = {x->grad, x->has_grad};
     x->has_grad = true;
     return dx;
+}
+
+rti_grad rti_grad_take(rt_graph *g, rti_node *n, int i) {
+    rt_tensor *x = n->in[i], *y = n->out;
+    const bool takes = y->passing && y->grad && rti_wants_grad(n, i) && x->lifetime == RT_STEP &&
+                       !x->has_grad && rt_tensor_count(x) == rt_tensor_count(y);
+    if (!takes) return rti_grad_begin(g, n, i);
+    rti_step_release(g, x->grad, x->grad ? (size_t)rt_tensor_count(x) * sizeof *x->grad : 0);
+    x->grad = y->grad;
+    y->grad = NULL;
+    x->has_grad = true;
+    return (rti_grad){x->grad, false};
 }
 
 rt_real *rti_grad_zeroed(rt_graph *g, rti_node *n, int i) {

@@ -87,6 +87,8 @@ bool rti_out_view(rt_graph *g, rti_node *n, const rt_tensor *of, int ndim, const
  * and returns false. */
 bool rti_op_fail(rt_graph *g, const rti_node *n, rt_status status, const char *format, ...) RT_PRINTF(4, 5);
 
+bool rti_is_recording(const rt_graph *g); /* not inside of a no-grad scope */
+
 void *rti_step_alloc(rt_graph *g, size_t bytes); /* NULL: failure recorded */
 /* Gives a block of rti_step_alloc, or the data of a tensor that nobody looks at any more, back before the
  * step ends: a later rti_step_alloc of this size may get it. Small ones are not worth it. NULL is fine. */
@@ -104,7 +106,10 @@ typedef struct rti_grad {
     bool accumulate;
 } rti_grad;
 rti_grad rti_grad_begin(rt_graph *g, rti_node *n, int i);
-/* The same, zeroed first when it was garbage: for ops that scatter. */
+/* The same for an op whose gradient is a function of dy element by element: where nobody needs dy any more,
+ * the buffer IS dy's, to be overwritten in place. So read n->out->grad before, and take the last gradient. */
+rti_grad rti_grad_take(rt_graph *g, rti_node *n, int i);
+/* As _begin, zeroed first when it was garbage: for ops that scatter. */
 rt_real *rti_grad_zeroed(rt_graph *g, rti_node *n, int i);
 
 /* x itself when contiguous, else a contiguous copy in the arena. NULL: failure recorded. */

@@ -87,9 +87,11 @@ void rti_column_sums(int64_t rows, int64_t columns, const rt_real *x, rt_real *o
  *   forward    y = act((x - mean) factor + bias + residual)
  *   backward   dx (+)= factor dz - level - slope (x - mean),  dz = dy where y > 0
  *
- * y NULL: no relu, dz = dy. dz, when it is not NULL, receives what goes to the residual. */
+ * y NULL: no relu, dz = dy; with `masked` y is worked out again from x (there was no residual then). dz, when
+ * it is not NULL, receives what goes to the residual. dx or dz may be dy. */
 typedef struct rti_norm {
     const rt_real *mean, *factor, *bias, *level, *slope; /* (C) */
+    bool masked;
 } rti_norm;
 size_t rti_norm_scratch_bytes(int64_t rows, int64_t C);
 void rti_norm_statistics(int64_t rows, int64_t C, const rt_real *x, double *mean, double *variance,

@@ -48,7 +48,7 @@ static void norm_moments(int64_t rows, int64_t C, const rt_real *x, const rt_rea
 }
 
 /* Bits of a variant, constants where a function is inlined, so that nothing is asked inside of the loop. */
-enum { RESIDUAL = 1, RELU = 2, MASKED = 1, ACCUMULATE = 2, OUT = 4, ACCUMULATE_OUT = 8 };
+enum { RESIDUAL = 1, RELU = 2, MASKED = 1, ACCUMULATE = 2, OUT = 4, ACCUMULATE_OUT = 8, MASKED_BY_X = 16 };
 
 /* y = act((x - mean) factor + bias + residual) */
 STRIP_FUNCTION forward_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
@@ -82,8 +82,10 @@ static void norm_forward(int64_t rows, int64_t C, const rti_norm *n, const rt_re
 STRIP_FUNCTION sums_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
                           const rti_norm *n, const rt_real *x, const rt_real *y, const rt_real *dy,
                           double *sums, double *products) {
-    wide_strip a = {0}, b = {0};
+    wide_strip sum_z = {0}, sum_zd = {0};
     LOAD(m, n->mean + first);
+    LOAD(f, n->factor + first);
+    LOAD(b, n->bias + first);
     for (int64_t at = first; at < rows * C; at += C) {
         LOAD(v, x + at);
         LOAD(dz, dy + at);
@@ -92,17 +94,19 @@ STRIP_FUNCTION sums_strip(const int width, int64_t first, int64_t rows, int64_t 
             dz = KEEP(dz, answer > 0);
         }
         const strip d = v - m;
+        if (variant & MASKED_BY_X) dz = KEEP(dz, d * f + b > 0);
         const wide_strip z = WIDEN(dz);
-        a += z;
-        b += z * WIDEN(d);
+        sum_z += z;
+        sum_zd += z * WIDEN(d);
     }
-    memcpy(sums + first, &a, (size_t)width * sizeof *sums);
-    memcpy(products + first, &b, (size_t)width * sizeof *products);
+    memcpy(sums + first, &sum_z, (size_t)width * sizeof *sums);
+    memcpy(products + first, &sum_zd, (size_t)width * sizeof *products);
 }
 
 static void norm_sums(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *y,
                       const rt_real *dy, double *sums, double *products) {
     if (y) OVER_STRIPS(sums_strip, MASKED, n, x, y, dy, sums, products)
+    else if (n->masked) OVER_STRIPS(sums_strip, MASKED_BY_X, n, x, y, dy, sums, products)
     else OVER_STRIPS(sums_strip, 0, n, x, y, dy, sums, products)
 }
 
@@ -114,14 +118,17 @@ STRIP_FUNCTION backward_strip(const int width, int64_t first, int64_t rows, int6
     LOAD(f, n->factor + first);
     LOAD(level, n->level + first);
     LOAD(slope, n->slope + first);
+    LOAD(b, n->bias + first);
     for (int64_t at = first; at < rows * C; at += C) {
         LOAD(v, x + at);
         LOAD(dz, dy + at);
+        const strip d = v - m;
         if (variant & MASKED) {
             LOAD(answer, y + at);
             dz = KEEP(dz, answer > 0);
         }
-        strip t = f * dz - level - slope * (v - m);
+        if (variant & MASKED_BY_X) dz = KEEP(dz, d * f + b > 0);
+        strip t = f * dz - level - slope * d;
         if (variant & ACCUMULATE) {
             LOAD(before, dx + at);
             t += before;
@@ -142,10 +149,11 @@ static void norm_backward(int64_t rows, int64_t C, const rti_norm *n, const rt_r
 #define VARIANT(v) \
     case v: OVER_STRIPS(backward_strip, v, n, x, y, dy, dx, out) break;
     switch ((y ? MASKED : 0) | (accumulate ? ACCUMULATE : 0) | (out ? OUT : 0) |
-            (out && accumulate_out ? ACCUMULATE_OUT : 0)) {
+            (out && accumulate_out ? ACCUMULATE_OUT : 0) | (!y && n->masked ? MASKED_BY_X : 0)) {
         VARIANT(0) VARIANT(1) VARIANT(2) VARIANT(3)
         VARIANT(4) VARIANT(5) VARIANT(6) VARIANT(7)
         VARIANT(12) VARIANT(13) VARIANT(14) VARIANT(15)
+        VARIANT(16) VARIANT(18)
     }
 #undef VARIANT
 }

@@ -106,6 +106,8 @@ struct rti_layer {
     bool wants_before;                /* somebody asked for it */
     bool wanted;                      /* somebody asked for the output: its gradient is kept, too */
     rt_tensor *output, *before;       /* of the last forward; before: ahead of the activation */
+    int last_reader;                  /* number of the last layer that reads this one; its own: none does */
+    int holder, busy_until;           /* in an answer: whose memory the output is, who reads it last */
 };
 
 typedef struct rti_model_kind {

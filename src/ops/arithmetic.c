@@ -2,6 +2,8 @@
  *
  * A broadcast input is read with strides of 0. Its gradient is the sum over everything it was
  * repeated to, so backward writes through the same strides, added up in row-major order. */
+#include <string.h>
+
 #include "ops/elementwise.h"
 
 /* ---- what the four have in common ---- */
@@ -121,9 +123,22 @@ static void add_forward(rt_graph *g, rti_node *n) {
     binary_forward(n, add_row);
 }
 
+/* Without repetitions both gradients are dy itself. */
 static void add_backward(rt_graph *g, rti_node *n) {
-    binary_backward(g, n, 0, add_slope);
-    binary_backward(g, n, 1, add_slope);
+    const rt_tensor *out = n->out;
+    if (!rt_tensor_same_shape(n->in[0], out) || !rt_tensor_same_shape(n->in[1], out)) {
+        binary_backward(g, n, 0, add_slope);
+        binary_backward(g, n, 1, add_slope);
+        return;
+    }
+    const rt_real *dy = out->grad;
+    const int64_t count = rt_tensor_count(out);
+    for (int i = 1; i >= 0; i--) {
+        const rti_grad d = i ? rti_grad_begin(g, n, i) : rti_grad_take(g, n, i);
+        if (!d.data || d.data == dy || count == 0) continue;
+        if (d.accumulate) rti_add(count, d.data, dy, d.data);
+        else memcpy(d.data, dy, (size_t)count * sizeof *dy);
+    }
 }
 
 BINARY_FUNCTIONS(add)

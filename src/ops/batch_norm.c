@@ -104,7 +104,7 @@ static void batch_norm_forward(rt_graph *g, rti_node *n) {
         k->factor[c] = (rt_real)((double)gamma[c] * k->inverse[c]);
         k->bias[c] = beta[c];
     }
-    const rti_norm norm = {k->mean, k->factor, k->bias, NULL, NULL};
+    const rti_norm norm = {k->mean, k->factor, k->bias, NULL, NULL, false};
     rti_norm_forward(rows, C, &norm, k->x, residual, n->a.i[1] != 0, rt_real_data(n->out));
     n->saved = k;
 }
@@ -122,8 +122,9 @@ static void batch_norm_backward(rt_graph *g, rti_node *n) {
     const kept *k = n->saved;
     const int64_t C = channels(n), rows = rt_tensor_count(n->in[0]) / C;
     const bool training = n->a.i[0] != 0;
-    const rt_real *y = n->a.i[1] ? rt_real_data(n->out) : NULL, *dy = n->out->grad;
-    const rti_norm norm = {k->mean, k->factor, k->bias, k->level, k->slope};
+    /* Where relu let something through y tells, or x, which is read anyway, when nothing was added to it. */
+    const rt_real *y = n->a.i[1] && n->inputs == 4 ? rt_real_data(n->out) : NULL, *dy = n->out->grad;
+    const rti_norm norm = {k->mean, k->factor, k->bias, k->level, k->slope, n->a.i[1] && n->inputs == 3};
     double *sum = rti_step_alloc(g, (size_t)(2 * C) * sizeof *sum);
     if (!sum) return;
     double *product = sum + C;
@@ -135,9 +136,9 @@ static void batch_norm_backward(rt_graph *g, rti_node *n) {
     }
     /* x and its residual may be one tensor: then one gradient after the other. */
     const bool apart = n->inputs == 4 && n->in[3] != n->in[0];
-    const rti_grad dx = rti_grad_begin(g, n, 0);
+    const rti_grad dx = n->inputs == 3 ? rti_grad_take(g, n, 0) : rti_grad_begin(g, n, 0);
     rti_grad dr = {NULL, false};
-    if (apart) dr = rti_grad_begin(g, n, 3);
+    if (apart) dr = rti_grad_take(g, n, 3);
     if (dx.data)
         rti_norm_backward(rows, C, &norm, k->x, y, dy, dx.data, dx.accumulate, dr.data, dr.accumulate);
     if (n->inputs == 4 && !(apart && dx.data)) {
@@ -145,7 +146,7 @@ static void batch_norm_backward(rt_graph *g, rti_node *n) {
         const int64_t count = rows * C;
         if (dr.data && y) rti_relu_backward(count, y, dy, dr.data, dr.accumulate);
         else if (dr.data && dr.accumulate) rti_add(count, dr.data, dy, dr.data);
-        else if (dr.data) memcpy(dr.data, dy, (size_t)count * sizeof *dy);
+        else if (dr.data && dr.data != dy) memcpy(dr.data, dy, (size_t)count * sizeof *dy);
     }
     give(g, n, 1, C, product, k->inverse);
     give(g, n, 2, C, sum, NULL);

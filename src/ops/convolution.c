@@ -83,7 +83,8 @@ static const rt_real *slope_times_dy(rt_graph *g, const rti_node *n) {
     const rt_activation act = (rt_activation)n->a.i[ACT];
     const int64_t count = rt_tensor_count(n->out);
     if (act == RT_ACT_NONE) return n->out->grad;
-    rt_real *dz = rti_step_alloc(g, (size_t)count * sizeof *dz);
+    /* In place where nobody looks at dy afterwards. */
+    rt_real *dz = n->out->passing ? n->out->grad : rti_step_alloc(g, (size_t)count * sizeof *dz);
     if (dz) rti_act_backward(act, count, rt_real_data(n->out), n->saved, n->out->grad, dz);
     return dz;
 }

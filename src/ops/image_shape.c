@@ -211,11 +211,11 @@ static void add_relu_forward(rt_graph *g, rti_node *n) {
 }
 
 static void add_relu_backward(rt_graph *g, rti_node *n) {
-    for (int i = 0; i < 2; i++) {
-        const rti_grad d = rti_grad_begin(g, n, i);
+    const rt_real *dy = n->out->grad;
+    for (int i = 1; i >= 0; i--) {
+        const rti_grad d = i ? rti_grad_begin(g, n, i) : rti_grad_take(g, n, i);
         if (d.data)
-            rti_relu_backward(rt_tensor_count(n->out), rt_real_data(n->out), n->out->grad, d.data,
-                              d.accumulate);
+            rti_relu_backward(rt_tensor_count(n->out), rt_real_data(n->out), dy, d.data, d.accumulate);
     }
 }
 

@@ -274,6 +274,66 @@ Test(image_training, what_is_ahead_of_an_activation_changes_no_answer) {
     }
 }
 
+/* An answer has the bits of a forward pass, in less memory; places asked for are there, others are not. */
+Test(image_training, answers_are_the_same_and_keep_only_what_is_wanted) {
+    static rt_real pixels[PIXELS];
+    fixture_numbers(pixels, PIXELS, 7);
+    for (int k = 0; k < FIXTURE_SMALL; k++)
+        for (int wanted = 0; wanted < 2; wanted++) {
+            rt_model *m =
+                fixture_image_model(fixture_small[k].kind, fixture_small[k].settings, fixture_image, 3, 3);
+            char before[64];
+            snprintf(before, sizeof before, "%s.pre", rt_model_stage(m, rt_model_stages(m) - 1));
+            if (wanted) cr_assert(rt_model_want_tap(m, rt_model_stage(m, 0)) && rt_model_want_tap(m, before));
+            rt_graph *g = rt_graph_new(NULL), *h = rt_graph_new(NULL);
+            rt_no_grad_begin(g), rt_no_grad_begin(h);
+            rt_tensor *z = forward(m, g, pixels);
+            const rt_tensor *stage = rt_model_tap(m, rt_model_stage(m, 0)), *pre = rt_model_tap(m, before);
+            static const int64_t shape[] = {N, 2, 12, 12};
+            for (int again = 0; again < 2; again++) {
+                rt_tensor *x = rt_graph_input(h, pixels, 4, shape), *answer = rt_model_answer(m, h, x);
+                cr_assert(answer, "%s", rt_graph_error(h)->message);
+                cr_assert_arr_eq(answer->data, z->data, 3 * N * sizeof(rt_real), "%s", rt_model_summary(m));
+                if (!wanted) {
+                    cr_assert_null(rt_model_tap(m, rt_model_stage(m, 0)), "%s", rt_model_summary(m));
+                    continue;
+                }
+                const rt_tensor *same = rt_model_tap(m, rt_model_stage(m, 0));
+                const rt_tensor *ahead = rt_model_tap(m, before);
+                cr_assert_arr_eq(same->data, stage->data, (size_t)rt_tensor_count(stage) * sizeof(rt_real));
+                cr_assert_arr_eq(ahead->data, pre->data, (size_t)rt_tensor_count(pre) * sizeof(rt_real));
+            }
+            rt_graph_free(g), rt_graph_free(h);
+            rt_model_free(m);
+        }
+}
+
+/* Gradients that are passed on in place have the bits of those that are kept, step after step. */
+Test(image_training, gradients_have_the_same_bits_whoever_looks) {
+    static rt_real pixels[PIXELS];
+    fixture_numbers(pixels, PIXELS, 7);
+    for (int k = 0; k < FIXTURE_SMALL; k++) {
+        rt_model *net[2];
+        rt_graph *g = rt_graph_new(NULL);
+        rt_optimizer *o[2];
+        for (int i = 0; i < 2; i++) {
+            net[i] =
+                fixture_image_model(fixture_small[k].kind, fixture_small[k].settings, fixture_image, 3, 3);
+            o[i] = rt_sgd_new(net[i], 0.05, 0.9, NULL);
+        }
+        for (int l = 0; l < net[1]->layer_count; l++)
+            cr_assert(rt_model_want_tap(net[1], net[1]->layers[l].name));
+        for (uint64_t n = 0; n < 3; n++)
+            for (int i = 0; i < 2; i++) step(net[i], g, o[i], pixels, n);
+        int64_t count;
+        const rt_real *block = rt_model_block(net[0], &count);
+        cr_assert_arr_eq(block, rt_model_block(net[1], NULL), (size_t)count * sizeof *block, "%s",
+                         rt_model_summary(net[0]));
+        rt_graph_free(g);
+        for (int i = 0; i < 2; i++) rt_optimizer_free(o[i]), rt_model_free(net[i]);
+    }
+}
+
 Test(image_training, dropout_of_a_wide_network_is_new_in_every_step) {
     static rt_real pixels[PIXELS];
     fixture_numbers(pixels, PIXELS, 7);
