@@ -9,7 +9,11 @@
  * The pixels are cut into units: some whole images, or some lines of one, as much of x as fits the copy
  * with its border; some channels at a time when one line is too much. Units are shared out to chunks, whose
  * number depends on the geometry alone; a chunk sums in its own dk, and these are added in order. A task is a
- * chunk's part of some panels of columns. */
+ * chunk's part of some panels of columns.
+ *
+ * What was tried (as in conv_sweep.c): 16 channels 132, with memory fetched ahead 142, turned 159; 64
+ * channels, 8 x 8 pixels 180, fetched ahead 193; there copying 32 channels of more images at a time, so that
+ * a tile sums longer, 182; copies of 128 and 256 KiB 178 and 164. */
 #include <string.h>
 
 #include "core/pool.h"

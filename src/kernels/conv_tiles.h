@@ -61,6 +61,12 @@ void rti_conv_copy(const rti_conv_window *w, rt_real *to);
 /* The scratch of the two passes that sweep. */
 size_t rti_conv_sweep_bytes(const rti_convolution *c, bool is_forward);
 
+/* The other way to dx, for few channels: does it pay here, its scratch, and itself. */
+bool rti_conv_spreads(const rti_convolution *c);
+size_t rti_conv_spread_bytes(const rti_convolution *c);
+void rti_conv_spread(const rti_convolution *c, const rt_real *dy, const rt_real *k, rt_real *dx,
+                     bool accumulate, const rti_epilogue *epilogue, void *scratch);
+
 /* While tiles compute the memory is idle: each fetches its share of what the thread will probably need next
  * into the second-level cache. Reading past the end of an array this way does nothing. (Inlined by force,
  * because gcc drops calls of a function that does nothing but prefetch.) */
