@@ -54,10 +54,12 @@ rt_model *rt_teacher_member(const rt_teacher *teacher, int i); /* borrowed */
 
 const char *const *rt_method_names(int *count);
 const rt_param *rt_method_rows(const char *method, int *count); /* NULL: no such method */
-/* One line; paper and equation; the loss in ASCII, maybe several lines. NULL: no such method. */
+/* One line; paper and equation; the loss in ASCII, maybe several lines; a paragraph on the idea and when it
+ * helps, one long line. NULL: no such method. */
 const char *rt_method_title(const char *method);
 const char *rt_method_source(const char *method);
 const char *rt_method_formula(const char *method);
+const char *rt_method_explanation(const char *method);
 /* Does it have a use for a teacher at all? False for an unknown method. */
 bool rt_method_needs_teacher(const char *method);
 /* Are these options right for a problem with so many classes? RT_SPEC with a message. `options` holds

@@ -58,6 +58,11 @@ const char *rt_method_formula(const char *name) {
     return method ? method->formula : NULL;
 }
 
+const char *rt_method_explanation(const char *name) {
+    const rti_method *method = rti_method_find(name);
+    return method ? method->explanation : NULL;
+}
+
 bool rt_method_needs_teacher(const char *name) {
     rti_parts parts;
     if (!rti_parts_find(name, &parts)) return false;

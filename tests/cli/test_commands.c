@@ -106,6 +106,14 @@ Test(commands, help_knows_every_name_and_every_option) {
         const char *const *preset = rt_preset_names(names[i], &presets);
         for (int k = 0; k < presets; k++) cr_assert(strstr(a.text, preset[k]), "%s", preset[k]);
         cr_assert(strstr(a.text, "contract") && strstr(a.text, "source"));
+        /* the explanation, wherever its lines are broken */
+        const char *word = rt_method_explanation(names[i]), *at = strchr(a.text, '\n'); /* below the title */
+        cr_assert(word && at, "%s", names[i]);
+        for (; *word; word++) {
+            if (*word == ' ') continue;
+            at += strspn(at, " \n");
+            cr_assert_eq(*word, *at++, "%s: %s", names[i], word);
+        }
     }
     static const char *const words[][2] = {{"sgd", "nesterov"},
                                            {"mlp", "hidden"},

@@ -88,6 +88,70 @@ static double smooth_tf_kd(numbers v, numbers z) {
     return smoothed(z, 0.9, 0.1 / (WIDTH - 1));
 }
 
+/* DKD: the label against the rest, and the rest among themselves; from probabilities. */
+static double dkd(numbers v, numbers z, double T, double alpha, double beta) {
+    double sum = 0;
+    for (int n = 0; n < ROWS; n++) {
+        double p = exp(log_p(v[n], T, labels[n])), q = exp(log_p(z[n], T, labels[n]));
+        sum += alpha * (p * log(p / q) + (1 - p) * log((1 - p) / (1 - q)));
+        for (int k = 0; k < WIDTH; k++) {
+            if (k == labels[n]) continue;
+            double a = exp(log_p(v[n], T, k)) / (1 - p), b = exp(log_p(z[n], T, k)) / (1 - q);
+            sum += beta * a * log(a / b);
+        }
+    }
+    return T * T * sum / ROWS;
+}
+/* in the first of 20 epochs of warm-up */
+static double dkd_8(numbers v, numbers z) { return ce(z) + dkd(v, z, 4, 1, 8) / 20; }
+static double dkd_2(numbers v, numbers z) { return ce(z) + dkd(v, z, 4, 1, 2) / 20; }
+static double dkd_6(numbers v, numbers z) { return ce(z) + dkd(v, z, 4, 1, 6) / 20; }
+static double dkd_sum(numbers v, numbers z) { return ce(z) + ROWS * dkd(v, z, 1, 1, 0.5); }
+
+static void scores(numbers z, numbers out) {
+    for (int n = 0; n < ROWS; n++) {
+        double mean = 0, squares_ = 0;
+        for (int k = 0; k < WIDTH; k++) mean += z[n][k] / WIDTH;
+        for (int k = 0; k < WIDTH; k++) squares_ += (z[n][k] - mean) * (z[n][k] - mean);
+        for (int k = 0; k < WIDTH; k++) out[n][k] = (z[n][k] - mean) / (sqrt(squares_ / (WIDTH - 1)) + 1e-7);
+    }
+}
+static double standardized(numbers v, numbers z, double hard, double weight, double T) {
+    numbers a, b;
+    scores(v, a), scores(z, b);
+    return hard * ce(z) + weight * T * T * kl(a, b, T);
+}
+static double lskd(numbers v, numbers z) { return standardized(v, z, 0.1, 9, 2); }
+static double lskd_same(numbers v, numbers z) { return standardized(v, z, 0.1, 0.9, 4); }
+static double lskd_torchdistill(numbers v, numbers z) { return standardized(v, z, 0.5, 9, 2); }
+
+static double pearson(const double *a, const double *b, int count) {
+    double ma = 0, mb = 0, ab = 0, aa = 0, bb = 0;
+    for (int i = 0; i < count; i++) ma += a[i] / count, mb += b[i] / count;
+    for (int i = 0; i < count; i++)
+        ab += (a[i] - ma) * (b[i] - mb), aa += (a[i] - ma) * (a[i] - ma), bb += (b[i] - mb) * (b[i] - mb);
+    return ab / sqrt(aa * bb);
+}
+static double inter(numbers v, numbers z) {
+    double sum = 0, p[WIDTH], q[WIDTH];
+    for (int n = 0; n < ROWS; n++) {
+        for (int k = 0; k < WIDTH; k++) p[k] = exp(log_p(v[n], 1, k)), q[k] = exp(log_p(z[n], 1, k));
+        sum += 1 - pearson(p, q, WIDTH);
+    }
+    return sum / ROWS;
+}
+static double intra(numbers v, numbers z) {
+    double sum = 0, p[ROWS], q[ROWS];
+    for (int k = 0; k < WIDTH; k++) {
+        for (int n = 0; n < ROWS; n++) p[n] = exp(log_p(v[n], 1, k)), q[n] = exp(log_p(z[n], 1, k));
+        sum += 1 - pearson(p, q, ROWS);
+    }
+    return sum / WIDTH;
+}
+static double dist(numbers v, numbers z) { return ce(z) + 2 * inter(v, z) + 2 * intra(v, z); }
+static double dist_inter(numbers v, numbers z) { return ce(z) + 2 * inter(v, z); }
+static double dist_intra(numbers v, numbers z) { return ce(z) + 2 * intra(v, z); }
+
 static const struct {
     const char *method, *preset;
     double (*loss)(numbers v, numbers z);
@@ -114,6 +178,17 @@ static const struct {
     {"logit-mse", "ba-caruana", ba_caruana},
     {"label-smoothing", "pytorch", smooth_pytorch},
     {"label-smoothing", "tf-kd", smooth_tf_kd},
+    {"dkd", "mdistiller", dkd_8},
+    {"dkd", "mdistiller-resnet", dkd_2},
+    {"dkd", "mdistiller-wrn", dkd_6},
+    {"dkd", "mmrazor", dkd_sum},
+    {"logit-standardization", "lskd", lskd},
+    {"logit-standardization", "lskd-same-weight", lskd_same},
+    {"logit-standardization", "torchdistill", lskd_torchdistill},
+    {"dist", "author", dist},
+    {"dist", "paper", dist},
+    {"dist", "inter", dist_inter},
+    {"dist", "intra", dist_intra},
 };
 enum { PUBLISHED = (int)(sizeof published / sizeof *published) };
 

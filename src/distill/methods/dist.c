@@ -21,8 +21,12 @@ static const rt_param rows[] = {
 };
 
 static const rti_preset presets[] = {
-    {"author", "weight=2 beta=1 gamma=1 temperature=1", "hunto/DIST_KD and torchdistill, ImageNet"},
-    {"paper", "weight=2 beta=1 gamma=1 temperature=1 t_squared=false", "the paper's equation, without T^2"},
+    {"author", "weight=2 beta=1 gamma=1 temperature=1",
+     "hunto/DIST_KD, ImageNet; yoshitomo-matsubara/torchdistill and open-mmlab/mmrazor have the same"},
+    {"paper", "weight=2 beta=1 gamma=1 temperature=1 t_squared=false",
+     "the paper's equation, which has no T^2: at T = 1 the same, at others not"},
+    {"inter", "weight=2 beta=1 gamma=0 temperature=1", "the paper's ablation: classes of an example alone"},
+    {"intra", "weight=2 beta=0 gamma=1 temperature=1", "the paper's ablation: examples of a class alone"},
 };
 
 /* Rows less their mean, at length 1; a constant row becomes 0. Then Pearson's r is a sum of products. */
@@ -70,6 +74,16 @@ static void dist_contract(const rt_params *options, char *buffer, size_t size) {
 
 static double dist_temperature(const rt_params *options) { return rt_params_real(options, "temperature"); }
 
+static rt_status dist_check(const rt_params *options, int64_t classes, rt_error *error) {
+    if (rt_params_real(options, "hard_weight") == 0 &&
+        rt_params_real(options, "weight") * (rt_params_real(options, "beta") + rt_params_real(options, "gamma")) == 0)
+        return rt_fail(error, RT_SPEC, "hard_weight and weight (or beta and gamma) are 0: there is nothing to "
+                                       "learn from");
+    if (classes > 1) return RT_OK;
+    return rt_fail(error, RT_UNSUPPORTED, "dist: the answers for one class do not vary, so nothing is correlated; "
+                                          "logit-mse works");
+}
+
 static bool dist_is_labels_only(const rt_params *options) {
     return (rt_params_real(options, "weight") == 0 ||
             (rt_params_real(options, "beta") == 0 && rt_params_real(options, "gamma") == 0)) &&
@@ -115,6 +129,7 @@ const rti_method rti_method_dist = {
     .row_count = (int)(sizeof rows / sizeof *rows),
     .presets = presets,
     .preset_count = (int)(sizeof presets / sizeof *presets),
+    .check = dist_check,
     .contract = dist_contract,
     .is_labels_only = dist_is_labels_only,
     .temperature = dist_temperature,

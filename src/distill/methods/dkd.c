@@ -20,18 +20,24 @@ static const rt_param rows[] = {
     RT_PARAM_REAL_ROW("beta", 8, 0, 1e6, "", "weight of the other classes; T^2 comes on top"),
     RT_PARAM_REAL_ROW("warmup", 20, 0, 100000, "epochs",
                       "the weights rise as (epoch + 1) / warmup to their value; 0: at once"),
+    RT_PARAM_CHOICE_ROW("reduction", "batchmean", "batchmean|sum",
+                        "over the batch, of both parts: mean, or sum, which grows with it"),
 };
 
 static const rti_preset presets[] = {
     {"mdistiller", "alpha=1 beta=8 temperature=4 warmup=20", "megvii-research/mdistiller, ResNet-32x4 pairs"},
     {"mdistiller-resnet", "alpha=1 beta=2 temperature=4 warmup=20",
      "megvii-research/mdistiller, ResNet-56 to 20 and 110 to 32"},
-    {"mdistiller-wrn", "alpha=1 beta=6 temperature=4 warmup=20",
-     "megvii-research/mdistiller, WRN-40-2 pairs"},
+    {"mdistiller-wrn", "alpha=1 beta=6 temperature=4 warmup=20", "megvii-research/mdistiller, WRN-40-2 pairs"},
+    {"mmrazor", "alpha=1 beta=0.5 temperature=1 warmup=0 reduction=sum",
+     "open-mmlab/mmrazor, ResNet-34 to 18: a legacy argument turns its mean into a sum over the batch, so the "
+     "weight is N times what it says; T and beta are unverified"},
 };
 
 static rt_status dkd_check(const rt_params *options, int64_t classes, rt_error *error) {
-    (void)options;
+    if (rt_params_real(options, "hard_weight") == 0 && rt_params_real(options, "alpha") == 0 &&
+        rt_params_real(options, "beta") == 0)
+        return rt_fail(error, RT_SPEC, "hard_weight, alpha and beta are all 0: there is nothing to learn from");
     if (classes > 2) return RT_OK;
     return rt_fail(
         error, RT_UNSUPPORTED,
@@ -76,21 +82,39 @@ static rt_tensor *target_or_not(rt_graph *g, rt_tensor *z, rt_tensor *y, double 
     return rt_concat(g, (rt_tensor *const[]){rt_scale(g, own, 1 / T), rest}, 2, 1);
 }
 
-static double warm(const rt_params *options, const rti_method_input *in) {
-    double epochs = rt_params_real(options, "warmup"),
-           share = ((double)in->epoch + 1) / (epochs > 0 ? epochs : 1);
+/* The factor of both parts besides alpha and beta. */
+static double warm(const rt_params *options, int64_t epoch) {
+    double epochs = rt_params_real(options, "warmup"), share = ((double)epoch + 1) / (epochs > 0 ? epochs : 1);
     return epochs > 0 && share < 1 ? share : 1;
 }
 
+typedef rt_tensor *part_function(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y, double T);
+
+static rt_tensor *target_part(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y, double T) {
+    return rt_kl_divergence(g, target_or_not(g, v, y, T), target_or_not(g, z, y, T), 1);
+}
+static rt_tensor *others_part(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y, double T) {
+    return rt_kl_divergence(g, without_target(g, v, y), without_target(g, z, y), T);
+}
+
+/* A mixed image has two labels: each decouples with its share, as in the cross-entropy. */
+static rt_tensor *shared(const rti_method_input *in, part_function *part, double T) {
+    rt_graph *g = in->graph;
+    rt_tensor *own = part(g, in->v, in->z, in->y, T);
+    if (!in->y2) return own;
+    return rt_add(g, rt_scale(g, own, in->lambda),
+                  rt_scale(g, part(g, in->v, in->z, in->y2, T), 1 - in->lambda));
+}
+
+static bool is_sum(const rt_params *options) { return rt_params_text(options, "reduction")[0] == 's'; }
+
 static void dkd_loss(void *state, const rt_params *options, const rti_method_input *in, rti_terms *out) {
     (void)state;
-    rt_graph *g = in->graph;
-    double T = rt_params_real(options, "temperature"), rise = warm(options, in) * T * T;
+    double T = rt_params_real(options, "temperature"), rise = warm(options, in->epoch) * T * T;
+    if (is_sum(options)) rise *= (double)in->z->shape[0];
     rti_labels(out, in, rt_params_real(options, "hard_weight"));
-    RTI_TERM(out, "tckd", rise * rt_params_real(options, "alpha"),
-             rt_kl_divergence(g, target_or_not(g, in->v, in->y, T), target_or_not(g, in->z, in->y, T), 1));
-    RTI_TERM(out, "nckd", rise * rt_params_real(options, "beta"),
-             rt_kl_divergence(g, without_target(g, in->v, in->y), without_target(g, in->z, in->y), T));
+    RTI_TERM(out, "tckd", rise * rt_params_real(options, "alpha"), shared(in, target_part, T));
+    RTI_TERM(out, "nckd", rise * rt_params_real(options, "beta"), shared(in, others_part, T));
 }
 
 static void dkd_contract(const rt_params *options, char *buffer, size_t size) {
@@ -108,9 +132,16 @@ static void dkd_contract(const rt_params *options, char *buffer, size_t size) {
     else
         rti_write(&w, "w: 1\n");
     rti_write(&w,
-              "weights: alpha = %g on the target class, beta = %g on the others, at their end %g and %g\n"
-              "reduction: sum over classes, mean over the batch\nstages: one",
-              alpha, beta, alpha * T * T, beta * T * T);
+              "L = %g CE(y, softmax(z)) + w%s ( %g * %g^2 KL(b_t || b_s) + %g * %g^2 KL(p^_t || p^_s) ), b the label "
+              "against the rest, p^ the others alone\n"
+              "direction: KL(teacher || student) in both\nT^2: in value and gradient of both; T = %g\n",
+              rt_params_real(options, "hard_weight"), is_sum(options) ? " N" : "", alpha, T, beta, T, T);
+    if (epochs > 0) rti_write(&w, "w: (epoch + 1) / %g, at most 1\n", epochs);
+    else rti_write(&w, "w: 1\n");
+    rti_write(&w, "weights: alpha = %g on the target class, beta = %g on the others, at their end %g and %g\n"
+                  "reduction: sum over classes, %s; CE: mean over the batch\nstages: one",
+              alpha, beta, alpha * T * T, beta * T * T,
+              is_sum(options) ? "sum over the batch: grows with it" : "mean over the batch");
 }
 
 static double dkd_temperature(const rt_params *options) { return rt_params_real(options, "temperature"); }

@@ -25,8 +25,15 @@ static rt_status smoothing_check(const rt_params *options, int64_t classes, rt_e
 static void smoothing_loss(void *state, const rt_params *options, const rti_method_input *in,
                            rti_terms *out) {
     (void)state;
+    if (in->labels_are_counted) return;
     double epsilon = rt_params_real(options, "epsilon");
-    RTI_TERM(out, "ce", 1, rt_cross_entropy_smooth(in->graph, in->z, in->y, epsilon, form_of(options)));
+    rt_graph *g = in->graph;
+    rt_tensor *own = rt_cross_entropy_smooth(g, in->z, in->y, epsilon, form_of(options));
+    if (in->y2)
+        own = rt_add(g, rt_scale(g, own, in->lambda),
+                     rt_scale(g, rt_cross_entropy_smooth(g, in->z, in->y2, epsilon, form_of(options)),
+                              1 - in->lambda));
+    RTI_TERM(out, "ce", 1, own);
 }
 
 static void smoothing_contract(const rt_params *options, char *buffer, size_t size) {
@@ -88,6 +95,11 @@ const rti_method rti_method_label_smoothing = {
     .name = "label-smoothing",
     .title = "the labels with a part of the target spread over the classes",
     .source = "Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2015, arXiv 1512.00567, section 7",
+    .explanation =
+        "No network is ever asked to be quite sure: a part of each target goes to the other classes, the same to "
+        "each. It is distillation from a teacher that knows nothing, and so the control for \"any soft target "
+        "would do\". It helps accuracy and calibration by itself; a teacher that was trained with it, however, "
+        "teaches worse, since it no longer says which wrong classes are alike.",
     .needs = RTI_LABELS_ALONE,
     .formula = "L = -sum_k t_k log softmax(z)_k\n"
                "uniform: t = (1 - epsilon) onehot(y) + epsilon/K\n"

@@ -7,7 +7,7 @@
  * the divergence against the 14.4 of the baseline beside it: method and weight were changed together. */
 #include <math.h>
 
-#include "distill/method.h"
+#include "distill/maps.h"
 #include "retort/ops.h"
 
 static const rt_param rows[] = {
@@ -24,9 +24,10 @@ static const rti_preset presets[] = {
 };
 
 static rt_status standardization_check(const rt_params *options, int64_t classes, rt_error *error) {
-    (void)options;
-    if (classes > 1) return RT_OK;
-    return rt_fail(error, RT_UNSUPPORTED, "logit-standardization: one class has no deviation");
+    if (classes < 2)
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "logit-standardization: the logits of one class have no deviation; logit-mse works");
+    return rti_weights_check(options, classes, error);
 }
 
 /* A row of equal logits has the deviation 0: it becomes 0, with a gradient that is finite. */
@@ -62,16 +63,7 @@ static void standardization_contract(const rt_params *options, char *buffer, siz
         weight * T * T);
 }
 
-static bool standardization_is_labels_only(const rt_params *options) {
-    return rt_params_real(options, "weight") == 0 && rt_params_real(options, "hard_weight") == 1;
-}
-
 /* ---- limits ---- */
-
-static rt_tensor *labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
-    (void)v;
-    return rt_cross_entropy(g, z, y);
-}
 
 static rt_tensor *scores_by_variance(rt_graph *g, rt_tensor *z) {
     rt_tensor *mean = rt_mean(g, z, RT_AXIS(1) | RT_KEEP_DIMS);
@@ -88,7 +80,7 @@ static rt_tensor *by_variance(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor
 }
 
 static const rti_method_case cases[] = {
-    {"weight 0 is cross-entropy", "hard_weight=1 weight=0", labels_alone, true},
+    {"weight 0 is cross-entropy", "hard_weight=1 weight=0", rti_labels_alone, true},
     {"the divergence alone, from variances", "hard_weight=0 weight=3 temperature=2", by_variance, false},
 };
 
@@ -110,7 +102,7 @@ const rti_method rti_method_logit_standardization = {
     .preset_count = (int)(sizeof presets / sizeof *presets),
     .check = standardization_check,
     .contract = standardization_contract,
-    .is_labels_only = standardization_is_labels_only,
+    .is_labels_only = rti_weights_labels_only,
     .loss = standardization_loss,
     .cases = cases,
     .case_count = (int)(sizeof cases / sizeof *cases),
