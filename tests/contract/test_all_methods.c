@@ -26,7 +26,8 @@ Test(all_methods, are_described) {
         cr_assert(m->title && m->title[0] && m->source && m->source[0] && m->formula && m->formula[0], "%s",
                   m->name);
         cr_assert(m->loss && m->contract && m->case_count > 0, "%s", m->name);
-        cr_assert(m->explanation && strlen(m->explanation) > 100 && !strchr(m->explanation, '\n'), "%s", m->name);
+        cr_assert(m->explanation && strlen(m->explanation) > 100 && !strchr(m->explanation, '\n'), "%s",
+                  m->name);
         cr_assert_eq(rt_method_explanation(m->name), m->explanation);
         static rt_params options;
         char contract[RT_CONTRACT_BYTES], cut[20];

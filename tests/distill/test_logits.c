@@ -1,7 +1,7 @@
-/* dkd, logit-standardization and dist: gradients of the whole loss against central differences of plain double
- * loops that are written out from the formulas and know nothing of the library; the decomposition of the KL
- * that dkd rests on; invariances; student = teacher; logits of +-1e4, constant logits, a batch of one; what is
- * refused. (Values of all presets: test_presets.c.) */
+/* dkd, logit-standardization and dist: gradients of the whole loss against central differences of plain loops
+ * in double that are written out from the formulas and know nothing of the library; the decomposition of the
+ * KL that dkd rests on; invariances; student = teacher; logits of +-1e4, constant logits, a batch of one; what
+ * is refused. (Values of all presets: test_presets.c.) */
 #include "distill/method.h"
 #include "fixture.h"
 #include "retort/ops.h"
@@ -27,7 +27,8 @@ typedef struct answer {
 static rt_params options;
 
 /* The loss of `rows` examples, repeated `times`. lambda 1: no mixup. */
-static answer asked(const char *method, const char *settings, int rows, int times, int64_t epoch, double lambda) {
+static answer asked(const char *method, const char *settings, int rows, int times, int64_t epoch,
+                    double lambda) {
     static rt_real a[4 * NUMBERS], b[4 * NUMBERS];
     static int32_t y[4 * ROWS], y2[4 * ROWS];
     answer out = {0};
@@ -37,8 +38,13 @@ static answer asked(const char *method, const char *settings, int rows, int time
     for (int i = 0; i < times * rows; i++) y[i] = labels[i % rows], y2[i] = others[i % rows];
     rt_graph *g = rt_graph_new(NULL);
     int64_t shape[] = {times * rows, WIDTH};
-    rti_method_input in = {.graph = g, .y = rt_graph_labels(g, y, shape[0]), .lambda = lambda, .epoch = epoch,
-                           .epochs = 100, .v = rt_graph_input(g, a, 2, shape), .z = rt_graph_input(g, b, 2, shape)};
+    rti_method_input in = {.graph = g,
+                           .y = rt_graph_labels(g, y, shape[0]),
+                           .lambda = lambda,
+                           .epoch = epoch,
+                           .epochs = 100,
+                           .v = rt_graph_input(g, a, 2, shape),
+                           .z = rt_graph_input(g, b, 2, shape)};
     if (lambda < 1) in.y2 = rt_graph_labels(g, y2, shape[0]);
     in.z->requires_grad = true;
     rti_terms terms = {.count = 0};
@@ -128,7 +134,8 @@ static double dkd_epoch_4(void) { return ce_of(labels, ROWS) + 0.25 * dkd_of(lab
 static double dkd_sum(void) { return ce_of(labels, ROWS) + ROWS * dkd_of(labels, 1, 1, 0.5); }
 static double dkd_others(void) { return dkd_of(labels, 2, 0, 1); }
 static double dkd_mixed(void) {
-    return 0.7 * (ce_of(labels, ROWS) + dkd_of(labels, 4, 1, 8)) + 0.3 * (ce_of(others, ROWS) + dkd_of(others, 4, 1, 8));
+    return 0.7 * (ce_of(labels, ROWS) + dkd_of(labels, 4, 1, 8)) +
+           0.3 * (ce_of(others, ROWS) + dkd_of(others, 4, 1, 8));
 }
 static double lskd(void) {
     double sum = 0, a[WIDTH], b[WIDTH];
@@ -162,7 +169,8 @@ Test(logits, values_and_gradients_are_those_of_the_formulas) {
     draw();
     double tolerance = sizeof(rt_real) == 8 ? 1e-10 : 1e-5;
     for (size_t c = 0; c < sizeof golden / sizeof *golden; c++) {
-        answer found = asked(golden[c].method, golden[c].settings, ROWS, 1, golden[c].epoch, golden[c].lambda);
+        answer found = asked(golden[c].method, golden[c].settings, ROWS, 1, golden[c].epoch,
+                             golden[c].lambda);
         double expected = golden[c].loss(), size = 0;
         cr_assert(fabs(found.loss - expected) <= tolerance * expected, "%s %s: %.15g, expected %.15g",
                   golden[c].method, golden[c].settings, found.loss, expected);
@@ -176,8 +184,9 @@ Test(logits, values_and_gradients_are_those_of_the_formulas) {
             z[i] = before;
             double numeric = (up - down) / (2 * step);
             double error = fabs(found.grad[i] - numeric) / fmax(1, fabs(numeric));
-            cr_assert(error <= (sizeof(rt_real) == 8 ? 1e-7 : 1e-4), "%s %s, element %d: %.10g, numerically %.10g",
-                      golden[c].method, golden[c].settings, i, found.grad[i], numeric);
+            cr_assert(error <= (sizeof(rt_real) == 8 ? 1e-7 : 1e-4),
+                      "%s %s, element %d: %.10g, numerically %.10g", golden[c].method, golden[c].settings, i,
+                      found.grad[i], numeric);
             size = fmax(size, fabs(found.grad[i]));
         }
         cr_assert_gt(size, 1e-3, "%s has no gradient", golden[c].method);
@@ -195,8 +204,8 @@ Test(logits, the_divergence_falls_apart) {
             answer a = asked("dkd", settings, 1, 1, 0, 1); /* of class labels[0] */
             double p = exp(log_p(v, T, labels[0])), whole = kl_row(v, z, T);
             double sum = a.term[0] + (1 - p) * a.term[1];
-            cr_assert(fabs(sum - whole) <= (sizeof(rt_real) == 8 ? 1e-12 : 1e-6) * fmax(whole, 1), "%g, %g", sum,
-                      whole);
+            cr_assert(fabs(sum - whole) <= (sizeof(rt_real) == 8 ? 1e-12 : 1e-6) * fmax(whole, 1), "%g, %g",
+                      sum, whole);
         }
 }
 
@@ -222,18 +231,19 @@ Test(logits, the_minimum_is_the_teacher) {
             if (step == 0) size = a.loss;
             if (step < 4) cr_assert_gt(a.loss, 0);
             if (step < 4) continue;
-            cr_assert(fabs(a.loss) <= (sizeof(rt_real) == 8 ? 1e-12 : 1e-5) * fmax(1, size), "%s: %g", alone[m][0],
-                      a.loss);
+            cr_assert(fabs(a.loss) <= (sizeof(rt_real) == 8 ? 1e-12 : 1e-5) * fmax(1, size), "%s: %g",
+                      alone[m][0], a.loss);
             for (int i = 0; i < NUMBERS; i++)
-                cr_assert_lt(fabs(a.grad[i]), sizeof(rt_real) == 8 ? 1e-9 : 1e-4, "%s: %g", alone[m][0], a.grad[i]);
+                cr_assert_lt(fabs(a.grad[i]), sizeof(rt_real) == 8 ? 1e-9 : 1e-4, "%s: %g", alone[m][0],
+                             a.grad[i]);
         }
     }
 }
 
 static void same(const char *method, const char *settings, double loss, const char *what) {
     double found = asked(method, settings, ROWS, 1, 50, 1).loss;
-    cr_assert(fabs(found - loss) <= (sizeof(rt_real) == 8 ? 1e-6 : 1e-4) * loss, "%s, %s: %g, was %g", method, what,
-              found, loss);
+    cr_assert(fabs(found - loss) <= (sizeof(rt_real) == 8 ? 1e-6 : 1e-4) * loss, "%s, %s: %g, was %g", method,
+              what, found, loss);
 }
 
 /* z-scores see neither scale nor offset; correlation of a batch does not see its order. */
@@ -290,8 +300,8 @@ Test(logits, extremes_are_finite) {
 
 /* ---- what is refused ---- */
 
-static void refuses(const char *method, const char *settings, int64_t classes, rt_status status, const char *reason,
-                    const char *instead) {
+static void refuses(const char *method, const char *settings, int64_t classes, rt_status status,
+                    const char *reason, const char *instead) {
     rt_error error = {0};
     fixture_options(&options, method, settings);
     cr_assert_eq(rt_method_check(method, &options, classes, &error), status, "%s", method);

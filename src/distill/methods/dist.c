@@ -1,8 +1,8 @@
 /* dist.c - distillation by correlation.                                Floor 7 (distill)
  *
  *     q = softmax(z/T) (N, K), p = softmax(v/T);   r = Pearson's correlation
- *     inter = 1 - mean over examples of r(q[n,:], p[n,:]);   intra = 1 - mean over classes of r(q[:,k],
- *     p[:,k])
+ *     inter = 1 - mean over examples of r(q[n,:], p[n,:])
+ *     intra = 1 - mean over classes of r(q[:,k], p[:,k])
  *     L = hard_weight CE + weight T^2 ( beta inter + gamma intra )
  *
  * Correlation does not care about scale and offset, so a student need not match a much larger teacher number
@@ -76,12 +76,16 @@ static double dist_temperature(const rt_params *options) { return rt_params_real
 
 static rt_status dist_check(const rt_params *options, int64_t classes, rt_error *error) {
     if (rt_params_real(options, "hard_weight") == 0 &&
-        rt_params_real(options, "weight") * (rt_params_real(options, "beta") + rt_params_real(options, "gamma")) == 0)
-        return rt_fail(error, RT_SPEC, "hard_weight and weight (or beta and gamma) are 0: there is nothing to "
-                                       "learn from");
+        rt_params_real(options, "weight") *
+                (rt_params_real(options, "beta") + rt_params_real(options, "gamma")) ==
+            0)
+        return rt_fail(error, RT_SPEC,
+                       "hard_weight and weight (or beta and gamma) are 0: there is nothing to "
+                       "learn from");
     if (classes > 1) return RT_OK;
-    return rt_fail(error, RT_UNSUPPORTED, "dist: the answers for one class do not vary, so nothing is correlated; "
-                                          "logit-mse works");
+    return rt_fail(error, RT_UNSUPPORTED,
+                   "dist: the answers for one class do not vary, so nothing is correlated; "
+                   "logit-mse works");
 }
 
 static bool dist_is_labels_only(const rt_params *options) {
@@ -121,9 +125,9 @@ const rti_method rti_method_dist = {
     .source = "Huang, You, Wang, Qian, Xu 2022, arXiv 2205.10536, equations 7 to 10",
     .formula = "L = hard_weight CE(y, z) + weight T^2 ( beta (1 - mean_n r_n) + gamma (1 - mean_k r_k) )",
     .explanation =
-        "When the teacher is much stronger, matching its probabilities exactly is too much to ask. "
-        "DIST asks that they rise and fall together: over the classes of each example, and over the "
-        "examples of each class. Pearson's correlation measures that and ignores scale and offset.",
+        "When the teacher is much stronger, matching its probabilities exactly is too much to ask. DIST "
+        "asks that they rise and fall together: over the classes of each example, and over the examples of "
+        "each class. Pearson's correlation measures that and ignores scale and offset.",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
     .row_count = (int)(sizeof rows / sizeof *rows),

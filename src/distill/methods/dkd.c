@@ -28,16 +28,19 @@ static const rti_preset presets[] = {
     {"mdistiller", "alpha=1 beta=8 temperature=4 warmup=20", "megvii-research/mdistiller, ResNet-32x4 pairs"},
     {"mdistiller-resnet", "alpha=1 beta=2 temperature=4 warmup=20",
      "megvii-research/mdistiller, ResNet-56 to 20 and 110 to 32"},
-    {"mdistiller-wrn", "alpha=1 beta=6 temperature=4 warmup=20", "megvii-research/mdistiller, WRN-40-2 pairs"},
+    {"mdistiller-wrn", "alpha=1 beta=6 temperature=4 warmup=20",
+     "megvii-research/mdistiller, WRN-40-2 pairs"},
     {"mmrazor", "alpha=1 beta=0.5 temperature=1 warmup=0 reduction=sum",
-     "open-mmlab/mmrazor, ResNet-34 to 18: a legacy argument turns its mean into a sum over the batch, so the "
+     "open-mmlab/mmrazor, ResNet-34 to 18: a legacy argument turns its mean into a sum over the batch, so "
+     "the "
      "weight is N times what it says; T and beta are unverified"},
 };
 
 static rt_status dkd_check(const rt_params *options, int64_t classes, rt_error *error) {
     if (rt_params_real(options, "hard_weight") == 0 && rt_params_real(options, "alpha") == 0 &&
         rt_params_real(options, "beta") == 0)
-        return rt_fail(error, RT_SPEC, "hard_weight, alpha and beta are all 0: there is nothing to learn from");
+        return rt_fail(error, RT_SPEC,
+                       "hard_weight, alpha and beta are all 0: there is nothing to learn from");
     if (classes > 2) return RT_OK;
     return rt_fail(
         error, RT_UNSUPPORTED,
@@ -84,7 +87,8 @@ static rt_tensor *target_or_not(rt_graph *g, rt_tensor *z, rt_tensor *y, double 
 
 /* The factor of both parts besides alpha and beta. */
 static double warm(const rt_params *options, int64_t epoch) {
-    double epochs = rt_params_real(options, "warmup"), share = ((double)epoch + 1) / (epochs > 0 ? epochs : 1);
+    double epochs = rt_params_real(options, "warmup"),
+           share = ((double)epoch + 1) / (epochs > 0 ? epochs : 1);
     return epochs > 0 && share < 1 ? share : 1;
 }
 
@@ -132,7 +136,8 @@ static void dkd_contract(const rt_params *options, char *buffer, size_t size) {
     else
         rti_write(&w, "w: 1\n");
     rti_write(&w,
-              "L = %g CE(y, softmax(z)) + w%s ( %g * %g^2 KL(b_t || b_s) + %g * %g^2 KL(p^_t || p^_s) ), b the label "
+              "L = %g CE(y, softmax(z)) + w%s ( %g * %g^2 KL(b_t || b_s) + %g * %g^2 KL(p^_t || p^_s) ), b "
+              "the label "
               "against the rest, p^ the others alone\n"
               "direction: KL(teacher || student) in both\nT^2: in value and gradient of both; T = %g\n",
               rt_params_real(options, "hard_weight"), is_sum(options) ? " N" : "", alpha, T, beta, T, T);
@@ -183,10 +188,10 @@ const rti_method rti_method_dkd = {
     .source = "Zhao, Cui, Song, Qiu, Liang 2022, arXiv 2203.08679, equations 5 to 7",
     .formula = "L = hard_weight CE(y, z) + w T^2 ( alpha KL(b_t || b_s) + beta KL(p^_t || p^_s) )",
     .explanation =
-        "Hinton's divergence is the sum of two: how sure the teacher is of the label, and how it ranks "
-        "the other classes, the second weighted with the teacher's doubt. Where the teacher is sure, "
-        "its ranking of the others is hardly heard. DKD gives both a weight of their own. With two "
-        "classes there are no others to rank, and the method refuses.",
+        "Hinton's divergence is the sum of two: how sure the teacher is of the label, and how it ranks the "
+        "other classes, the second weighted with the teacher's doubt. Where the teacher is sure, its "
+        "ranking of the others is hardly heard. DKD gives both a weight of their own. With two classes "
+        "there are no others to rank, and the method refuses.",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
     .row_count = (int)(sizeof rows / sizeof *rows),

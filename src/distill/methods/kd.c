@@ -257,12 +257,13 @@ const rti_method rti_method_kd = {
     .source = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2",
     .formula = "L = (1 - alpha) CE(y, softmax(z)) + alpha T^2 KL(softmax(v/T) || softmax(z/T))",
     .explanation =
-        "A trained teacher does not only name the right class: it also says which wrong ones are plausible. At a "
-        "temperature above 1 these small probabilities become large enough to learn from, and the student is "
-        "trained on them beside the labels. It costs one pass of the teacher, which the cache keeps, needs nothing "
-        "but logits, and is the baseline for every other method. Published code differs in the factor T^2, the "
-        "reduction, the direction and in what alpha multiplies: the presets say who does what. (Self-training, "
-        "born-again networks and Tf-KD's self form are this method with a teacher of the student's own kind.)",
+        "A trained teacher does not only name the right class: it also says which wrong ones are plausible. "
+        "At a temperature above 1 these small probabilities become large enough to learn from, and the "
+        "student is trained on them beside the labels. It costs one pass of the teacher, which the cache "
+        "keeps, needs nothing but logits, and is the baseline for every other method. Published code "
+        "differs in the factor T^2, the reduction, the direction and in what alpha multiplies: the presets "
+        "say who does what. (Self-training, born-again networks and Tf-KD's self form are this method with "
+        "a teacher of the student's own kind.)",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows, .row_count = COUNT(rows),
     .presets = presets, .preset_count = COUNT(presets),

@@ -96,10 +96,10 @@ const rti_method rti_method_label_smoothing = {
     .title = "the labels with a part of the target spread over the classes",
     .source = "Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2015, arXiv 1512.00567, section 7",
     .explanation =
-        "No network is ever asked to be quite sure: a part of each target goes to the other classes, the same to "
-        "each. It is distillation from a teacher that knows nothing, and so the control for \"any soft target "
-        "would do\". It helps accuracy and calibration by itself; a teacher that was trained with it, however, "
-        "teaches worse, since it no longer says which wrong classes are alike.",
+        "No network is ever asked to be quite sure: a part of each target goes to the other classes, the "
+        "same to each. It is distillation from a teacher that knows nothing, and so the control for \"any "
+        "soft target would do\". It helps accuracy and calibration by itself; a teacher that was trained "
+        "with it, however, teaches worse, since it no longer says which wrong classes are alike.",
     .needs = RTI_LABELS_ALONE,
     .formula = "L = -sum_k t_k log softmax(z)_k\n"
                "uniform: t = (1 - epsilon) onehot(y) + epsilon/K\n"

@@ -102,10 +102,11 @@ const rti_method rti_method_logit_mse = {
     .formula = "L = (1 - alpha) CE(y, softmax(z)) + alpha E\n"
                "half-squared: E = 1/2 ||z - v||^2 per example;  mean: E = 1/K ||z - v||^2",
     .explanation =
-        "The student fits the teacher's logits as numbers, without a softmax: what soft targets tend to at high "
-        "temperature. Every class counts alike, the very unlikely ones, too, so a student that is large enough to "
-        "mimic the teacher gains and a small one may spend itself on noise. The softmax does not see an offset "
-        "common to all logits of an example; centred = true leaves it out of the error.",
+        "The student fits the teacher's logits as numbers, without a softmax: what soft targets tend to at "
+        "high temperature. Every class counts alike, the very unlikely ones, too, so a student that is "
+        "large enough to mimic the teacher gains and a small one may spend itself on noise. The softmax "
+        "does not see an offset common to all logits of an example; centred = true leaves it out of the "
+        "error.",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
     .row_count = 3,

@@ -91,10 +91,10 @@ const rti_method rti_method_logit_standardization = {
     .formula =
         "L = hard_weight CE(y, z) + weight T^2 KL( softmax(v'/T) || softmax(z'/T) ),  ' : z-score by example",
     .explanation =
-        "Sharing one temperature asks the student's logits to be as large as the teacher's, which a "
-        "small network finds hard. Here each example's logits are brought to mean 0 and deviation 1 "
-        "first, on both sides, so only their relations are learnt. Compare it at equal weights "
-        "(preset lskd-same-weight), too: the published one is 2.5 times its baseline's.",
+        "Sharing one temperature asks the student's logits to be as large as the teacher's, which a small "
+        "network finds hard. Here each example's logits are brought to mean 0 and deviation 1 first, on "
+        "both sides, so only their relations are learnt. Compare it at equal weights (preset "
+        "lskd-same-weight), too: the published one is 2.5 times its baseline's.",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
     .row_count = (int)(sizeof rows / sizeof *rows),

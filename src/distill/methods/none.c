@@ -50,8 +50,8 @@ const rti_method rti_method_none = {
     .title = "no distillation: the student learns from the labels alone",
     .source = "the baseline: maximum likelihood of the labels",
     .explanation =
-        "The student by itself, on the labels: what every gain is measured against, with the same initial weights, "
-        "order of the data and budget. Teachers are trained with it, too.",
+        "The student by itself, on the labels: what every gain is measured against, with the same initial "
+        "weights, order of the data and budget. Teachers are trained with it, too.",
     .needs = RTI_LABELS_ALONE,
     .formula = "L = CE(y, softmax(z))",
     .contract = none_contract,
