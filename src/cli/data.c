@@ -278,7 +278,8 @@ static void say(void *context, rt_log_level level, const char *text) {
 
 static int fetch(int argc, char **argv) {
     rt_error error = {0};
-    if (argc < 2) return rti_usage(&rti_command_data, "fetch needs a set: mnist, fashion-mnist or cifar10.");
+    if (argc < 2)
+        return rti_usage(&rti_command_data, "fetch needs a set: mnist, fashion-mnist, cifar10 or cifar100.");
     rt_log_set(say, NULL);
     for (int i = 1; i < argc; i++)
         if (rt_data_fetch(argv[i], NULL, &error) != RT_OK) return rti_complain(&error);
@@ -299,7 +300,7 @@ const rti_command rti_command_data = {
     .usage =
         "usage: retort data show SET [--count N] [--seed S] [--part train|test] [--scale N] [--out FILE.png] "
         "[KEY=VALUE ...]\n"
-        "       retort data fetch mnist|fashion-mnist|cifar10 ...\n"
+        "       retort data fetch mnist|fashion-mnist|cifar10|cifar100 ...\n"
         "       retort data list\n\n"
         "show   draws a sheet of images (SET.png unless --out says otherwise) and a preview on the "
         "terminal;\n"

@@ -313,7 +313,8 @@ rt_status rt_data_fetch(const char *name, const char *directory, rt_error *error
         if (strcmp(sets[i].name, name) == 0) set = &sets[i];
     if (!set)
         return rt_fail(error, RT_NOT_FOUND,
-                       "\"%s\" cannot be fetched; mnist, fashion-mnist, cifar10 and cifar100 can", name);
+                       "\"%s\" cannot be fetched; mnist, fashion-mnist, cifar10 and cifar100 can",
+                       name);
     if (!directory) {
         RT_TRY(rt_data_directory(found, sizeof found, error));
         directory = found;

@@ -33,9 +33,8 @@ static const rt_param common_rows[] = {
     RT_PARAM_INT_ROW(
         "seed", 1, 0, 9007199254740992.0, "",
         "fixes the validation examples, subsets and label noise; independent of the trial's seed"),
-    RT_PARAM_BOOL_ROW(
-        "normalize", false,
-        "images get mean 0 and deviation 1 in each channel, over the examples the teacher trains on"),
+    RT_PARAM_BOOL_ROW("normalize", false,
+                      "images get mean 0 and deviation 1 in each channel, over what the teacher trains on"),
     RT_PARAM_INT_ROW("train.size", 0, 0, COUNT_MAX, "examples",
                      "training examples that are used, by class in proportion; 0 for all"),
     RT_PARAM_REAL_ROW("train.fraction", 1.0, 0.0, 1.0, "", "the same as a fraction of the training examples"),

@@ -125,8 +125,8 @@ void rti_view_show(const rti_view *v, const rt_examples *e, const uint8_t *image
     for (int64_t x = 0; x < W; x++)
         column[x] = (int16_t)source((v->flip ? W - 1 - x : x) - v->dx, W, v->reflect);
     for (int64_t c = 0; c < e->shape[0]; c++, image += H * W, out += H * W) {
-        rt_real scale = scale_of(e, c), shift = shift_of(e, c),
-                outside = (rt_real)e->background * scale + shift;
+        rt_real scale = scale_of(e, c), shift = shift_of(e, c);
+        rt_real outside = (rt_real)e->background * scale + shift;
         for (int64_t y = 0; y < H; y++) {
             int64_t row = source(y - v->dy, H, v->reflect);
             if (row < 0)

@@ -52,9 +52,8 @@ const rt_param *rti_training_rows(int *count) {
                             "what the border of crop is made of"),
         RT_PARAM_INT_ROW("cutout", 0, 0, 1024, "pixels",
                          "a blank square of this size somewhere in each image"),
-        RT_PARAM_REAL_ROW(
-            "mixup", 0, 0, 100, "",
-            "mixes each image with another of its batch, share from Beta(mixup, mixup); 0: not"),
+        RT_PARAM_REAL_ROW("mixup", 0, 0, 100, "",
+                          "mixes images of a batch in pairs, share from Beta(mixup, mixup); 0: not"),
     };
     memcpy(rows, all, sizeof rows);
     *count = ROWS;
@@ -174,9 +173,9 @@ void rti_settings_labels_only(rti_settings *settings) { rti_distill_table(&setti
  * at their default, as they do empty texts, so that what was trained before they existed keeps its
  * identity. */
 static const char *const later_rows[] = {
-    "stop_epoch",   "schedule",         "generations",     "first", "teachers",  "flip",
-    "crop",         "crop_fill",        "cutout",          "mixup", "normalize", "student_taps",
-    "teacher_taps", "cifar10.held_out", "cifar100.labels", NULL,
+    "stop_epoch", "schedule", "generations", "first", "teachers", "flip", "crop", "crop_fill",
+    "cutout", "mixup", "normalize", "student_taps", "teacher_taps", "cifar10.held_out",
+    "cifar100.labels", NULL,
 };
 
 static bool is_default(const rt_param *row, const rt_value *value) {

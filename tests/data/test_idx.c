@@ -295,8 +295,8 @@ Test(cifar100, things_and_groups, .timeout = 120) {
         cr_assert(train->count == 50000 && test->count == 10000 && train->classes == (coarse ? 20 : 100));
         for (int64_t i = 0; i < train->count; i += 331) {
             cr_assert_eq(train->labels[i], coarse ? i % 20 : 99 - i % 100);
-            cr_assert(train->bytes[i * 3072] == (uint8_t)i &&
-                      train->bytes[i * 3072 + 3071] == (uint8_t)(i / 7));
+            cr_assert_eq(train->bytes[i * 3072], (uint8_t)i);
+            cr_assert_eq(train->bytes[i * 3072 + 3071], (uint8_t)(i / 7));
         }
         cr_assert_eq(test->labels[9999], coarse ? 19 : 0);
         cr_assert_str_eq(rt_dataset_class_name(set, 0, buffer), coarse ? "aquatic mammals" : "apple");

@@ -115,8 +115,7 @@ Test(views, every_view_is_the_slow_one) {
 static double chi_square(const int *seen, int cells) {
     double total = 0, chi = 0;
     for (int i = 0; i < cells; i++) total += seen[i];
-    for (int i = 0; i < cells; i++)
-        chi += (seen[i] - total / cells) * (seen[i] - total / cells) * cells / total;
+    for (int i = 0; i < cells; i++) chi += pow(seen[i] - total / cells, 2) * cells / total;
     return chi;
 }
 
@@ -222,9 +221,8 @@ Test(views, mixup_mixes_images_and_names_both_labels) {
         double last = -1;
         while (rt_loader_next(mixed, &m)) {
             cr_assert(rt_loader_next(own, &b) && rt_loader_next(again, &r));
-            cr_assert(m.y2 && m.y2->shape[0] == m.count && m.lambda >= 0 && m.lambda <= 1 &&
-                      m.lambda != last);
-            cr_assert(m.lambda == r.lambda);
+            cr_assert(m.y2 && m.y2->shape[0] == m.count && m.lambda >= 0 && m.lambda <= 1);
+            cr_assert(m.lambda != last && m.lambda == r.lambda);
             cr_assert_arr_eq(rt_real_data(m.x), rt_real_data(r.x), (size_t)(m.count * D) * sizeof(rt_real));
             last = m.lambda;
             bool taken[12] = {false};
@@ -250,8 +248,8 @@ Test(views, mixup_mixes_images_and_names_both_labels) {
 
 Test(views, nothing_is_allocated_by_a_batch) {
     part_begin(true);
-    rt_loader *loader = loads(
-        8, 9, &(rt_augment){.flip = true, .crop = 4, .reflect = true, .cutout = 3, .mixup = 1});
+    const rt_augment all = {.flip = true, .crop = 4, .reflect = true, .cutout = 3, .mixup = 1};
+    rt_loader *loader = loads(8, 9, &all);
     size_t calls = rt_alloc_stats_get().calls;
     rt_batch b;
     for (int epoch = 0; epoch < 3; epoch++) {

@@ -102,9 +102,8 @@ static bool read_cifar(const char *bytes, size_t length, rti_hash *hash) {
     int32_t label;
     rt_error error;
     for (int f = 0; f < 2; f++) {
-        if (rti_cifar_spread(&forms[f], (const uint8_t *)bytes, length, "fuzz", 1, pixels, &label, &error) !=
-            RT_OK)
-            continue;
+        const uint8_t *record = (const uint8_t *)bytes;
+        if (rti_cifar_spread(&forms[f], record, length, "fuzz", 1, pixels, &label, &error) != RT_OK) continue;
         cr_assert(label >= 0 && label < forms[f].classes[forms[f].label]);
         rti_hash_add(hash, &label, sizeof label);
         rti_hash_add(hash, pixels, sizeof pixels);
