@@ -55,8 +55,8 @@ static rt_status read_cifar100(const rt_params *options, const char *directory, 
     char folder[RTI_PATH_MAX];
     out->class_names = fine ? fine_names : coarse_names;
     RT_TRY(rti_cifar_folder(&form, directory, "train.bin", folder, error));
-    RT_TRY(read_file(&form, out, folder, "train.bin", TRAIN, &out->train, error));
-    return read_file(&form, out, folder, "test.bin", TEST, &out->test, error);
+    RT_TRY(read_file(&form, out, folder, "test.bin", TEST, &out->test, error)); /* the smaller one first */
+    return read_file(&form, out, folder, "train.bin", TRAIN, &out->train, error);
 }
 
 const rti_dataset_kind rti_dataset_kind_cifar100 = {
