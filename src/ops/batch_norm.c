@@ -20,6 +20,8 @@
  *   3.  with d = x - m:  dx = gamma i dz - gamma i mean dz - (gamma i^3 mean(dz d)) d
  *       which is factor dz - level - slope d, one multiplication and one subtraction per term.
  *   In evaluation m and v are constants: level = slope = 0.
+ *   4.  The kernels subtract m as rounded to rt_real. What rounding took goes, times the factor, into what
+ *       is added anyway (bias, level), so a channel far from 0 loses nothing.
  *
  * Attributes: i[0] training, i[1] relu, i[2] whether there is a residual; p the caller's settings, looked at
  * in forward only. */
@@ -28,6 +30,7 @@ typedef struct kept {
     const rt_real *x;   /* contiguous */
     rt_real *mean, *factor, *bias, *level, *slope; /* (C) each: what the kernels take */
     double *inverse;    /* (C) 1/sqrt(v + epsilon) */
+    double *rest;       /* (C) m - mean: what rounding took from m */
     double *scratch;
 } kept;
 
@@ -45,8 +48,10 @@ static bool batch_norm_shape(rt_graph *g, rti_node *n) {
         !is_vector(how->running_variance, C))
         return rti_op_fail(g, n, RT_SHAPE, "gamma, beta and the running statistics must be (%lld)",
                            (long long)C);
+    char text[RT_SHAPE_TEXT]; /* the message names three inputs by itself */
     if (n->inputs == 4 && !rt_tensor_same_shape(n->in[3], x))
-        return rti_op_fail(g, n, RT_SHAPE, "the residual must have the shape of x");
+        return rti_op_fail(g, n, RT_SHAPE, "the residual is %s and must have the shape of x",
+                           rt_shape_text(n->in[3], text));
     if (!(how->epsilon > 0) || !(how->momentum >= 0 && how->momentum <= 1))
         return rti_op_fail(g, n, RT_VALUE, "epsilon is %g, momentum %g", how->epsilon, how->momentum);
     if (how->training && rt_tensor_count(x) == C)
@@ -59,10 +64,11 @@ static kept *keep(rt_graph *g, const rti_node *n, int64_t rows, int64_t C) {
     kept *k = rti_step_alloc(g, sizeof *k);
     if (!k) return NULL;
     k->x = rti_contiguous(g, n->in[0]);
-    k->inverse = rti_step_alloc(g, (size_t)C * sizeof *k->inverse);
+    k->inverse = rti_step_alloc(g, (size_t)(2 * C) * sizeof *k->inverse);
     k->mean = rti_step_alloc(g, (size_t)(5 * C) * sizeof *k->mean);
     k->scratch = rti_step_alloc(g, rti_norm_scratch_bytes(rows, C));
     if (!k->x || !k->inverse || !k->mean || !k->scratch) return NULL;
+    k->rest = k->inverse + C;
     k->factor = k->mean + C, k->bias = k->mean + 2 * C;
     k->level = k->mean + 3 * C, k->slope = k->mean + 4 * C;
     return k;
@@ -102,7 +108,8 @@ static void batch_norm_forward(rt_graph *g, rti_node *n) {
         k->inverse[c] = 1 / sqrt(variance[c] + how->epsilon);
         k->mean[c] = (rt_real)mean[c];
         k->factor[c] = (rt_real)((double)gamma[c] * k->inverse[c]);
-        k->bias[c] = beta[c];
+        k->rest[c] = mean[c] - (double)k->mean[c];
+        k->bias[c] = (rt_real)((double)beta[c] - k->rest[c] * (double)k->factor[c]);
     }
     const rti_norm norm = {k->mean, k->factor, k->bias, NULL, NULL, false};
     rti_norm_forward(rows, C, &norm, k->x, residual, n->a.i[1] != 0, rt_real_data(n->out));
@@ -131,8 +138,10 @@ static void batch_norm_backward(rt_graph *g, rti_node *n) {
     rti_norm_sums(rows, C, &norm, k->x, y, dy, sum, product, k->scratch);
     for (int64_t c = 0; c < C; c++) {
         const double factor = training ? (double)k->factor[c] / (double)rows : 0;
-        k->level[c] = (rt_real)(factor * sum[c]);
-        k->slope[c] = (rt_real)(factor * product[c] * k->inverse[c] * k->inverse[c]);
+        product[c] -= k->rest[c] * sum[c];
+        const double slope = factor * product[c] * k->inverse[c] * k->inverse[c];
+        k->level[c] = (rt_real)(factor * sum[c] - slope * k->rest[c]);
+        k->slope[c] = (rt_real)slope;
     }
     /* x and its residual may be one tensor: then one gradient after the other. */
     const bool apart = n->inputs == 4 && n->in[3] != n->in[0];

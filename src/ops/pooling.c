@@ -10,14 +10,14 @@
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
-/* Attributes: windows of size i[0] at stride i[1] with padding i[2]; size 0: i[3] x i[4] cells. */
+/* Attributes: windows of size i[0] at stride i[1] with padding i[2], or with i[5] i[3] x i[4] cells. */
 
 typedef struct window {
     int64_t begin, end; /* rows or columns of x */
 } window;
 
 static window window_of(const rti_attributes *a, int axis, int64_t number, int64_t extent) {
-    if (a->i[0] == 0) {
+    if (a->i[5]) {
         const int64_t cells = a->i[3 + axis];
         return (window){number * extent / cells, ((number + 1) * extent + cells - 1) / cells};
     }
@@ -30,7 +30,7 @@ static bool pool_shape(rt_graph *g, rti_node *n) {
     const int64_t *a = n->a.i;
     if (x->ndim != 4) return rti_op_fail(g, n, RT_SHAPE, "an image must be (N, H, W, C)");
     int64_t shape[4] = {x->shape[0], a[3], a[4], x->shape[3]};
-    if (a[0] == 0) {
+    if (a[5]) {
         if (a[3] < 1 || a[4] < 1 || x->shape[1] < 1 || x->shape[2] < 1)
             return rti_op_fail(g, n, RT_VALUE, "%lld x %lld cells", (long long)a[3], (long long)a[4]);
         return rti_out(g, n, 4, shape);
@@ -130,7 +130,7 @@ static void max_backward(rt_graph *g, rti_node *n) {
 
 static rt_real share(const rti_attributes *a, window rows, window columns) {
     const int64_t pixels = (rows.end - rows.begin) * (columns.end - columns.begin);
-    return (rt_real)(1.0 / (double)(a->i[0] ? a->i[0] * a->i[0] : pixels));
+    return (rt_real)(1.0 / (double)(a->i[5] ? pixels : a->i[0] * a->i[0]));
 }
 
 static void mean_image(void *context, int64_t image) {
@@ -217,7 +217,7 @@ const rti_op rti_op_max_pool2d = {
 RTI_REGISTER(op, max_pool2d)
 
 rt_tensor *rt_max_pool2d(rt_graph *g, rt_tensor *x, int size, int stride, int padding) {
-    return rti_apply1(g, &rti_op_max_pool2d, x, &(rti_attributes){.i = {size ? size : -1, stride, padding}});
+    return rti_apply1(g, &rti_op_max_pool2d, x, &(rti_attributes){.i = {size, stride, padding}});
 }
 
 CASE_FUNCTION(avg_plain, rt_avg_pool2d(g, x, 2, 2, 0))
@@ -239,7 +239,7 @@ const rti_op rti_op_avg_pool2d = {
 RTI_REGISTER(op, avg_pool2d)
 
 rt_tensor *rt_avg_pool2d(rt_graph *g, rt_tensor *x, int size, int stride, int padding) {
-    return rti_apply1(g, &rti_op_avg_pool2d, x, &(rti_attributes){.i = {size ? size : -1, stride, padding}});
+    return rti_apply1(g, &rti_op_avg_pool2d, x, &(rti_attributes){.i = {size, stride, padding}});
 }
 
 CASE_FUNCTION(adaptive_max, rt_adaptive_max_pool2d(g, apart(g, x), 2, 3))
@@ -258,7 +258,7 @@ const rti_op rti_op_adaptive_max_pool2d = {
 RTI_REGISTER(op, adaptive_max_pool2d)
 
 rt_tensor *rt_adaptive_max_pool2d(rt_graph *g, rt_tensor *x, int64_t height, int64_t width) {
-    return rti_apply1(g, &rti_op_adaptive_max_pool2d, x, &(rti_attributes){.i = {0, 0, 0, height, width}});
+    return rti_apply1(g, &rti_op_adaptive_max_pool2d, x, &(rti_attributes){.i = {0, 0, 0, height, width, 1}});
 }
 
 CASE_FUNCTION(adaptive_avg, rt_adaptive_avg_pool2d(g, x, 2, 3))
@@ -277,7 +277,7 @@ const rti_op rti_op_adaptive_avg_pool2d = {
 RTI_REGISTER(op, adaptive_avg_pool2d)
 
 rt_tensor *rt_adaptive_avg_pool2d(rt_graph *g, rt_tensor *x, int64_t height, int64_t width) {
-    return rti_apply1(g, &rti_op_adaptive_avg_pool2d, x, &(rti_attributes){.i = {0, 0, 0, height, width}});
+    return rti_apply1(g, &rti_op_adaptive_avg_pool2d, x, &(rti_attributes){.i = {0, 0, 0, height, width, 1}});
 }
 
 /* ---- the whole image, summed in double ---- */
