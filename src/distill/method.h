@@ -154,6 +154,9 @@ const rti_method *rti_method_find(const char *name); /* NULL when there is none 
     } while (0)
 void rti_term_add(rti_terms *terms, const char *name, double weight, rt_tensor *value);
 
+/* CE(y, z); with mixup lambda CE(y, z) + (1 - lambda) CE(y2, z). */
+rt_tensor *rti_cross_entropy(const rti_method_input *in);
+
 /* The term "ce": weight times cross-entropy with the labels. Every method adds its labels with this, so
  * that in a sum of methods ("kd+at") only the first part's count. */
 void rti_labels(rti_terms *terms, const rti_method_input *in, double weight);

@@ -207,8 +207,7 @@ void rti_term_add(rti_terms *terms, const char *name, double weight, rt_tensor *
     terms->term[terms->count++] = (rti_term){name, weight, value};
 }
 
-/* With mixup lambda CE(y) + (1 - lambda) CE(y2). */
-static rt_tensor *cross_entropy(const rti_method_input *in) {
+rt_tensor *rti_cross_entropy(const rti_method_input *in) {
     rt_graph *g = in->graph;
     rt_tensor *own = rt_cross_entropy(g, in->z, in->y);
     if (!in->y2) return own;
@@ -217,7 +216,7 @@ static rt_tensor *cross_entropy(const rti_method_input *in) {
 }
 
 void rti_labels(rti_terms *terms, const rti_method_input *in, double weight) {
-    if (!in->labels_are_counted) RTI_TERM(terms, "ce", weight, cross_entropy(in));
+    if (!in->labels_are_counted) RTI_TERM(terms, "ce", weight, rti_cross_entropy(in));
 }
 
 rt_tensor *rti_terms_total(rt_graph *g, const rti_terms *terms) {

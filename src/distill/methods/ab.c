@@ -72,11 +72,13 @@ static void ab_contract(const rt_params *options, char *buffer, size_t size) {
     if (is_joint(options))
         rti_write(&w, "L = %g CE(y, softmax(z)) + %g * B, in one stage\n", hard, weight);
     else
-        rti_write(&w, "L = %g * B in the first %g of the epochs, no labels; after it L = %g CE(y, "
-                      "softmax(z))\n",
+        rti_write(&w,
+                  "L = %g * B in the first %g of the epochs, no labels; after it L = %g CE(y, "
+                  "softmax(z))\n",
                   weight, rt_params_real(options, "first_stage"), hard);
-    rti_write(&w, "B = (s + %g)^2 where s > -%g and t <= 0, (s - %g)^2 where s <= %g and t > 0, ahead of "
-                  "the relu\n",
+    rti_write(&w,
+              "B = (s + %g)^2 where s > -%g and t <= 0, (s - %g)^2 where s <= %g and t > 0, ahead of "
+              "the relu\n",
               m, m, m, m);
     rti_write(&w, "connector: %s; no KL, no temperature\n", rti_connector_text(options));
     rti_write(&w, "weights: %g on the labels, weight * scale = %g on the boundaries\n", hard, weight);
@@ -118,8 +120,10 @@ const rti_method rti_method_ab = {
         "RepDistiller's table; 'kd+ab' has the teacher's answers in the second stage. Works on the hidden "
         "layers of an mlp, too.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = ab_check,
     .contract = ab_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -128,6 +132,7 @@ const rti_method rti_method_ab = {
     .init = ab_init,
     .loss = ab_loss,
     .deinit = ab_deinit,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, ab)

@@ -120,11 +120,13 @@ static void cc_contract(const rt_params *options, char *buffer, size_t size) {
         rti_write(&w, "1/N^2 ||C_s - C_t||%s\n", square ? "^2" : ", not squared");
         rti_write(&w, "C = exp(-2 gamma) sum_p (2 gamma)^p / p! cos(f_i, f_j)^p, gamma %g, p = 0 ... %lld\n",
                   rt_params_real(options, "gamma"), (long long)rt_params_int(options, "order"));
-    } else rti_write(&w, "mean over i of sum_d delta_i delta_(i+1), delta_i = |e_s - e_t| of example i\n");
+    } else
+        rti_write(&w, "mean over i of sum_d delta_i delta_(i+1), delta_i = |e_s - e_t| of example i\n");
     if (units)
         rti_write(&w, "f: linear embeddings of %lld numbers, trained on both sides, the teacher's, too\n",
                   units);
-    else rti_write(&w, "f: the features themselves\n");
+    else
+        rti_write(&w, "f: the features themselves\n");
     rti_write(&w, "no KL, no temperature\nweights: %g on the labels, %g on the correlations\n", hard, weight);
     rti_write(
         &w, "reduction: %s; 0, and gradient 0, where a last batch has one example\n",
@@ -170,8 +172,10 @@ const rti_method rti_method_cc = {
         "embeddings collapse, so a small value says little. Both are here, and preset paper is the "
         "paper's. The gain is small in every comparison. Taps: by itself what the classifier sees.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = cc_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -179,6 +183,7 @@ const rti_method rti_method_cc = {
     .init = cc_init,
     .loss = cc_loss,
     .deinit = cc_deinit,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, cc)

@@ -41,19 +41,19 @@ static const rt_param rows[] = {
 enum { STUDENT, TEACHER };
 
 typedef struct crd {
-    rt_model *embedding[2];      /* the driver's */
-    rt_tensor *bank[2];          /* (n, D) */
-    double log_Z[2];             /* of the student's and the teacher's embeddings as anchors */
-    int64_t has_Z[2];            /* a batch has been seen */
+    rt_model *embedding[2]; /* the driver's */
+    rt_tensor *bank[2];     /* (n, D) */
+    double log_Z[2];        /* of the student's and the teacher's embeddings as anchors */
+    int64_t has_Z[2];       /* a batch has been seen */
     int64_t n, D, negatives;
     double momentum;
-    bool repeats;                /* drawn with replacement, from all */
+    bool repeats; /* drawn with replacement, from all */
     uint64_t seed;
-    const int32_t *labels;       /* of the transfer set; NULL: classes do not matter */
-    int32_t *by_class;           /* (n) positions, class after class */
-    int64_t *class_begin;        /* (classes + 1) */
-    int32_t *place, *exchanged;  /* (n) 0, 1, 2 ... between draws; (negatives) */
-    rt_tensor *embedded[2];      /* of this step, until step_end */
+    const int32_t *labels;      /* of the transfer set; NULL: classes do not matter */
+    int32_t *by_class;          /* (n) positions, class after class */
+    int64_t *class_begin;       /* (classes + 1) */
+    int32_t *place, *exchanged; /* (n) 0, 1, 2 ... between draws; (negatives) */
+    rt_tensor *embedded[2];     /* of this step, until step_end */
 } crd;
 
 /* ---- making ---- */
@@ -113,8 +113,10 @@ static rt_status limit_negatives(crd *own, const rt_params *options, int64_t cla
     const char *who = rt_params_text(options, "negatives");
     int64_t wanted = rt_params_int(options, "n_neg"), most = own->n;
     own->repeats = strcmp(who, "any") == 0;
-    if (strcmp(who, "other-class") == 0) most -= sort_by_class(own, classes);
-    else own->labels = NULL;
+    if (strcmp(who, "other-class") == 0)
+        most -= sort_by_class(own, classes);
+    else
+        own->labels = NULL;
     if (strcmp(who, "others") == 0) most--;
     if (most < 1)
         return rt_fail(error, RT_UNSUPPORTED,
@@ -272,7 +274,9 @@ static rt_status crd_save(const void *state, void **bytes, size_t *count, rt_err
     *count = sizeof(crd_header) + 2 * bank_bytes(own);
     char *to = *bytes = rt_alloc(*count);
     if (!to) return rt_fail(error, RT_MEMORY, "no memory to save the banks of crd, %zu bytes", *count);
-    const crd_header header = {.n = own->n, .D = own->D, .negatives = own->negatives,
+    const crd_header header = {.n = own->n,
+                               .D = own->D,
+                               .negatives = own->negatives,
                                .has_Z = {own->has_Z[STUDENT], own->has_Z[TEACHER]},
                                .log_Z = {own->log_Z[STUDENT], own->log_Z[TEACHER]}};
     memcpy(to, &header, sizeof header);
@@ -307,8 +311,9 @@ static void crd_contract(const rt_params *options, char *buffer, size_t size) {
     const char *who = rt_params_text(options, "negatives");
     rti_write(&w, "L = %g CE(y, softmax(z)) + %g * -1/N sum (log P_0/(P_0 + c) + sum_k log c/(P_k + c))\n",
               hard, weight);
-    rti_write(&w, "P = exp(e . memory / %g) / Z, c = m/n, m negatives of n examples; Z from the first "
-                  "batch, kept\n",
+    rti_write(&w,
+              "P = exp(e . memory / %g) / Z, c = m/n, m negatives of n examples; Z from the first "
+              "batch, kept\n",
               rt_params_real(options, "temperature"));
     rti_write(&w, "directions: both added, the student's embedding against the teacher's bank and the "
                   "reverse\n");
@@ -319,8 +324,9 @@ static void crd_contract(const rt_params *options, char *buffer, size_t size) {
               who[0] == 'a'   ? "of all with repetition, its own memory included"
               : who[5] == '-' ? "of other classes, without repetition"
                               : "of all but itself, without repetition");
-    rti_write(&w, "banks: two of n rows; after a step the batch's rows are %g old + %g new, scaled to "
-                  "length 1\n",
+    rti_write(&w,
+              "banks: two of n rows; after a step the batch's rows are %g old + %g new, scaled to "
+              "length 1\n",
               rt_params_real(options, "momentum"), 1 - rt_params_real(options, "momentum"));
     rti_write(&w, "weights: %g on the labels, %g on the contrast; no KL\n", hard, weight);
     rti_write(&w, "reduction: sum over the negatives, mean over the batch\nstages: one layer, by itself "
@@ -338,8 +344,7 @@ static const rti_preset presets[] = {
     {"alias", "negatives=any",
      "the same memory without indices from the data set (its alias sampler): of all examples with "
      "repetition"},
-    {"kd-zoo", "temperature=0.1",
-     "AberHu/Knowledge-Distillation-Zoo: T 0.1, else as RepDistiller"},
+    {"kd-zoo", "temperature=0.1", "AberHu/Knowledge-Distillation-Zoo: T 0.1, else as RepDistiller"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))

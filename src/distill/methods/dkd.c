@@ -141,10 +141,13 @@ static void dkd_contract(const rt_params *options, char *buffer, size_t size) {
               "against the rest, p^ the others alone\n"
               "direction: KL(teacher || student) in both\nT^2: in value and gradient of both; T = %g\n",
               rt_params_real(options, "hard_weight"), is_sum(options) ? " N" : "", alpha, T, beta, T, T);
-    if (epochs > 0) rti_write(&w, "w: (epoch + 1) / %g, at most 1\n", epochs);
-    else rti_write(&w, "w: 1\n");
-    rti_write(&w, "weights: alpha = %g on the target class, beta = %g on the others, at their end %g and %g\n"
-                  "reduction: sum over classes, %s; CE: mean over the batch\nstages: one",
+    if (epochs > 0)
+        rti_write(&w, "w: (epoch + 1) / %g, at most 1\n", epochs);
+    else
+        rti_write(&w, "w: 1\n");
+    rti_write(&w,
+              "weights: alpha = %g on the target class, beta = %g on the others, at their end %g and %g\n"
+              "reduction: sum over classes, %s; CE: mean over the batch\nstages: one",
               alpha, beta, alpha * T * T, beta * T * T,
               is_sum(options) ? "sum over the batch: grows with it" : "mean over the batch");
 }

@@ -32,6 +32,15 @@ typedef struct cohort {
     rt_model *peer[PEERS_MAX]; /* of the adapters */
 } cohort;
 
+static rt_status dml_check(const rt_params *options, int64_t classes, rt_error *error) {
+    (void)classes;
+    if (rt_params_real(options, "hard_weight") > 0) return RT_OK;
+    return rt_fail(
+        error, RT_SPEC,
+        "dml: with hard_weight = 0 nobody in the cohort sees a label, and students can only agree; "
+        "hard_weight must be above 0");
+}
+
 static rt_status dml_init(void **state, const rti_method_setup *setup, rt_error *error) {
     cohort *c = rt_alloc_zero(1, sizeof *c);
     if (!c) return rt_fail(error, RT_MEMORY, "no memory for a cohort");
@@ -80,7 +89,9 @@ static void dml_loss(void *state, const rt_params *options, const rti_method_inp
     /* The peers' own losses, which are nothing to the student that is kept. */
     rt_tensor *theirs = NULL;
     for (int i = 1; i < count; i++) {
-        rt_tensor *own = rt_scale(g, rt_cross_entropy(g, z[i], in->y), hard);
+        rti_method_input peer = *in;
+        peer.z = z[i];
+        rt_tensor *own = rt_scale(g, rti_cross_entropy(&peer), hard);
         rt_tensor *all = weight != 0 ? rt_add(g, own, rt_scale(g, from_others(g, z, count, i, T), weight))
                                      : own;
         theirs = theirs ? rt_add(g, theirs, all) : all;
@@ -128,6 +139,7 @@ const rti_method rti_method_dml = {
     .row_count = (int)(sizeof rows / sizeof *rows),
     .presets = presets,
     .preset_count = (int)(sizeof presets / sizeof *presets),
+    .check = dml_check,
     .init = dml_init,
     .deinit = dml_deinit,
     .contract = dml_contract,

@@ -49,8 +49,10 @@ static rt_status add_layer(const rti_method_setup *setup, const char *name, rti_
     rt_model *model = rti_adapter_begin(setup, name, from, error);
     if (!model) return error ? error->status : RT_MEMORY;
     const rti_conv conv = {.kernel = 3, .padding = 1, .bias = true, .init = RTI_INIT_FAN_IN};
-    if (transposed) RT_TRY(rti_model_add_conv_transpose(model, "conv", channels, &conv, error));
-    else RT_TRY(rti_model_add_conv(model, "conv", channels, &conv, error));
+    if (transposed)
+        RT_TRY(rti_model_add_conv_transpose(model, "conv", channels, &conv, error));
+    else
+        RT_TRY(rti_model_add_conv(model, "conv", channels, &conv, error));
     if (norm) RT_TRY(rti_model_add_batch_norm(model, "norm", NULL, error));
     *layer = model;
     from->shape[2] = channels; /* of what the next layer reads; the size in pixels stays */
@@ -145,20 +147,23 @@ static void ft_contract(const rt_params *options, char *buffer, size_t size) {
     bool collapsed = rt_params_text(options, "factor")[0] == 'c';
     const char *term = square ? "mean (F_s - F_t)^2" : "mean |F_s - F_t|";
     if (is_joint(options))
-        rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s + mean (retold t - t)^2, the last for the "
-                      "paraphraser\n", hard,
-                  weight, term);
+        rti_write(&w,
+                  "L = %g CE(y, softmax(z)) + %g * %s + mean (retold t - t)^2, the last for the "
+                  "paraphraser\n",
+                  hard, weight, term);
     else {
-        rti_write(&w, "L = mean (retold t - t)^2 in the first %g of the epochs: the paraphraser alone, no "
-                      "student\n",
+        rti_write(&w,
+                  "L = mean (retold t - t)^2 in the first %g of the epochs: the paraphraser alone, no "
+                  "student\n",
                   rt_params_real(options, "first_stage"));
         rti_write(&w, "after it: L = %g CE(y, softmax(z)) + %g * %s, the paraphraser fixed\n", hard, weight,
                   term);
     }
     rti_write(&w, "F = %s scaled to length 1 for each example; no KL, no temperature\n",
               collapsed ? "mean over channels of factor^2," : "the whole factor,");
-    rti_write(&w, "factor: three 3x3 convolutions with leaky relu 0.1, %g of the teacher's channels; batch "
-                  "norm: paraphraser %s, translator %s\n",
+    rti_write(&w,
+              "factor: three 3x3 convolutions with leaky relu 0.1, %g of the teacher's channels; batch "
+              "norm: paraphraser %s, translator %s\n",
               rt_params_real(options, "rate"), rt_params_bool(options, "paraphraser_norm") ? "yes" : "no",
               rt_params_bool(options, "translator_norm") ? "yes" : "no");
     rti_write(&w, "weights: %g on the labels, %g on the factors\n", hard, weight);
@@ -176,8 +181,7 @@ static const rti_preset presets[] = {
     {"paper", "weight=500",
      "Kim, Park, Kwak 2018: factors scaled as a whole, L1, k 0.5, beta 500 on CIFAR; the mean over the "
      "factor's numbers is the reduction of later codes"},
-    {"torchdistill", "weight=1000",
-     "yoshitomo-matsubara/torchdistill: whole factors, L1 mean, weight 1000"},
+    {"torchdistill", "weight=1000", "yoshitomo-matsubara/torchdistill: whole factors, L1 mean, weight 1000"},
     {"kd-zoo", "weight=200",
      "AberHu/Knowledge-Distillation-Zoo, open-mmlab/mmrazor: whole factors, L1 mean, weight 200"},
     {"repdistiller", "factor=collapsed weight=200",
@@ -204,8 +208,10 @@ const rti_method rti_method_ft = {
         "budget, so that a comparison stays fair; form = \"joint\" trains it beside the student instead. "
         "Needs maps: an mlp is refused.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = ft_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -214,6 +220,7 @@ const rti_method rti_method_ft = {
     .init = ft_init,
     .loss = ft_loss,
     .deinit = ft_deinit,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, ft)

@@ -41,7 +41,7 @@ typedef struct shape {
     double T, hard, share; /* share: of the soft term, without T^2 */
     double soft;           /* share, times T^2 when that is asked for */
     bool student_first, cross_entropy;
-    char reduction;        /* 'b'atchmean, 'm'ean, 's'um */
+    char reduction; /* 'b'atchmean, 'm'ean, 's'um */
 } shape;
 
 static bool option_is(const rt_params *options, const char *name, const char *word) {
@@ -87,9 +87,12 @@ static double kd_temperature(const rt_params *options) { return rt_params_real(o
 static rt_tensor *soft_term(const shape *s, const rti_method_input *in) {
     rt_graph *g = in->graph;
     rt_tensor *first = s->student_first ? in->z : in->v, *second = s->student_first ? in->v : in->z, *term;
-    if (s->cross_entropy) term = rt_cross_entropy_soft(g, rt_softmax(g, first, s->T), second, s->T);
-    else if (s->student_first) term = rt_kl_divergence_reverse(g, in->v, in->z, s->T);
-    else term = rt_kl_divergence(g, in->v, in->z, s->T);
+    if (s->cross_entropy)
+        term = rt_cross_entropy_soft(g, rt_softmax(g, first, s->T), second, s->T);
+    else if (s->student_first)
+        term = rt_kl_divergence_reverse(g, in->v, in->z, s->T);
+    else
+        term = rt_kl_divergence(g, in->v, in->z, s->T);
     if (s->reduction == 'm') return rt_scale(g, term, 1 / (double)in->z->shape[1]);
     if (s->reduction == 's') return rt_scale(g, term, (double)in->z->shape[0]);
     return term;
@@ -142,7 +145,9 @@ static void kd_contract(const rt_params *options, char *buffer, size_t size) {
         rti_write(&w, "weights: alpha = %g multiplies the %s term, 1 - alpha = %g the %s term\n", alpha,
                   on_soft ? "soft" : "hard (label)", 1 - alpha, on_soft ? "hard (label)" : "soft");
     rti_write(&w, "effective weights: %g on CE, %g on the soft term%s\n", s.hard, s.soft,
-              s.soft == 0 ? ", which is not computed" : s.hard == 0 ? "; the labels are not used" : "");
+              s.soft == 0   ? ", which is not computed"
+              : s.hard == 0 ? "; the labels are not used"
+                            : "");
     rti_write(&w, "reduction: %s; CE: mean over the batch\n",
               s.reduction == 'b'   ? "sum over classes, mean over the batch"
               : s.reduction == 'm' ? "mean over classes and over the batch: 1/K of the usual"
@@ -265,13 +270,16 @@ const rti_method rti_method_kd = {
         "say who does what. (Self-training, born-again networks and Tf-KD's self form are this method with "
         "a teacher of the student's own kind.)",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = kd_check,
     .contract = kd_contract,
     .is_labels_only = kd_is_labels_only,
     .temperature = kd_temperature,
     .loss = kd_loss,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, kd)

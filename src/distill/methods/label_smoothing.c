@@ -104,12 +104,15 @@ const rti_method rti_method_label_smoothing = {
     .formula = "L = -sum_k t_k log softmax(z)_k\n"
                "uniform: t = (1 - epsilon) onehot(y) + epsilon/K\n"
                "others:  t = 1 - epsilon on y, epsilon/(K-1) on the others",
-    .rows = rows, .row_count = 2,
-    .presets = presets, .preset_count = 2,
+    .rows = rows,
+    .row_count = 2,
+    .presets = presets,
+    .preset_count = 2,
     .check = smoothing_check,
     .contract = smoothing_contract,
     .is_labels_only = smoothing_is_labels_only,
     .loss = smoothing_loss,
-    .cases = cases, .case_count = 4,
+    .cases = cases,
+    .case_count = 4,
 };
 RTI_REGISTER(method, label_smoothing)

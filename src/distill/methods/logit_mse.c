@@ -41,7 +41,8 @@ static void logit_mse_contract(const rt_params *options, char *buffer, size_t si
     const char *of = rt_params_bool(options, "centred") ? "~" : "";
     if (is_half(options))
         rti_write(&w, "L = %g CE(y, softmax(z)) + %g * 1/2 ||z%s - v%s||^2", 1 - a, a, of, of);
-    else rti_write(&w, "L = %g CE(y, softmax(z)) + %g * 1/K ||z%s - v%s||^2", 1 - a, a, of, of);
+    else
+        rti_write(&w, "L = %g CE(y, softmax(z)) + %g * 1/K ||z%s - v%s||^2", 1 - a, a, of, of);
     rti_write(&w, ", z student and v teacher logits%s\n",
               of[0] ? ", ~ less their mean over the classes" : ", not centred");
     rti_write(&w, "weights: alpha = %g multiplies the logit error, 1 - alpha = %g the labels\n", a, 1 - a);
@@ -96,9 +97,8 @@ static const rti_preset presets[] = {
 const rti_method rti_method_logit_mse = {
     .name = "logit-mse",
     .title = "regression on the teacher's logits",
-    .source =
-        "Ba, Caruana 2014, arXiv 1312.6184, eq. 1; with labels: Mueller, Kornblith, Hinton 2019, arXiv "
-        "1906.02629",
+    .source = "Ba, Caruana 2014, arXiv 1312.6184, eq. 1; with labels: Mueller, Kornblith, Hinton 2019, arXiv "
+              "1906.02629",
     .formula = "L = (1 - alpha) CE(y, softmax(z)) + alpha E\n"
                "half-squared: E = 1/2 ||z - v||^2 per example;  mean: E = 1/K ||z - v||^2",
     .explanation =

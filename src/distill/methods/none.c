@@ -11,11 +11,10 @@ static void none_loss(void *state, const rt_params *options, const rti_method_in
 
 static void none_contract(const rt_params *options, char *buffer, size_t size) {
     (void)options;
-    rti_write(&(rti_writer){buffer, size},
-              "L = CE(y, softmax(z)), z student logits, y labels\n"
-              "reduction: mean over the batch\n"
-              "no teacher, no temperature, no KL\n"
-              "stages: one");
+    rti_write(&(rti_writer){buffer, size}, "L = CE(y, softmax(z)), z student logits, y labels\n"
+                                           "reduction: mean over the batch\n"
+                                           "no teacher, no temperature, no KL\n"
+                                           "stages: one");
 }
 
 static bool none_is_labels_only(const rt_params *options) {

@@ -81,8 +81,7 @@ static double whole_weight(const rt_params *options) {
 
 static void ofd_loss(void *state, const rt_params *options, const rti_method_input *in, rti_terms *out) {
     rti_labels(out, in, rt_params_real(options, "hard_weight"));
-    RTI_TERM(out, "ofd", whole_weight(options),
-             rti_over_boundaries(options, in, stage_term, state));
+    RTI_TERM(out, "ofd", whole_weight(options), rti_over_boundaries(options, in, stage_term, state));
 }
 
 static rt_status ofd_init(void **state, const rti_method_setup *setup, rt_error *error) {
@@ -121,8 +120,7 @@ static const rti_preset presets[] = {
     {"author", "",
      "clovaai/overhaul-distillation on CIFAR, megvii-research/mdistiller: sum / batch / 1000, stages "
      "halved towards the front; teacher in training mode there"},
-    {"author-imagenet", "scale=0.0001",
-     "clovaai/overhaul-distillation on ImageNet: sum / batch / 10000"},
+    {"author-imagenet", "scale=0.0001", "clovaai/overhaul-distillation on ImageNet: sum / batch / 10000"},
     {"mmrazor", "halving=false",
      "open-mmlab/mmrazor: sum / batch / 1000 for each stage; whether stages are halved in its "
      "configurations was not seen"},
@@ -149,8 +147,10 @@ const rti_method rti_method_ofd = {
         "convolutional networks; it needs places ahead of a relu, and for the published margins batch "
         "normalisation there (margin = \"batch\" does without).",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = ofd_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -158,6 +158,7 @@ const rti_method rti_method_ofd = {
     .init = ofd_init,
     .loss = ofd_loss,
     .deinit = ofd_deinit,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, ofd)

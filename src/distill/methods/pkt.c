@@ -73,8 +73,7 @@ static const rti_preset presets[] = {
     {"repdistiller", "",
      "HobbitLong/RepDistiller, megvii-research/mdistiller, yoshitomo-matsubara/torchdistill, after the "
      "authors' code: weight 30000, epsilon 1e-7"},
-    {"kd-zoo", "weight=10000 epsilon=1e-6",
-     "AberHu/Knowledge-Distillation-Zoo: lambda 10000, epsilon 1e-6"},
+    {"kd-zoo", "weight=10000 epsilon=1e-6", "AberHu/Knowledge-Distillation-Zoo: lambda 10000, epsilon 1e-6"},
 };
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -93,14 +92,17 @@ const rti_method rti_method_pkt = {
         "bandwidth to tune. The published loss divides by N^2, which makes it very small: the weight of "
         "30000 belongs to batches of 64. Taps: by itself what the classifier sees.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = pkt_contract,
     .is_labels_only = rti_weights_labels_only,
     .taps = RTI_TAPS_PENULTIMATE,
     .init = pkt_init,
     .loss = pkt_loss,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, pkt)

@@ -15,8 +15,8 @@
 #include "distill/relations.h"
 #include "retort/ops.h"
 
-#define EPSILON 1e-12 /* PyTorch's normalize */
-#define LEAST 3        /* examples */
+#define EPSILON 1e-12   /* PyTorch's normalize */
+#define LEAST 3         /* examples */
 #define ANGLES_MAX 4096 /* examples; 2^36 angles are minutes per step */
 
 static const rt_param rows[] = {
@@ -116,8 +116,9 @@ static void rkd_contract(const rt_params *options, char *buffer, size_t size) {
     rti_writer w = {buffer, size};
     shape s = shape_of(options);
     double hard = rt_params_real(options, "hard_weight");
-    rti_write(&w, "L = %g CE(y, softmax(z)) + %g * 1/N^2 sum_ij h(d_s - d_t) + %g * 1/N^3 sum_ijk h(c_s - "
-                  "c_t)\n",
+    rti_write(&w,
+              "L = %g CE(y, softmax(z)) + %g * 1/N^2 sum_ij h(d_s - d_t) + %g * 1/N^3 sum_ijk h(c_s - "
+              "c_t)\n",
               hard, s.distance, s.angle);
     rti_write(&w, "d_ij = ||f_i - f_j||_2 divided by the mean of those above 0; c_ijk = cos of the angle "
                   "at f_j\n");
@@ -127,8 +128,9 @@ static void rkd_contract(const rt_params *options, char *buffer, size_t size) {
     rti_write(&w, "weights: %g on the labels, %g on distances, %g on angles\n", hard, s.distance, s.angle);
     rti_write(&w, "reduction: mean over the N^2 pairs and the N^3 triples of the batch, equal indices "
                   "included; 0 with gradient 0 where a last batch has less than 3 examples\n");
-    rti_write(&w, "memory: O(N^2 + N D), angles are compared one vertex at a time; at most %d examples in "
-                  "a batch\n",
+    rti_write(&w,
+              "memory: O(N^2 + N D), angles are compared one vertex at a time; at most %d examples in "
+              "a batch\n",
               ANGLES_MAX);
     rti_write(&w, "stages: %s of the named layers; by itself the penultimate layer alone",
               rti_stages_text(options));
@@ -147,8 +149,7 @@ static const rti_preset presets[] = {
     {"author", "distance_weight=1 angle_weight=2",
      "lenscloth/RKD, on embeddings; yoshitomo-matsubara/torchdistill: 1 and 2, there on the last map as "
      "one row, which student_taps and teacher_taps can name"},
-    {"mmrazor", "normalize=true",
-     "open-mmlab/mmrazor: 25 and 50 on features of length 1"},
+    {"mmrazor", "normalize=true", "open-mmlab/mmrazor: 25 and 50 on features of length 1"},
     {"kd-lib", "distance_weight=0.5 angle_weight=0.5",
      "SforAiDl/KD_Lib: 0.5 and 0.5, there on the logits; name the classifier's layer in student_taps and "
      "teacher_taps for that"},
@@ -172,14 +173,17 @@ const rti_method rti_method_rkd = {
         "classification the gain over kd is small, and the two are usually summed. Taps: by itself what "
         "the classifier sees; the classifier's own layer gives KD_Lib's variant on logits.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rkd_check,
     .contract = rkd_contract,
     .is_labels_only = rkd_is_labels_only,
     .taps = RTI_TAPS_PENULTIMATE,
     .init = rkd_init,
     .loss = rkd_loss,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, rkd)

@@ -64,8 +64,7 @@ static const rti_method_case cases[] = {
 static const rti_preset presets[] = {
     {"repdistiller", "",
      "HobbitLong/RepDistiller, megvii-research/mdistiller, and the paper: weight 3000, last map"},
-    {"torchdistill", "weight=1",
-     "yoshitomo-matsubara/torchdistill, its configurations: weight 1, last map"},
+    {"torchdistill", "weight=1", "yoshitomo-matsubara/torchdistill, its configurations: weight 1, last map"},
     {"kd-zoo", "stages=mean",
      "AberHu/Knowledge-Distillation-Zoo: averaged over its 3 stages, which student_taps and teacher_taps can "
      "name, lambda 3000"},
@@ -87,14 +86,17 @@ const rti_method rti_method_sp = {
         "between different architectures. The table is that of the batch: the term and its best weight "
         "depend on the batch's size. Taps: by itself the last stage; any list of pairs may be named.",
     .needs = RTI_NEEDS_FEATURES,
-    .rows = rows, .row_count = COUNT(rows),
-    .presets = presets, .preset_count = COUNT(presets),
+    .rows = rows,
+    .row_count = COUNT(rows),
+    .presets = presets,
+    .preset_count = COUNT(presets),
     .check = rti_weights_check,
     .contract = sp_contract,
     .is_labels_only = rti_weights_labels_only,
     .taps = RTI_TAPS_LAST_STAGE,
     .init = sp_init,
     .loss = sp_loss,
-    .cases = cases, .case_count = COUNT(cases),
+    .cases = cases,
+    .case_count = COUNT(cases),
 };
 RTI_REGISTER(method, sp)

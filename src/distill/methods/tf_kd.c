@@ -52,7 +52,11 @@ static rt_tensor *made_up(rt_graph *g, rt_tensor *y, int64_t K, double peak) {
 static rt_tensor *divergence(const rt_params *options, const rti_method_input *in) {
     rt_graph *g = in->graph;
     double T = rt_params_real(options, "temperature");
-    rt_tensor *u = made_up(g, in->y, in->z->shape[1], rt_params_real(options, "peak"));
+    const double peak = rt_params_real(options, "peak");
+    rt_tensor *u = made_up(g, in->y, in->z->shape[1], peak);
+    if (in->y2) /* mixup: it is as sure of both labels as they are mixed */
+        u = rt_add(g, rt_scale(g, u, in->lambda),
+                   rt_scale(g, made_up(g, in->y2, in->z->shape[1], peak), 1 - in->lambda));
     bool tempered = rt_params_bool(options, "tempered");
     return rt_kl_divergence(g, u, tempered ? in->z : rt_scale(g, in->z, T), T);
 }
