@@ -1,4 +1,5 @@
 /* data.c - retort data: shows, fetches and lists data sets.            Floor 9 (cli) */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "cli/command.h"
 #include "core/file.h"
 #include "data/dataset.h"
+#include "data/views.h"
 #include "formats/png.h"
 #include "retort/log.h"
 
@@ -17,6 +19,8 @@ typedef struct show_options {
     const char *set, *part, *out;
     int64_t count, seed; /* seed -1: not given */
     int scale;
+    bool augmented;
+    rt_augment augment;
 } show_options;
 
 /* ---- the sheet ---- */
@@ -61,6 +65,30 @@ static rt_status sheet_write(const rt_examples *e, const int32_t *numbers, int64
     return status;
 }
 
+/* The chosen examples as the first epoch of a training with this seed would see them: bytes again, `count`
+ * of them, to be released with rt_free; their labels stay behind. */
+static rt_status views_make(const rt_examples *e, const int32_t *numbers, int64_t count,
+                            const show_options *o, rt_examples *views, uint8_t **bytes, rt_error *error) {
+    RT_TRY(rti_augment_check(&o->augment, e, error));
+    rt_real *image = rt_alloc((size_t)e->features * sizeof *image);
+    *bytes = rt_alloc((size_t)(count * e->features));
+    if (!image || !*bytes) {
+        rt_free(image);
+        return rt_fail(error, RT_MEMORY, "no memory for %lld views", (long long)count);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        const rti_view view = rti_view_draw(&o->augment, e, o->seed < 0 ? 0 : (uint64_t)o->seed, 0,
+                                            (uint64_t)numbers[i]);
+        rti_view_show(&view, e, e->bytes + numbers[i] * e->features, image);
+        for (int64_t f = 0; f < e->features; f++)
+            (*bytes)[i * e->features + f] = (uint8_t)lrint((double)image[f] / e->scale);
+    }
+    rt_free(image);
+    *views = *e;
+    views->count = count, views->bytes = *bytes, views->labels = NULL;
+    return RT_OK;
+}
+
 /* ---- the terminal ---- */
 
 static bool speaks_utf8(void) {
@@ -94,8 +122,10 @@ static void preview(const rt_examples *e, const int32_t *numbers, int64_t count)
         for (int64_t i = 0; i < shown; i++) {
             for (int64_t x = 0; x < e->shape[2]; x++) {
                 int upper = darkness(e, numbers[i], y, x), lower = darkness(e, numbers[i], y + 1, x);
-                if (utf8) fputs(halves[2 * (upper > 96) + (lower > 96)], stdout);
-                else putchar(" .:-=+*#%@"[(upper + lower) * 10 / 512]);
+                if (utf8)
+                    fputs(halves[2 * (upper > 96) + (lower > 96)], stdout);
+                else
+                    putchar(" .:-=+*#%@"[(upper + lower) * 10 / 512]);
             }
             putchar(' ');
         }
@@ -129,8 +159,8 @@ static void rows_print(const rt_dataset *set, const rt_examples *e, const int32_
 /* ---- show ---- */
 
 static int show_set(const rt_dataset *set, const show_options *o) {
-    const rt_examples *e =
-        strcmp(o->part, "test") == 0 ? rt_dataset_test_examples(set) : rt_dataset_train_examples(set);
+    const rt_examples *e = strcmp(o->part, "test") == 0 ? rt_dataset_test_examples(set)
+                                                        : rt_dataset_train_examples(set);
     int64_t count = o->count < e->count ? o->count : e->count;
     bool images = e->ndim == 3 && e->bytes && e->shape[1] <= SIDE_MAX && e->shape[2] <= SIDE_MAX;
     rt_error error = {0};
@@ -142,6 +172,19 @@ static int show_set(const rt_dataset *set, const show_options *o) {
     puts(rt_dataset_summary(set));
     classes_print(set, e);
     int exit_code = RTI_EXIT_DONE;
+    rt_examples views;
+    uint8_t *bytes = NULL;
+    if (o->augmented) {
+        if (!images)
+            rt_fail(&error, RT_UNSUPPORTED, "%s: --augment is for images of bytes", o->set);
+        else if (views_make(e, numbers, count, o, &views, &bytes, &error) == RT_OK)
+            e = &views;
+        if (error.status != RT_OK) {
+            rt_free(bytes), rt_free(numbers);
+            return rti_complain(&error);
+        }
+        for (int64_t i = 0; i < count; i++) numbers[i] = (int32_t)i;
+    }
     if (images) {
         char path[RTI_PATH_MAX];
         snprintf(path, sizeof path, "%s", o->out ? o->out : "");
@@ -149,11 +192,12 @@ static int show_set(const rt_dataset *set, const show_options *o) {
         if (isatty(STDOUT_FILENO)) preview(e, numbers, count);
         if (sheet_write(e, numbers, count, o->scale, path, &error) == RT_OK)
             printf("%lld %s images: %s\n", (long long)count, o->part, path);
-        else exit_code = rti_complain(&error);
+        else
+            exit_code = rti_complain(&error);
     } else {
         rows_print(set, e, numbers, count);
     }
-    rt_free(numbers);
+    rt_free(bytes), rt_free(numbers);
     return exit_code;
 }
 
@@ -167,8 +211,31 @@ static bool number_parse(const char *text, int64_t low, int64_t high, int64_t *o
     return !*end && value >= low && value <= high;
 }
 
+/* "flip,crop=4,reflect,cutout=8,jitter=2" */
+static bool augment_parse(char *text, rt_augment *a) {
+    for (char *rest = text, *word; (word = strtok_r(rest, ",", &rest));) {
+        char *equals = strchr(word, '=');
+        int64_t number = 0;
+        if (equals) *equals++ = 0;
+        if (equals && !number_parse(equals, 0, SIDE_MAX, &number)) return false;
+        if (strcmp(word, "flip") == 0 && !equals)
+            a->flip = true;
+        else if (strcmp(word, "reflect") == 0 && !equals)
+            a->reflect = true;
+        else if (strcmp(word, "crop") == 0 && equals)
+            a->crop = (int)number;
+        else if (strcmp(word, "cutout") == 0 && equals)
+            a->cutout = (int)number;
+        else if (strcmp(word, "jitter") == 0 && equals)
+            a->jitter = (int)number;
+        else
+            return false;
+    }
+    return true;
+}
+
 /* One "--name value". Returns RTI_EXIT_DONE or what the usage error said. */
-static int option_read(show_options *o, const char *name, const char *value) {
+static int option_read(show_options *o, const char *name, char *value) {
     int64_t number;
     if (!value) return rti_usage(&rti_command_data, "%s needs a value.", name);
     if (strcmp(name, "--seed") == 0) {
@@ -187,6 +254,12 @@ static int option_read(show_options *o, const char *name, const char *value) {
         o->part = value;
     } else if (strcmp(name, "--out") == 0) {
         o->out = value;
+    } else if (strcmp(name, "--augment") == 0) {
+        o->augmented = true;
+        if (!augment_parse(value, &o->augment))
+            return rti_usage(
+                &rti_command_data,
+                "--augment is a list of flip, crop=N, reflect, cutout=N, jitter=N, e.g. flip,crop=4.");
     } else {
         return rti_usage(&rti_command_data, "there is no option %s.", name);
     }
@@ -220,7 +293,7 @@ static rt_status digits_set(rt_params *p, const show_options *o, rt_error *error
 }
 
 static int show_with(rt_params *p, int argc, char **argv) {
-    show_options o = {NULL, "train", NULL, 100, -1, 3};
+    show_options o = {.part = "train", .count = 100, .seed = -1, .scale = 3};
     rt_error error = {0};
     if (number_set(p, "validation", 0, &error) != RT_OK) return rti_complain(&error);
     for (int i = 1; i < argc; i++) {
@@ -299,14 +372,17 @@ const rti_command rti_command_data = {
     .line = "shows, fetches and lists data sets",
     .usage =
         "usage: retort data show SET [--count N] [--seed S] [--part train|test] [--scale N] [--out FILE.png] "
-        "[KEY=VALUE ...]\n"
+        "[--augment LIST] [KEY=VALUE ...]\n"
         "       retort data fetch mnist|fashion-mnist|cifar10|cifar100 ...\n"
         "       retort data list\n\n"
         "show   draws a sheet of images (SET.png unless --out says otherwise) and a preview on the "
         "terminal;\n"
         "       of a table it prints the first rows. --seed: which digits are drawn; of other sets, a "
         "random\n"
-        "       choice instead of the first ones. KEY=VALUE: any option of [data], e.g. csv.train=iris.csv\n"
+        "       choice instead of the first ones. --augment flip,crop=4,reflect,cutout=8,jitter=2: as a "
+        "training\n"
+        "       with this seed sees them in its first epoch. KEY=VALUE: any option of [data], e.g. "
+        "csv.train=iris.csv\n"
         "fetch  downloads with curl, goes on with what was begun, verifies SHA-256, renames into place last\n"
         "list   the sets, where their files are looked for\n\n"
         "RETORT_DATA=DIR      where the files are; otherwise XDG_DATA_HOME/retort or ~/.local/share/retort\n"

@@ -70,6 +70,32 @@ Test(commands, every_command_has_help_with_an_example) {
     cr_assert_geq(count, 4);
 }
 
+/* The sheet's bytes. */
+static size_t sheet(const char *arguments, char *bytes, size_t size) {
+    static const char path[] = "/tmp/retort-test-sheet.png";
+    char command[256];
+    snprintf(command, sizeof command, "data show digits --count 4 --out %s %s", path, arguments);
+    says(command, 0, "4 train images");
+    FILE *file = fopen(path, "rb");
+    cr_assert_not_null(file);
+    size_t count = fread(bytes, 1, size, file);
+    fclose(file), unlink(path);
+    return count;
+}
+
+Test(commands, views_are_shown_and_replayed_from_their_seed) {
+    static char plain[65536], first[65536], again[65536], other[65536];
+    sheet("--seed 3", plain, sizeof plain);
+    size_t count = sheet("--seed 3 --augment flip,crop=4,cutout=8", first, sizeof first);
+    cr_assert_eq(sheet("--seed 3 --augment flip,crop=4,cutout=8", again, sizeof again), count);
+    cr_assert_arr_eq(first, again, count);
+    cr_assert(memcmp(plain, first, count) != 0);
+    cr_assert_eq(sheet("--seed 3 --augment crop=0", other, sizeof other), count);
+    cr_assert_arr_eq(plain, other, count, "a view of nothing is the image");
+    says("data show digits --augment flp", 2, "cutout=N");
+    says("data show digits --augment crop=x", 2, "cutout=N");
+}
+
 Test(commands, list_shows_every_registered_name) {
     static answer a;
     run(&a, "list");

@@ -75,13 +75,15 @@ static rt_tensor *without_target(rt_graph *g, rt_tensor *z, rt_tensor *y) {
 }
 
 /* (N, 2): logits of [p(y), 1 - p(y)] at T. log sum exp over the others is z_k/T - log p^_k for any k, here
- * the mean over them, which needs no exponential of its own. */
+ * their mean with the weights p^: what is impossible, and large, adds no rounding. The weights add up to 1, so
+ * as constants they change no gradient. */
 static rt_tensor *target_or_not(rt_graph *g, rt_tensor *z, rt_tensor *y, double T) {
     if (!z) return NULL;
     rt_tensor *own = rt_sum(g, rt_mul(g, z, mask(g, y, z->shape[1], false)), RT_AXIS(1) | RT_KEEP_DIMS);
     rt_tensor *others = without_target(g, z, y);
-    rt_tensor *rest = rt_mean(g, rt_sub(g, rt_scale(g, others, 1 / T), rt_log_softmax(g, others, T)),
-                              RT_AXIS(1) | RT_KEEP_DIMS);
+    rt_tensor *each = rt_sub(g, rt_scale(g, others, 1 / T), rt_log_softmax(g, others, T));
+    rt_tensor *weights = rt_softmax(g, rt_detach(g, others), T);
+    rt_tensor *rest = rt_sum(g, rt_mul(g, each, weights), RT_AXIS(1) | RT_KEEP_DIMS);
     return rt_concat(g, (rt_tensor *const[]){rt_scale(g, own, 1 / T), rest}, 2, 1);
 }
 
