@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "core/file.h"
 #include "retort/alloc.h"
+#include "retort/distill.h"
 #include "retort/ops.h"
 #include "retort/params.h"
 
@@ -29,8 +30,10 @@ static int no_memory(void) {
 /* The directory of this program, without a slash at its end. */
 static bool own_directory(char *out, size_t size) {
     ssize_t length = readlink("/proc/self/exe", out, size - 1);
-    if (length > 0) out[length] = 0;
-    else if (snprintf(out, size, "%s", rti_program_name) >= (int)size) return false;
+    if (length > 0)
+        out[length] = 0;
+    else if (snprintf(out, size, "%s", rti_program_name) >= (int)size)
+        return false;
     char *slash = strrchr(out, '/');
     if (slash) *slash = 0;
     return slash != NULL;
@@ -94,28 +97,75 @@ static void check_op(const char *name, double tolerance, tally *sum) {
     }
 }
 
-static int run_checks(char *const names[], int count, double tolerance) {
-    int known;
-    const char *const *all = rt_op_names(&known);
-    for (int i = 0; i < count; i++) {
-        if (rt_op_formula(names[i])) continue;
-        const char *near = rt_nearest_word(names[i], all, known);
-        if (near)
-            return rti_usage(&rti_command_gradcheck, "there is no op \"%s\"; did you mean \"%s\"?", names[i],
-                             near);
-        return rti_usage(&rti_command_gradcheck, "there is no op \"%s\"; see retort list ops.", names[i]);
+static void check_method(const char *name, double tolerance, tally *sum) {
+    rt_gradcheck_result worst = {0};
+    rt_error error = {0};
+    rt_status status = rt_method_gradcheck(name, tolerance, &worst, &error);
+    printf("%-24s %5s %9lld %12.2e%s\n", name, "", (long long)worst.checked, worst.worst_error,
+           status == RT_OK ? "" : "  FAILED");
+    fflush(stdout);
+    if (status != RT_OK) {
+        fprintf(stderr, "retort: %s\n", error.message);
+        sum->failed++;
     }
+    sum->ops++;
+    sum->checked += worst.checked;
+    if (!sum->worst_op || !(worst.worst_error <= sum->worst)) {
+        sum->worst = worst.worst_error;
+        sum->worst_op = name;
+    }
+}
+
+static int unknown(const char *name) {
+    int ops, methods;
+    const char *const *op = rt_op_names(&ops), *const *method = rt_method_names(&methods);
+    const char *near = rt_nearest_word(name, op, ops);
+    if (!near) near = rt_nearest_word(name, method, methods);
+    if (near)
+        return rti_usage(&rti_command_gradcheck, "there is no op or method \"%s\"; did you mean \"%s\"?",
+                         name, near);
+    return rti_usage(&rti_command_gradcheck,
+                     "there is no op or method \"%s\"; see retort list ops, retort list methods.", name);
+}
+
+static void summarise(const tally *sum, const char *what, double tolerance) {
+    printf("\n%d %s", sum->ops, what);
+    if (sum->cases) printf(", %d cases", sum->cases);
+    printf(", %lld elements in %s, tolerance %g", (long long)sum->checked, IS_DOUBLE ? "double" : "float",
+           tolerance);
+    if (sum->worst_op) printf(", worst %.2e (%s)", sum->worst, sum->worst_op);
+    printf(": %s\n", sum->failed ? "FAILED" : "all right");
+}
+
+/* The named ones of `all`, or all of them when none is named; false: it had none to check. */
+static bool check_those(const char *title, const char *what, const char *const all[], int known,
+                        void (*check)(const char *name, double tolerance, tally *sum), char *const names[],
+                        int count, double tolerance, int *failed) {
     tally sum = {0};
-    printf("%-24s %5s %9s %12s\n", "op", "cases", "elements", "worst error");
-    if (count == 0)
-        for (int i = 0; i < known; i++) check_op(all[i], tolerance, &sum);
-    else
-        for (int i = 0; i < count; i++) check_op(names[i], tolerance, &sum);
-    printf("\n%d ops with a gradient, %d cases, %lld elements in %s, tolerance %g", sum.ops, sum.cases,
-           (long long)sum.checked, IS_DOUBLE ? "double" : "float", tolerance);
-    if (sum.worst_op) printf(", worst %.2e (%s)", sum.worst, sum.worst_op);
-    printf(": %s\n", sum.failed ? "FAILED" : "all right");
-    return sum.failed ? RTI_EXIT_FAILED : RTI_EXIT_DONE;
+    for (int i = 0; i < (count ? count : known); i++) {
+        const char *name = count ? names[i] : all[i];
+        if (count && (rt_op_formula(name) != NULL) != (check == check_op)) continue;
+        if (!sum.ops)
+            printf("%-24s %5s %9s %12s\n", title, check == check_op ? "cases" : "", "elements",
+                   "worst error");
+        check(name, tolerance, &sum);
+    }
+    if (sum.ops) summarise(&sum, what, tolerance);
+    *failed += sum.failed;
+    return sum.ops > 0;
+}
+
+static int run_checks(char *const names[], int count, double tolerance) {
+    int ops, methods, failed = 0, rows;
+    const char *const *op = rt_op_names(&ops), *const *method = rt_method_names(&methods);
+    for (int i = 0; i < count; i++)
+        if (!rt_op_formula(names[i]) && !rt_method_rows(names[i], &rows)) return unknown(names[i]);
+    if (check_those("op", "ops with a gradient", op, ops, check_op, names, count, tolerance, &failed) &&
+        !count)
+        putchar('\n');
+    check_those("method, whole loss", "methods", method, methods, check_method, names, count, tolerance,
+                &failed);
+    return failed ? RTI_EXIT_FAILED : RTI_EXIT_DONE;
 }
 
 static int run(int argc, char **argv) {
@@ -127,14 +177,16 @@ static int run(int argc, char **argv) {
     int status = -1;
     for (int i = 1; i < argc && status < 0; i++) {
         char *end = NULL;
-        if (strcmp(argv[i], "--here") == 0) here = true;
+        if (strcmp(argv[i], "--here") == 0)
+            here = true;
         else if (strncmp(argv[i], "--tolerance=", 12) == 0) {
             tolerance = strtod(argv[i] + 12, &end);
             if (*end || !(tolerance > 0))
                 status = rti_usage(&rti_command_gradcheck, "--tolerance needs a number above 0.");
         } else if (argv[i][0] == '-')
             status = rti_usage(&rti_command_gradcheck, "there is no option %s.", argv[i]);
-        else name[names++] = argv[i];
+        else
+            name[names++] = argv[i];
     }
     if (status < 0 && !IS_DOUBLE && !here) status = start_double(argc, argv);
     if (status < 0) status = run_checks(name, names, tolerance);
@@ -144,19 +196,21 @@ static int run(int argc, char **argv) {
 
 const rti_command rti_command_gradcheck = {
     .name = "gradcheck",
-    .line = "compares the gradients of all ops with differences",
-    .usage = "usage: retort gradcheck [--here] [--tolerance=X] [OP ...]\n"
-             "\n"
-             "Compares the gradient of every op, or of the ones named, with central differences, in double\n"
-             "(by starting retort-double), and prints the worst error of each:\n"
-             "\n"
-             "    error = |analytic - numeric| / max(1, |analytic|, |numeric|)\n"
-             "\n"
-             "  --here           in this program's own precision, even when that is float\n"
-             "  --tolerance=X    largest error that is right (1e-6 in double, 0.05 in float)\n"
-             "\n"
-             "example: retort gradcheck linear kl_divergence\n"
-             "Exit status: 0 all right, 1 a gradient is wrong, 2 wrong usage.\n",
+    .line = "compares the gradients of all ops and methods with differences",
+    .usage =
+        "usage: retort gradcheck [--here] [--tolerance=X] [OP|METHOD ...]\n"
+        "\n"
+        "Compares the gradient of every op, and of every method's whole loss through a student and its\n"
+        "adapters, or of the ones named, with central differences, in double (by starting retort-double),\n"
+        "and prints the worst error of each:\n"
+        "\n"
+        "    error = |analytic - numeric| / max(1, |analytic|, |numeric|)\n"
+        "\n"
+        "  --here           in this program's own precision, even when that is float\n"
+        "  --tolerance=X    largest error that is right (1e-6 in double, 0.05 in float)\n"
+        "\n"
+        "example: retort gradcheck linear kl_divergence kd+at\n"
+        "Exit status: 0 all right, 1 a gradient is wrong, 2 wrong usage.\n",
     .run = run,
 };
 RTI_REGISTER(command, gradcheck)

@@ -44,5 +44,10 @@ rt_status rti_distiller_optimizer(rt_distiller *distiller, int64_t epoch, rt_err
 /* One step on one batch: sums are added to the report. (step.c) */
 rt_status rti_distiller_step(rt_distiller *distiller, const rt_batch *batch, rt_epoch_report *report,
                              rt_error *error) RT_MUST_CHECK;
+/* The loss of one batch at the place where the training stands, and with `backward` its gradients, which stay
+ * with the parameters until the next call; nothing is learnt from it. Terms called `without` are left out
+ * (NULL: none). (step.c) */
+rt_status rti_distiller_loss(rt_distiller *distiller, const rt_batch *batch, const char *without, bool backward,
+                             double *loss, rt_error *error) RT_MUST_CHECK;
 
 #endif

@@ -171,29 +171,51 @@ static void add_to_report(rt_epoch_report *report, const rti_terms *terms, doubl
 
 /* ---- the step ---- */
 
+/* The teacher's and the student's answers and the terms that come of them. */
+static rt_status forward(rt_distiller *d, const rt_batch *batch, pass *p, rt_error *error) {
+    const rt_distiller_config *c = &d->config;
+    *p = (pass){.in = {.graph = d->graph,
+                       .x = batch->x,
+                       .y = batch->y,
+                       .y2 = batch->y2,
+                       .lambda = batch->lambda,
+                       .student = c->student,
+                       .teacher = c->teacher,
+                       .index = batch->index,
+                       .epoch = d->epochs_done,
+                       .epochs = c->epochs,
+                       .step = batch->step,
+                       .steps = rt_loader_steps(d->loader)}};
+    train_mode(d, batch->step);
+    ask_teacher(d, batch, p);
+    if (rt_graph_status(d->graph) == RT_OK) ask_student(d, batch, p);
+    if (rt_graph_status(d->graph) != RT_OK) return graph_failure(d->graph, error);
+    add_terms(d, p);
+    return check_terms(d, &p->terms, error);
+}
+
+rt_status rti_distiller_loss(rt_distiller *d, const rt_batch *batch, const char *without, bool backward,
+                             double *loss, rt_error *error) {
+    rt_graph_reset(d->graph);
+    clear_gradients(d);
+    pass p;
+    RT_TRY(forward(d, batch, &p, error));
+    rti_terms terms = {.count = 0};
+    for (int i = 0; i < p.terms.count; i++)
+        if (!without || strcmp(p.terms.term[i].name, without) != 0)
+            terms.term[terms.count++] = p.terms.term[i];
+    rt_tensor *total = rti_terms_total(d->graph, &terms);
+    if (rt_graph_status(d->graph) != RT_OK || (backward && rt_backward(d->graph, total) != RT_OK))
+        return graph_failure(d->graph, error);
+    *loss = rt_tensor_item(total);
+    return RT_OK;
+}
+
 rt_status rti_distiller_step(rt_distiller *d, const rt_batch *batch, rt_epoch_report *report,
                              rt_error *error) {
-    const rt_distiller_config *c = &d->config;
     rt_graph *g = d->graph;
-    pass p = {.in = {.graph = g,
-                     .x = batch->x,
-                     .y = batch->y,
-                     .y2 = batch->y2,
-                     .lambda = batch->lambda,
-                     .student = c->student,
-                     .teacher = c->teacher,
-                     .index = batch->index,
-                     .epoch = d->epochs_done,
-                     .epochs = c->epochs,
-                     .step = batch->step,
-                     .steps = rt_loader_steps(d->loader)}};
-    train_mode(d, batch->step);
-    ask_teacher(d, batch, &p);
-    if (rt_graph_status(g) == RT_OK) ask_student(d, batch, &p);
-    if (rt_graph_status(g) != RT_OK) return graph_failure(g, error);
-
-    add_terms(d, &p);
-    RT_TRY(check_terms(d, &p.terms, error));
+    pass p;
+    RT_TRY(forward(d, batch, &p, error));
     if (batch->step == 0) RT_TRY(measure_terms(d, &p, report, error));
     rt_tensor *loss = rti_terms_total(g, &p.terms);
     if (rt_backward(g, loss) != RT_OK) return graph_failure(g, error);

@@ -164,6 +164,8 @@ Test(commands, help_knows_every_name_and_every_option) {
 Test(commands, gradcheck_of_some_ops) {
     says("gradcheck linear relu", 0, "in double, tolerance 1e-06");
     says("gradcheck linear relu", 0, "2 ops with a gradient");
+    says("gradcheck kd+at ft", 0, "2 methods, ");
+    says("gradcheck reviewkdd", 2, "did you mean \"reviewkd\"?");
     says("gradcheck --here add", 0, "in float");
     says("gradcheck --tolerance=1e-300 exp", 1, "FAILED");
     says("gradcheck --tolerance=none", 2, "number above 0");
