@@ -16,7 +16,7 @@ retort=${RETORT:-build/retort}
 fields() { # the JSON line's two numbers, in this order
     line=$(tail -n 1)
     for key in ms_per_step rss_mb; do
-        printf '%s' "$line" | sed -n "s/.*\"$key\": *\([0-9.]*\).*/\1/p"
+        echo "$line" | sed -n "s/.*\"$key\": *\([0-9.]*\).*/\1/p"
     done | paste -sd, -
 }
 
