@@ -73,10 +73,11 @@ rt_status rt_method_check(const char *method, const rt_params *options, int64_t 
 void rt_method_contract(const char *method, const rt_params *options, char *buffer, size_t size);
 /* True when these options make the loss exactly the labels' cross-entropy (alpha = 0). */
 bool rt_method_is_labels_only(const char *method, const rt_params *options);
-/* The gradient of the whole loss with default options, through the student's network and all adapters, in each
- * stage of the method, against central differences: up to six elements of every parameter, of two small
- * networks on six made-up images. A cohort's students are constants to each other, so of its loss only the part
- * of the student that is kept is compared. RT_VALUE with a message that names parameter and element when
+/* The gradient of the whole loss with default options, through the student's network and all adapters, in
+ * each stage of the method, against central differences: up to six elements of every parameter, of two
+ * small networks on six made-up images. A cohort's students are constants to each other, so of its loss
+ * only the part of the student that is kept is compared. RT_VALUE with a message that names parameter and
+ * element when
  *     |analytic - numeric| / max(1, |analytic|, |numeric|) > tolerance
  * (<= 0: 1e-6 in double, 5e-2 in float); RT_NOT_FOUND: no such method; errors of rt_distiller_new. result->
  * worst_input counts parameters, the student's first. A sum of methods is allowed. */

@@ -47,7 +47,7 @@ rt_status rti_distiller_step(rt_distiller *distiller, const rt_batch *batch, rt_
 /* The loss of one batch at the place where the training stands, and with `backward` its gradients, which stay
  * with the parameters until the next call; nothing is learnt from it. Terms called `without` are left out
  * (NULL: none). (step.c) */
-rt_status rti_distiller_loss(rt_distiller *distiller, const rt_batch *batch, const char *without, bool backward,
-                             double *loss, rt_error *error) RT_MUST_CHECK;
+rt_status rti_distiller_loss(rt_distiller *distiller, const rt_batch *batch, const char *without,
+                             bool backward, double *loss, rt_error *error) RT_MUST_CHECK;
 
 #endif

@@ -1,7 +1,7 @@
 /* method_check.c - is the gradient of a method's whole loss right?      Floor 7 (distill)
  *
- * Two small convolutional networks with batch normalisation, six images of noise, one batch. The driver itself
- * computes the loss, so that taps, adapters, stages and terms are those of a training. */
+ * Two small convolutional networks with batch normalisation, six images of noise, one batch. The driver
+ * itself computes the loss, so that taps, adapters, stages and terms are those of a training. */
 #include <math.h>
 #include <string.h>
 
@@ -38,8 +38,8 @@ static void make_images(bench *b) {
     b->part = (rt_part){&b->examples, IMAGES, b->index, b->labels};
 }
 
-/* Equal channels where they are compared, other widths after them. The weights are drawn wide, so that the two
- * do not agree from the start. */
+/* Equal channels where they are compared, other widths after them. The weights are drawn wide, so that the
+ * two do not agree from the start. */
 static rt_model *make_network(bench *b, const char *hidden, uint64_t seed, rt_error *error) {
     int count;
     const rt_param *rows = rt_model_rows("cnn", &count);

@@ -84,7 +84,8 @@ static void note_holder(rt_model *m, int i, const rt_tensor *in) {
     const bool own = !layer->output || layer->output->data != in->data;
     layer->holder = own ? i : layer->source == RTI_INPUT ? RTI_INPUT : m->layers[layer->source].holder;
     if (layer->wants_before && layer->source >= 0 && m->layers[layer->source].holder >= 0)
-        m->layers[m->layers[layer->source].holder].busy_until = m->layer_count; /* "before" may be what it read */
+        /* "before" may be what it read */
+        m->layers[m->layers[layer->source].holder].busy_until = m->layer_count;
     if (layer->holder == RTI_INPUT) return;
     const bool kept = layer->wanted || layer->wants_before || i == m->layer_count - 1;
     const int until = kept ? m->layer_count : layer->last_reader;

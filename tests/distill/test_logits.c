@@ -1,7 +1,7 @@
-/* dkd, logit-standardization and dist: gradients of the whole loss against central differences of plain loops
- * in double that are written out from the formulas and know nothing of the library; the decomposition of the
- * KL that dkd rests on; invariances; student = teacher; logits of +-1e4, constant logits, a batch of one; what
- * is refused. (Values of all presets: test_presets.c.) */
+/* dkd, logit-standardization and dist: gradients of the whole loss against central differences of plain
+ * loops in double that are written out from the formulas and know nothing of the library; the
+ * decomposition of the KL that dkd rests on; invariances; student = teacher; logits of +-1e4, constant
+ * logits, a batch of one; what is refused. (Values of all presets: test_presets.c.) */
 #include "distill/method.h"
 #include "fixture.h"
 #include "retort/ops.h"

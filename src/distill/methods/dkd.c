@@ -75,8 +75,8 @@ static rt_tensor *without_target(rt_graph *g, rt_tensor *z, rt_tensor *y) {
 }
 
 /* (N, 2): logits of [p(y), 1 - p(y)] at T. log sum exp over the others is z_k/T - log p^_k for any k, here
- * their mean with the weights p^: what is impossible, and large, adds no rounding. The weights add up to 1, so
- * as constants they change no gradient. */
+ * their mean with the weights p^: what is impossible, and large, adds no rounding. The weights add up to
+ * 1, so as constants they change no gradient. */
 static rt_tensor *target_or_not(rt_graph *g, rt_tensor *z, rt_tensor *y, double T) {
     if (!z) return NULL;
     rt_tensor *own = rt_sum(g, rt_mul(g, z, mask(g, y, z->shape[1], false)), RT_AXIS(1) | RT_KEEP_DIMS);
