@@ -214,6 +214,20 @@ static void run_method(const char *method, int jitter) {
     rt_free(teacher_before), rt_free(student_before);
 }
 
+/* Through student and adapters, in every stage; differences need double. */
+Test(all_methods, gradients_of_whole_losses_are_right) {
+    if (sizeof(rt_real) < sizeof(double)) return;
+    for (int i = 0; rti_all_methods[i]; i++) {
+        rt_error error = {0};
+        rt_gradcheck_result result;
+        cr_assert_eq(rt_method_gradcheck(rti_all_methods[i]->name, 0, &result, &error), RT_OK, "%s",
+                     error.message);
+        cr_assert_geq(result.checked, 50, "%s", rti_all_methods[i]->name);
+    }
+    rt_error error = {0};
+    cr_assert_eq(rt_method_gradcheck("kdd", 0, NULL, &error), RT_NOT_FOUND);
+}
+
 Test(all_methods, a_run_trains_the_student_and_leaves_the_teacher_alone) {
     fixture_data();
     for (int i = 0; rti_all_methods[i]; i++)

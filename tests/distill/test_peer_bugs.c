@@ -1,19 +1,19 @@
 /* Bugs that other implementations of distillation have had, line by line, and what would catch each here.
  *
  *   divided by the number of classes        impossible_classes_count_for_nothing
- *   T^2 missing, or in one place only       the_gradient_does_not_fade_with_temperature; gradcheck of every
- *                                           method (contract/test_all_methods.c)
+ *   T^2 missing, or in one place only       the_gradient_does_not_fade_with_temperature; all_methods/
+ *                                           gradients_of_whole_losses_are_right
  *   KL reversed                             the_teacher_comes_first; presets/are_what_others_publish
  *   a jump at alpha = 0, 0 x inf            the_ends_of_alpha_are_exact;
  *                                           parts/a_part_of_weight_0_changes_no_bit
  *   sum for mean over the batch             a_batch_twice_is_the_batch
  *   log of a softmax                        logits_of_ten_thousand_are_finite; logits/extremes_are_finite
- *   an adapter outside the optimiser       
- *                                           stages/every_adapter_parameter_is_trained_and_none_is_in_the_student
+ *   an adapter outside the optimiser        stages/every_adapter_parameter_is_trained_and_none_is_in_
+ *                                           the_student
  *   a loss that is always 0                 the_teacher_is_the_minimum_and_every_soft_term_pulls; the golden
  *                                           values of each method's test
- *   teacher and student are one object     
- *                                           all_methods/a_run_trains_the_student_and_leaves_the_teacher_alone,
+ *   teacher and student are one object      all_methods/a_run_trains_the_student_and_leaves_the_teacher_
+ *                                           alone,
  *                                           chains/generations_follow_one_another_from_new_weights,
  *                                           mutual/peers_have_weights_of_their_own
  *   evaluation mode sticks                  driver/dropout_works_in_every_epoch
