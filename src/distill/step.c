@@ -145,6 +145,7 @@ static rt_status measure_terms(rt_distiller *d, pass *p, rt_epoch_report *report
 }
 
 static int64_t correct_answers(const rt_tensor *z, const rt_tensor *y) {
+    RT_ASSERT(z, "no logits");
     int64_t N = z->shape[0], K = z->shape[1], correct = 0;
     for (int64_t n = 0; n < N; n++) {
         const rt_real *row = rt_real_data(z) + n * z->stride[0];

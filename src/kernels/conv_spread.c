@@ -50,9 +50,10 @@ bool rti_conv_spreads(const rti_convolution *g) {
     const int64_t lanes = s.tiles->lanes;
     if (g->groups > 1 || s.lines * s.pixels * g->C > RTI_CONV_BUFFER) return false;
     if (g->OW * s.panels * s.width > PATCHES) return false;
-    const double swept = (double)(g->H * g->W * ((g->C + lanes - 1) / lanes)) * (double)(g->KH * g->KW) /
+    const int64_t vectors = (g->C + lanes - 1) / lanes, spread_vectors = (s.patch + lanes - 1) / lanes;
+    const double swept = (double)(g->H * g->W * vectors) * (double)(g->KH * g->KW) /
                          (double)(g->stride * g->stride);
-    return swept > WORTH * (double)(g->OH * g->OW) * (double)((s.patch + lanes - 1) / lanes);
+    return swept > WORTH * (double)(g->OH * g->OW) * (double)spread_vectors;
 }
 
 size_t rti_conv_spread_bytes(const rti_convolution *g) {
