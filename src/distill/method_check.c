@@ -145,7 +145,7 @@ static rt_status check_stage(bench *b, const rt_batch *batch, const char *method
     for (int m = 0; m <= (b->is_cohort ? 0 : b->distiller->adapters.count); m++)
         for (int i = 0; i < rt_model_parameters(network(b, m)); i++) {
             double loss;
-            RT_TRY(rti_distiller_loss(b->distiller, batch, without, true, &loss, error));
+            RT_TRY(rti_distiller_loss(b->distiller, batch, NULL, true, &loss, error)); /* as a step does */
             const rt_parameter *p = rt_model_parameter(network(b, m), i);
             /* An adapter without a gradient is a constant in this stage (ft's paraphraser in its second). */
             if (p->kind != RT_BUFFER && (m == 0 || p->tensor.has_grad))

@@ -133,6 +133,17 @@ void rti_column_sums(int64_t rows, int64_t columns, const rt_real *x, rt_real *o
     rti_parallel((columns + COLUMNS - 1) / COLUMNS, column_sums_piece, &j);
 }
 
+/* ---- maxima ---- */
+
+void rti_max_rows(int64_t w, int64_t C, const rt_real *top, const rt_real *bottom, rt_real *y) {
+    rti_kernels()->loops->max_rows(w, C, top, bottom, y);
+}
+
+void rti_max_rows_backward(int64_t w, int64_t C, const rt_real *const x[2], const rt_real *y,
+                           const rt_real *dy, rt_real *const dx[2]) {
+    rti_kernels()->loops->max_rows_backward(w, C, x, y, dy, dx);
+}
+
 /* ---- dropout ---- */
 
 static void dropout_piece(void *context, int64_t task) {

@@ -104,6 +104,13 @@ void rti_norm_sums(int64_t rows, int64_t C, const rti_norm *norm, const rt_real 
 void rti_norm_backward(int64_t rows, int64_t C, const rti_norm *norm, const rt_real *x, const rt_real *y,
                        const rt_real *dy, rt_real *dx, bool accumulate, rt_real *dz, bool accumulate_dz);
 
+/* ---- 2 x 2 maxima of two rows of 2 w pixels of C channels; of a maximum's gradient the first of equals has
+ * all. Arrays have RTI_ROW_SLACK numbers of room behind their last; what is in it does not matter. ---- */
+enum { RTI_ROW_SLACK = 16 };
+void rti_max_rows(int64_t w, int64_t C, const rt_real *top, const rt_real *bottom, rt_real *y);
+void rti_max_rows_backward(int64_t w, int64_t C, const rt_real *const x[2], const rt_real *y,
+                           const rt_real *dy, rt_real *const dx[2]);
+
 /* ---- dropout: element i is kept when 16 random bits of the stream, at position i, are at least
  * t = round(rate * 65536); kept ones are multiplied by 65536 / (65536 - t). The mask is a function of
  * (stream, i), so backward draws it again and nothing is stored. 0 <= rate < 1. ---- */

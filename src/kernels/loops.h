@@ -47,6 +47,9 @@ typedef struct rti_loops {
                       const rt_real *dy, double *sums, double *products);
     void (*norm_backward)(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *y,
                           const rt_real *dy, rt_real *dx, bool accumulate, rt_real *out, bool accumulate_out);
+    void (*max_rows)(int64_t w, int64_t C, const rt_real *top, const rt_real *bottom, rt_real *y);
+    void (*max_rows_backward)(int64_t w, int64_t C, const rt_real *const x[2], const rt_real *y,
+                              const rt_real *dy, rt_real *const dx[2]);
 } rti_loops;
 
 extern const rti_loops rti_loops_portable, rti_loops_avx2, rti_loops_avx512;

@@ -201,9 +201,10 @@ static void bytes_to_real(int64_t n, const uint8_t *bytes, rt_real factor, rt_re
 }
 
 #include "kernels/norm_body.h"
+#include "kernels/pool_body.h"
 
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
     sum,          dot,          all_finite, column_sums, dropout,   sgd,  adam, bytes_to_real,
-    norm_moments, norm_forward, norm_sums,  norm_backward,
+    norm_moments, norm_forward, norm_sums,  norm_backward, max_rows, max_rows_backward,
 };

@@ -6,6 +6,7 @@
 
 #include "core/pool.h"
 #include "graph/op.h"
+#include "kernels/kernels.h"
 #include "retort/image.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
@@ -54,6 +55,7 @@ typedef struct job {
     int64_t H, W, C, h, w; /* of x, of y */
     const rt_real *x, *dy;
     rt_real *y, *dx;
+    bool accumulate;       /* into dx */
     int32_t *winner;       /* pixel of x, for each element of y */
 } job;
 
@@ -99,10 +101,65 @@ static void max_image(void *context, int64_t image) {
     }
 }
 
+/* The usual 2 x 2 windows side by side go a row at a time, and the winner is found again on the way back. Rows
+ * are copied to where there is room behind them. */
+enum { ROW_MAX = 2048 };
+
+typedef struct padded_row {
+    rt_real at[ROW_MAX + RTI_ROW_SLACK];
+} padded_row;
+
+static bool is_halving(const rti_node *n) {
+    const int64_t *a = n->a.i, *shape = n->in[0]->shape;
+    return !a[5] && a[0] == 2 && a[1] == 2 && a[2] == 0 && shape[2] * shape[3] <= ROW_MAX;
+}
+
+static void copy_row(padded_row *to, const rt_real *from, int64_t count) {
+    memcpy(to->at, from, (size_t)count * sizeof *from);
+    memset(to->at + count, 0, RTI_ROW_SLACK * sizeof *from);
+}
+
+static void halve_image(void *context, int64_t image) {
+    const job *j = context;
+    const int64_t wide = j->W * j->C, narrow = j->w * j->C;
+    padded_row top, bottom, y;
+    for (int64_t i = 0; i < j->h; i++) {
+        const rt_real *x = j->x + (image * j->H + 2 * i) * wide;
+        copy_row(&top, x, wide), copy_row(&bottom, x + wide, wide);
+        rti_max_rows(j->w, j->C, top.at, bottom.at, y.at);
+        memcpy(j->y + (image * j->h + i) * narrow, y.at, (size_t)narrow * sizeof *y.at);
+    }
+}
+
+static void halve_image_backward(void *context, int64_t image) {
+    const job *j = context;
+    const int64_t wide = j->W * j->C, narrow = j->w * j->C, rest = (j->W - 2 * j->w) * j->C;
+    padded_row x[2], y, dy, dx[2];
+    for (int64_t i = 0; i < j->h; i++) {
+        const int64_t at = (image * j->H + 2 * i) * wide, to = (image * j->h + i) * narrow;
+        copy_row(&x[0], j->x + at, wide), copy_row(&x[1], j->x + at + wide, wide);
+        copy_row(&y, j->y + to, narrow), copy_row(&dy, j->dy + to, narrow);
+        rti_max_rows_backward(j->w, j->C, (const rt_real *const[]){x[0].at, x[1].at}, y.at, dy.at,
+                              (rt_real *const[]){dx[0].at, dx[1].at});
+        for (int r = 0; r < 2; r++) {
+            rt_real *out = j->dx + at + r * wide;
+            memset(dx[r].at + wide - rest, 0, (size_t)rest * sizeof *out);
+            if (j->accumulate) rti_add(wide, out, dx[r].at, out);
+            else memcpy(out, dx[r].at, (size_t)wide * sizeof *out);
+        }
+    }
+    for (int64_t row = 2 * j->h; row < j->H && !j->accumulate; row++)
+        memset(j->dx + (image * j->H + row) * wide, 0, (size_t)wide * sizeof *j->dx);
+}
+
 static void max_forward(rt_graph *g, rti_node *n) {
     job j = job_of(n);
     j.x = rti_contiguous(g, n->in[0]);
     if (!j.x) return;
+    if (is_halving(n)) {
+        over_images(n, halve_image, &j);
+        return;
+    }
     if (rti_wants_grad(n, 0)) {
         n->saved = j.winner = rti_step_alloc(g, (size_t)rt_tensor_count(n->out) * sizeof *j.winner);
         if (!j.winner) return;
@@ -121,6 +178,12 @@ static void max_image_backward(void *context, int64_t image) {
 
 static void max_backward(rt_graph *g, rti_node *n) {
     job j = job_of(n);
+    if (is_halving(n)) {
+        const rti_grad d = rti_grad_begin(g, n, 0);
+        j.x = rti_contiguous(g, n->in[0]), j.dx = d.data, j.accumulate = d.accumulate;
+        if (j.x && j.dx) over_images(n, halve_image_backward, &j);
+        return;
+    }
     j.winner = n->saved;
     j.dx = rti_grad_zeroed(g, n, 0);
     if (j.dx) over_images(n, max_image_backward, &j);
