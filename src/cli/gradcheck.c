@@ -72,6 +72,27 @@ typedef struct tally {
     const char *worst_op;
 } tally;
 
+/* A line of the table, and its part of the sum. cases -1: there is no such number. */
+static void count_result(const char *name, int cases, const rt_gradcheck_result *worst, rt_status status,
+                         const rt_error *error, tally *sum) {
+    char text[16] = "";
+    if (cases >= 0) snprintf(text, sizeof text, "%d", cases);
+    printf("%-24s %5s %9lld %12.2e%s\n", name, text, (long long)worst->checked, worst->worst_error,
+           status == RT_OK ? "" : "  FAILED");
+    fflush(stdout);
+    if (status != RT_OK) {
+        fprintf(stderr, "retort: %s\n", error->message);
+        sum->failed++;
+    }
+    sum->ops++;
+    sum->cases += cases > 0 ? cases : 0;
+    sum->checked += worst->checked;
+    if (!sum->worst_op || !(worst->worst_error <= sum->worst)) {
+        sum->worst = worst->worst_error;
+        sum->worst_op = name;
+    }
+}
+
 static void check_op(const char *name, double tolerance, tally *sum) {
     if (!rt_op_has_gradient(name)) {
         printf("%-24s %5s %9s %12s\n", name, "-", "-", "no gradient");
@@ -81,39 +102,14 @@ static void check_op(const char *name, double tolerance, tally *sum) {
     rt_error error = {0};
     int cases = 0;
     rt_status status = rt_op_gradcheck(name, tolerance, &worst, &cases, &error);
-    printf("%-24s %5d %9lld %12.2e%s\n", name, cases, (long long)worst.checked, worst.worst_error,
-           status == RT_OK ? "" : "  FAILED");
-    fflush(stdout);
-    if (status != RT_OK) {
-        fprintf(stderr, "retort: %s\n", error.message);
-        sum->failed++;
-    }
-    sum->ops++;
-    sum->cases += cases;
-    sum->checked += worst.checked;
-    if (!sum->worst_op || !(worst.worst_error <= sum->worst)) {
-        sum->worst = worst.worst_error;
-        sum->worst_op = name;
-    }
+    count_result(name, cases, &worst, status, &error, sum);
 }
 
 static void check_method(const char *name, double tolerance, tally *sum) {
     rt_gradcheck_result worst = {0};
     rt_error error = {0};
     rt_status status = rt_method_gradcheck(name, tolerance, &worst, &error);
-    printf("%-24s %5s %9lld %12.2e%s\n", name, "", (long long)worst.checked, worst.worst_error,
-           status == RT_OK ? "" : "  FAILED");
-    fflush(stdout);
-    if (status != RT_OK) {
-        fprintf(stderr, "retort: %s\n", error.message);
-        sum->failed++;
-    }
-    sum->ops++;
-    sum->checked += worst.checked;
-    if (!sum->worst_op || !(worst.worst_error <= sum->worst)) {
-        sum->worst = worst.worst_error;
-        sum->worst_op = name;
-    }
+    count_result(name, -1, &worst, status, &error, sum);
 }
 
 static int unknown(const char *name) {

@@ -95,11 +95,6 @@ bool rti_weights_labels_only(const rt_params *options) {
     return rt_params_real(options, "weight") == 0 && rt_params_real(options, "hard_weight") == 1;
 }
 
-rt_tensor *rti_labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
-    (void)v;
-    return rt_cross_entropy(g, z, y);
-}
-
 /* ---- two stages ---- */
 
 int64_t rti_first_stage_epochs(const rt_params *options, int64_t epochs) {

@@ -40,9 +40,6 @@ const char *rti_stages_text(const rt_params *options);
  * the second is 0 and the first 1. */
 rt_status rti_weights_check(const rt_params *options, int64_t classes, rt_error *error) RT_MUST_CHECK;
 bool rti_weights_labels_only(const rt_params *options);
-/* Limit of such methods, for their cases: {"weight 0 is cross-entropy", "weight=0", rti_labels_alone,
- * true}. */
-rt_tensor *rti_labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y);
 
 /* Methods whose term may stand in a stage of its own, ahead of the training with labels. */
 #define RTI_FORM_ROW(fallback)                               \

@@ -157,6 +157,10 @@ void rti_term_add(rti_terms *terms, const char *name, double weight, rt_tensor *
 /* CE(y, z); with mixup lambda CE(y, z) + (1 - lambda) CE(y2, z). */
 rt_tensor *rti_cross_entropy(const rti_method_input *in);
 
+/* The limit of most methods, for their cases: {"weight 0 is cross-entropy", "weight=0", rti_labels_alone,
+ * true}. */
+rt_tensor *rti_labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y);
+
 /* The term "ce": weight times cross-entropy with the labels. Every method adds its labels with this, so
  * that in a sum of methods ("kd+at") only the first part's count. */
 void rti_labels(rti_terms *terms, const rti_method_input *in, double weight);

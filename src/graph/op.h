@@ -87,6 +87,8 @@ bool rti_out_view(rt_graph *g, rti_node *n, const rt_tensor *of, int ndim, const
  * and returns false. */
 bool rti_op_fail(rt_graph *g, const rti_node *n, rt_status status, const char *format, ...) RT_PRINTF(4, 5);
 
+#define RTI_COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
 bool rti_is_recording(const rt_graph *g); /* not inside of a no-grad scope */
 
 void *rti_step_alloc(rt_graph *g, size_t bytes); /* NULL: failure recorded */

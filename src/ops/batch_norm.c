@@ -6,8 +6,6 @@
 #include "kernels/kernels.h"
 #include "retort/image.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 /* ---- batch_norm ----
  *
  * Inputs x, gamma, beta and maybe a residual r. With i = 1/sqrt(v + epsilon), xhat = (x - m) i, n elements in
@@ -218,7 +216,7 @@ const rti_op rti_op_batch_norm = {
     .formula = "y = act( gamma (x - m) / sqrt(v + epsilon) + beta + r )",
     .source = "Ioffe, Szegedy 2015, arXiv 1502.03167, algorithm 1",
     .shape = batch_norm_shape, .forward = batch_norm_forward, .backward = batch_norm_backward,
-    .cases = batch_norm_cases, .case_count = COUNT(batch_norm_cases),
+    .cases = batch_norm_cases, .case_count = RTI_COUNT(batch_norm_cases),
 };
 RTI_REGISTER(op, batch_norm)
 

@@ -8,8 +8,6 @@
 #include "graph/op.h"
 #include "retort/ops.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 /* ---- L = mean of f(s, t, margin);  ds = f' dL / count ---- */
 
 static bool boundary_shape(rt_graph *g, rti_node *n) {
@@ -95,7 +93,7 @@ const rti_op rti_op_activation_boundary = {
     .formula = "L = mean of (s + m)^2 where s > -m and t <= 0, (s - m)^2 where s <= m and t > 0",
     .source = "Heo, Lee, Yun, Choi 2019, arXiv 1811.03233, eq. 5",
     .shape = activation_boundary_shape, .forward = activation_boundary_forward, .backward = boundary_backward,
-    .cases = activation_boundary_cases, .case_count = COUNT(activation_boundary_cases),
+    .cases = activation_boundary_cases, .case_count = RTI_COUNT(activation_boundary_cases),
 };
 RTI_REGISTER(op, activation_boundary)
 
@@ -141,7 +139,7 @@ const rti_op rti_op_partial_l2 = {
     .formula = "L = mean of 0 where s <= t' <= 0, else (s - t')^2,  t' = max(t, margin_c)",
     .source = "Heo et al. 2019, arXiv 1904.01866, eqs. 1 to 3",
     .shape = partial_l2_shape, .forward = partial_l2_forward, .backward = boundary_backward,
-    .cases = partial_l2_cases, .case_count = COUNT(partial_l2_cases),
+    .cases = partial_l2_cases, .case_count = RTI_COUNT(partial_l2_cases),
 };
 RTI_REGISTER(op, partial_l2)
 

@@ -7,8 +7,6 @@
 #include "graph/op.h"
 #include "retort/ops.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 /* ---- L = mean of f(a - b);  da = f'(a - b) dy / n, db = -da ---- */
 
 static bool distance_shape(rt_graph *g, rti_node *n) {
@@ -82,7 +80,7 @@ static const rt_gradcheck_case mse_cases[] = {
 const rti_op rti_op_mse = {
     .name = "mse", .arity = 2, .differentiable = 3, .formula = "L = mean of (a - b)^2", .source = "",
     .shape = distance_shape, .forward = mse_forward, .backward = distance_backward,
-    .cases = mse_cases, .case_count = COUNT(mse_cases),
+    .cases = mse_cases, .case_count = RTI_COUNT(mse_cases),
 };
 RTI_REGISTER(op, mse)
 
@@ -114,7 +112,7 @@ static const rt_gradcheck_case l1_cases[] = {
 const rti_op rti_op_l1 = {
     .name = "l1", .arity = 2, .differentiable = 3, .formula = "L = mean of |a - b|", .source = "",
     .shape = distance_shape, .forward = l1_forward, .backward = distance_backward,
-    .cases = l1_cases, .case_count = COUNT(l1_cases),
+    .cases = l1_cases, .case_count = RTI_COUNT(l1_cases),
 };
 RTI_REGISTER(op, l1)
 
@@ -147,7 +145,7 @@ const rti_op rti_op_smooth_l1 = {
     .formula = "L = mean of (d^2 / (2 beta) where |d| < beta, else |d| - beta/2),  d = a - b",
     .source = "Girshick 2015, arXiv 1504.08083, eq. 3 (beta = 1)",
     .shape = smooth_l1_shape, .forward = smooth_l1_forward, .backward = distance_backward,
-    .cases = smooth_l1_cases, .case_count = COUNT(smooth_l1_cases),
+    .cases = smooth_l1_cases, .case_count = RTI_COUNT(smooth_l1_cases),
 };
 RTI_REGISTER(op, smooth_l1)
 
@@ -229,7 +227,7 @@ const rti_op rti_op_cosine_similarity = {
     .name = "cosine_similarity", .arity = 2, .differentiable = 3,
     .formula = "c = a.b / (max(|a|, eps) max(|b|, eps)), over the last axis", .source = "",
     .shape = cosine_shape, .forward = cosine_forward, .backward = cosine_backward,
-    .cases = cosine_cases, .case_count = COUNT(cosine_cases),
+    .cases = cosine_cases, .case_count = RTI_COUNT(cosine_cases),
 };
 RTI_REGISTER(op, cosine_similarity)
 

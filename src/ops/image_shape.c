@@ -7,8 +7,6 @@
 #include "retort/image.h"
 #include "tensor/strided.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 #define CASE_FUNCTION(name, expression)                                                             \
     static rt_tensor *name(rt_graph *g, rt_tensor *const in[], const void *context) {               \
         rt_tensor *x = in[0];                                                                       \
@@ -73,7 +71,7 @@ const rti_op rti_op_channels_last = {
     .name = "channels_last", .arity = 1, .differentiable = 1,
     .formula = "y[n,h,w,c] = x[n,c,h,w]", .source = "",
     .shape = channels_last_shape, .forward = channels_last_forward, .backward = channels_last_backward,
-    .cases = channels_last_cases, .case_count = COUNT(channels_last_cases),
+    .cases = channels_last_cases, .case_count = RTI_COUNT(channels_last_cases),
 };
 RTI_REGISTER(op, channels_last)
 
@@ -125,7 +123,7 @@ const rti_op rti_op_pad2d = {
     .name = "pad2d", .arity = 1, .differentiable = 1,
     .formula = "y = x with a border of one value", .source = "",
     .shape = pad2d_shape, .forward = pad2d_forward, .backward = pad2d_backward,
-    .cases = pad2d_cases, .case_count = COUNT(pad2d_cases),
+    .cases = pad2d_cases, .case_count = RTI_COUNT(pad2d_cases),
 };
 RTI_REGISTER(op, pad2d)
 
@@ -181,7 +179,7 @@ const rti_op rti_op_upsample_nearest = {
     .name = "upsample_nearest", .arity = 1, .differentiable = 1,
     .formula = "y[i,j] = x[i H / H', j W / W']", .source = "",
     .shape = upsample_shape, .forward = upsample_forward, .backward = upsample_backward,
-    .cases = upsample_nearest_cases, .case_count = COUNT(upsample_nearest_cases),
+    .cases = upsample_nearest_cases, .case_count = RTI_COUNT(upsample_nearest_cases),
 };
 RTI_REGISTER(op, upsample_nearest)
 
@@ -230,7 +228,7 @@ const rti_op rti_op_add_relu = {
     .name = "add_relu", .arity = 2, .differentiable = 3, .formula = "y = max(0, a + b)",
     .source = "He et al. 2015, arXiv 1512.03385, figure 2",
     .shape = add_relu_shape, .forward = add_relu_forward, .backward = add_relu_backward,
-    .cases = add_relu_cases, .case_count = COUNT(add_relu_cases),
+    .cases = add_relu_cases, .case_count = RTI_COUNT(add_relu_cases),
 };
 RTI_REGISTER(op, add_relu)
 

@@ -8,8 +8,6 @@
 #include "kernels/kernels.h"
 #include "retort/ops.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 static bool rows_shape(rt_graph *g, rti_node *n) {
     const rt_tensor *x = n->in[0];
     if (x->ndim < 1) return rti_op_fail(g, n, RT_SHAPE, "a single number has no last axis");
@@ -106,7 +104,7 @@ const rti_op rti_op_power_sum = {
     .forward = power_sum_forward,
     .backward = power_sum_backward,
     .cases = power_sum_cases,
-    .case_count = COUNT(power_sum_cases),
+    .case_count = RTI_COUNT(power_sum_cases),
 };
 RTI_REGISTER(op, power_sum)
 
@@ -171,7 +169,7 @@ const rti_op rti_op_l2_norm = {
     .forward = l2_norm_forward,
     .backward = l2_norm_backward,
     .cases = l2_norm_cases,
-    .case_count = COUNT(l2_norm_cases),
+    .case_count = RTI_COUNT(l2_norm_cases),
 };
 RTI_REGISTER(op, l2_norm)
 

@@ -11,8 +11,6 @@
 #include "ops/softmax_row.h"
 #include "retort/ops.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 /* ---- what all of them check ---- */
 
 static bool logits_shape(rt_graph *g, rti_node *n, int z) {
@@ -117,7 +115,7 @@ const rti_op rti_op_cross_entropy = {
     .name = "cross_entropy", .arity = 2, .differentiable = 1,
     .formula = "L = -(1/N) sum_n log softmax(z_n)[y_n]",
     .source = "", .shape = labels_shape, .forward = cross_entropy_forward, .backward = cross_entropy_backward,
-    .cases = cross_entropy_cases, .case_count = COUNT(cross_entropy_cases),
+    .cases = cross_entropy_cases, .case_count = RTI_COUNT(cross_entropy_cases),
 };
 RTI_REGISTER(op, cross_entropy)
 
@@ -158,7 +156,7 @@ const rti_op rti_op_cross_entropy_smooth = {
                "uniform: t = (1 - e)[k = y] + e/K;  others: t = 1 - e for k = y, e/(K-1) for the others",
     .source = "Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2015, arXiv 1512.00567, section 7 (uniform)",
     .shape = smooth_shape, .forward = cross_entropy_forward, .backward = cross_entropy_backward,
-    .cases = smooth_cases, .case_count = COUNT(smooth_cases),
+    .cases = smooth_cases, .case_count = RTI_COUNT(smooth_cases),
 };
 RTI_REGISTER(op, cross_entropy_smooth)
 
@@ -219,7 +217,7 @@ const rti_op rti_op_cross_entropy_soft = {
     .formula = "L = -(1/N) sum_n sum_k p_nk log softmax(z_n/T)_k",
     .source = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2",
     .shape = pair_shape, .forward = cross_entropy_soft_forward, .backward = cross_entropy_soft_backward,
-    .cases = cross_entropy_soft_cases, .case_count = COUNT(cross_entropy_soft_cases),
+    .cases = cross_entropy_soft_cases, .case_count = RTI_COUNT(cross_entropy_soft_cases),
 };
 RTI_REGISTER(op, cross_entropy_soft)
 
@@ -306,7 +304,7 @@ const rti_op rti_op_kl_divergence = {
     .formula = "L = (1/N) sum_n sum_k p_nk log(p_nk / q_nk),  p = softmax(v/T), q = softmax(z/T)",
     .source = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2, less the entropy of p",
     .shape = pair_shape, .forward = kl_divergence_forward, .backward = kl_divergence_backward,
-    .cases = kl_divergence_cases, .case_count = COUNT(kl_divergence_cases),
+    .cases = kl_divergence_cases, .case_count = RTI_COUNT(kl_divergence_cases),
 };
 RTI_REGISTER(op, kl_divergence)
 
@@ -319,7 +317,7 @@ const rti_op rti_op_kl_divergence_reverse = {
     .formula = "L = (1/N) sum_n sum_k q_nk log(q_nk / p_nk),  p = softmax(v/T), q = softmax(z/T)",
     .source = "", .shape = pair_shape, .forward = kl_divergence_reverse_forward,
     .backward = kl_divergence_reverse_backward,
-    .cases = kl_divergence_reverse_cases, .case_count = COUNT(kl_divergence_reverse_cases),
+    .cases = kl_divergence_reverse_cases, .case_count = RTI_COUNT(kl_divergence_reverse_cases),
 };
 RTI_REGISTER(op, kl_divergence_reverse)
 

@@ -5,8 +5,6 @@
 #include "ops/softmax_row.h"
 #include "retort/ops.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 /* ---- l2_normalize: y = x / max(r, eps), r = ||x|| along an axis ----
  *
  *   r > eps:   dx = (dy - y (y . dy)) / r        the part of dy along y cannot change y
@@ -98,7 +96,7 @@ const rti_op rti_op_l2_normalize = {
     .name = "l2_normalize", .arity = 1, .differentiable = 1,
     .formula = "y = x / max(||x||_2, eps) along an axis", .source = "",
     .shape = l2_normalize_shape, .forward = l2_normalize_forward, .backward = l2_normalize_backward,
-    .cases = l2_normalize_cases, .case_count = COUNT(l2_normalize_cases),
+    .cases = l2_normalize_cases, .case_count = RTI_COUNT(l2_normalize_cases),
 };
 RTI_REGISTER(op, l2_normalize)
 
@@ -193,7 +191,7 @@ const rti_op rti_op_log_softmax = {
     .formula = "y_k = z_k/T - log sum_j exp(z_j/T), over the last axis",
     .source = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, eq. 1",
     .shape = softmax_shape, .forward = log_softmax_forward, .backward = log_softmax_backward,
-    .cases = log_softmax_cases, .case_count = COUNT(log_softmax_cases),
+    .cases = log_softmax_cases, .case_count = RTI_COUNT(log_softmax_cases),
 };
 RTI_REGISTER(op, log_softmax)
 
@@ -206,7 +204,7 @@ const rti_op rti_op_softmax = {
     .formula = "y_k = exp(z_k/T) / sum_j exp(z_j/T), over the last axis",
     .source = "Hinton, Vinyals, Dean 2015, arXiv 1503.02531, eq. 1",
     .shape = softmax_shape, .forward = softmax_forward, .backward = softmax_backward,
-    .cases = softmax_cases, .case_count = COUNT(softmax_cases),
+    .cases = softmax_cases, .case_count = RTI_COUNT(softmax_cases),
 };
 RTI_REGISTER(op, softmax)
 

@@ -9,8 +9,6 @@
 #include "kernels/kernels.h"
 #include "retort/image.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 /* Attributes: windows of size i[0] at stride i[1] with padding i[2], or with i[5] i[3] x i[4] cells. */
 
 typedef struct window {
@@ -101,8 +99,8 @@ static void max_image(void *context, int64_t image) {
     }
 }
 
-/* The usual 2 x 2 windows side by side go a row at a time, and the winner is found again on the way back. Rows
- * are copied to where there is room behind them. */
+/* The usual 2 x 2 windows side by side go a row at a time, and the winner is found again on the way back.
+ * Rows are copied to where there is room behind them. */
 enum { ROW_MAX = 2048 };
 
 typedef struct padded_row {
@@ -275,7 +273,7 @@ const rti_op rti_op_max_pool2d = {
     .name = "max_pool2d", .arity = 1, .differentiable = 1,
     .formula = "y[i,j] = max over the window of x", .source = "",
     .shape = pool_shape, .forward = max_forward, .backward = max_backward,
-    .cases = max_pool2d_cases, .case_count = COUNT(max_pool2d_cases),
+    .cases = max_pool2d_cases, .case_count = RTI_COUNT(max_pool2d_cases),
 };
 RTI_REGISTER(op, max_pool2d)
 
@@ -297,7 +295,7 @@ const rti_op rti_op_avg_pool2d = {
     .name = "avg_pool2d", .arity = 1, .differentiable = 1,
     .formula = "y[i,j] = sum over the window of x / size^2", .source = "",
     .shape = pool_shape, .forward = mean_forward, .backward = mean_backward,
-    .cases = avg_pool2d_cases, .case_count = COUNT(avg_pool2d_cases),
+    .cases = avg_pool2d_cases, .case_count = RTI_COUNT(avg_pool2d_cases),
 };
 RTI_REGISTER(op, avg_pool2d)
 
@@ -316,7 +314,7 @@ const rti_op rti_op_adaptive_max_pool2d = {
     .name = "adaptive_max_pool2d", .arity = 1, .differentiable = 1,
     .formula = "y[i,j] = max over cell i, j of x", .source = "",
     .shape = pool_shape, .forward = max_forward, .backward = max_backward,
-    .cases = adaptive_max_pool2d_cases, .case_count = COUNT(adaptive_max_pool2d_cases),
+    .cases = adaptive_max_pool2d_cases, .case_count = RTI_COUNT(adaptive_max_pool2d_cases),
 };
 RTI_REGISTER(op, adaptive_max_pool2d)
 
@@ -335,7 +333,7 @@ const rti_op rti_op_adaptive_avg_pool2d = {
     .name = "adaptive_avg_pool2d", .arity = 1, .differentiable = 1,
     .formula = "y[i,j] = mean over cell i, j of x", .source = "",
     .shape = pool_shape, .forward = mean_forward, .backward = mean_backward,
-    .cases = adaptive_avg_pool2d_cases, .case_count = COUNT(adaptive_avg_pool2d_cases),
+    .cases = adaptive_avg_pool2d_cases, .case_count = RTI_COUNT(adaptive_avg_pool2d_cases),
 };
 RTI_REGISTER(op, adaptive_avg_pool2d)
 
@@ -403,7 +401,7 @@ const rti_op rti_op_global_avg_pool = {
     .name = "global_avg_pool", .arity = 1, .differentiable = 1,
     .formula = "y[n,c] = mean over h, w of x[n,h,w,c]", .source = "Lin, Chen, Yan 2013, arXiv 1312.4400",
     .shape = global_shape, .forward = global_forward, .backward = global_backward,
-    .cases = global_avg_pool_cases, .case_count = COUNT(global_avg_pool_cases),
+    .cases = global_avg_pool_cases, .case_count = RTI_COUNT(global_avg_pool_cases),
 };
 RTI_REGISTER(op, global_avg_pool)
 

@@ -138,8 +138,6 @@ static void spread_gradient(rt_graph *g, rti_node *n, double factor) {
     {.name = "first axis", .function = stem##_first, REDUCTION_INPUT},                                      \
     {.name = "last axis", .function = stem##_last, REDUCTION_INPUT},                                        \
     {.name = "outer axes, extents kept", .function = stem##_outer, REDUCTION_INPUT}
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 /* ---- sum: y = sum x,  dx += dy ---- */
 
 static void sum_forward(rt_graph *g, rti_node *n) {
@@ -156,7 +154,7 @@ static const rt_gradcheck_case sum_cases[] = {REDUCTION_CASES(sum)};
 const rti_op rti_op_sum = {
     .name = "sum", .arity = 1, .differentiable = 1, .formula = "y = sum over axes of x", .source = "",
     .shape = reduce_shape, .forward = sum_forward, .backward = sum_backward,
-    .cases = sum_cases, .case_count = COUNT(sum_cases),
+    .cases = sum_cases, .case_count = RTI_COUNT(sum_cases),
 };
 RTI_REGISTER(op, sum)
 
@@ -185,7 +183,7 @@ static const rt_gradcheck_case mean_cases[] = {REDUCTION_CASES(mean)};
 const rti_op rti_op_mean = {
     .name = "mean", .arity = 1, .differentiable = 1, .formula = "y = sum over axes of x / n", .source = "",
     .shape = reduce_some_shape, .forward = mean_forward, .backward = mean_backward,
-    .cases = mean_cases, .case_count = COUNT(mean_cases),
+    .cases = mean_cases, .case_count = RTI_COUNT(mean_cases),
 };
 RTI_REGISTER(op, mean)
 
@@ -247,7 +245,7 @@ const rti_op rti_op_variance = {
     .name = "variance", .arity = 1, .differentiable = 1,
     .formula = "y = sum over axes of (x - mean x)^2 / (n - correction)",
     .source = "", .shape = reduce_some_shape, .forward = variance_forward, .backward = variance_backward,
-    .cases = variance_cases, .case_count = COUNT(variance_cases),
+    .cases = variance_cases, .case_count = RTI_COUNT(variance_cases),
 };
 RTI_REGISTER(op, variance)
 
@@ -318,7 +316,7 @@ static const rt_gradcheck_case min_cases[] = {EXTREME_CASES(min)};
 const rti_op rti_op_max = {
     .name = "max", .arity = 1, .differentiable = 1, .formula = "y = max over axes of x", .source = "",
     .shape = reduce_some_shape, .forward = max_forward, .backward = extreme_backward,
-    .cases = max_cases, .case_count = COUNT(max_cases),
+    .cases = max_cases, .case_count = RTI_COUNT(max_cases),
 };
 RTI_REGISTER(op, max)
 
@@ -329,7 +327,7 @@ rt_tensor *rt_max(rt_graph *g, rt_tensor *x, unsigned axes) {
 const rti_op rti_op_min = {
     .name = "min", .arity = 1, .differentiable = 1, .formula = "y = min over axes of x", .source = "",
     .shape = reduce_some_shape, .forward = min_forward, .backward = extreme_backward,
-    .cases = min_cases, .case_count = COUNT(min_cases),
+    .cases = min_cases, .case_count = RTI_COUNT(min_cases),
 };
 RTI_REGISTER(op, min)
 

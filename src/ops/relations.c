@@ -9,8 +9,6 @@
 #include "kernels/kernels.h"
 #include "retort/ops.h"
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 /* ---- pairwise_distances: d_ij = ||x_i - x_j|| ----
  *
  * With w_ij = (dy_ij + dy_ji) / d_ij the gradient is dx_i = sum_j w_ij (x_i - x_j), and 0 for a pair that
@@ -78,7 +76,7 @@ const rti_op rti_op_pairwise_distances = {
     .name = "pairwise_distances", .arity = 1, .differentiable = 1,
     .formula = "d_ij = ||x_i - x_j||_2, rows of x", .source = "",
     .shape = pairwise_shape, .forward = pairwise_forward, .backward = pairwise_backward,
-    .cases = pairwise_cases, .case_count = COUNT(pairwise_cases),
+    .cases = pairwise_cases, .case_count = RTI_COUNT(pairwise_cases),
 };
 RTI_REGISTER(op, pairwise_distances)
 
@@ -219,7 +217,7 @@ const rti_op rti_op_angle_smooth_l1 = {
     .formula = "L = mean over i, j, k of h(cos of the angle at s_j - cos of the angle at t_j), h smooth L1",
     .source = "Park, Kim, Lu, Cho 2019, arXiv 1904.05068, eqs. 8 and 10",
     .shape = angle_shape, .forward = angle_forward, .backward = angle_backward,
-    .cases = angle_cases, .case_count = COUNT(angle_cases),
+    .cases = angle_cases, .case_count = RTI_COUNT(angle_cases),
 };
 RTI_REGISTER(op, angle_smooth_l1)
 
@@ -304,7 +302,7 @@ const rti_op rti_op_bank_products = {
     .name = "bank_products", .arity = 3, .differentiable = 1, .formula = "y_nm = x_n . bank[index_nm]",
     .source = "Wu, Xiong, Yu, Lin 2018, arXiv 1805.01978, section 3.2",
     .shape = bank_shape, .forward = bank_forward, .backward = bank_backward,
-    .cases = bank_cases, .case_count = COUNT(bank_cases),
+    .cases = bank_cases, .case_count = RTI_COUNT(bank_cases),
 };
 RTI_REGISTER(op, bank_products)
 

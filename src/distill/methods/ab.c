@@ -101,8 +101,6 @@ static const rti_preset presets[] = {
      "count alike and the weight are unverified"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_ab = {
     .name = "ab",
     .title = "activation boundaries: the student's neurons are on where the teacher's are",
@@ -121,9 +119,9 @@ const rti_method rti_method_ab = {
         "layers of an mlp, too.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = ab_check,
     .contract = ab_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -133,6 +131,6 @@ const rti_method rti_method_ab = {
     .loss = ab_loss,
     .deinit = ab_deinit,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, ab)

@@ -145,8 +145,6 @@ static const rti_preset presets[] = {
      "to 0 is ours"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_at = {
     .name = "at",
     .title = "attention transfer: the student looks where the teacher looks",
@@ -164,9 +162,9 @@ const rti_method rti_method_at = {
         "have, so it is not offered. A layer of an mlp has no pixels: at refuses it.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = at_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -174,6 +172,6 @@ const rti_method rti_method_at = {
     .init = at_init,
     .loss = at_loss,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, at)

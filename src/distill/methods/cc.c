@@ -155,8 +155,6 @@ static const rti_preset presets[] = {
      "lambda 100"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_cc = {
     .name = "cc",
     .title = "correlation congruence: how examples of a batch correlate",
@@ -173,9 +171,9 @@ const rti_method rti_method_cc = {
         "paper's. The gain is small in every comparison. Taps: by itself what the classifier sees.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = cc_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -184,6 +182,6 @@ const rti_method rti_method_cc = {
     .loss = cc_loss,
     .deinit = cc_deinit,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, cc)

@@ -347,8 +347,6 @@ static const rti_preset presets[] = {
     {"kd-zoo", "temperature=0.1", "AberHu/Knowledge-Distillation-Zoo: T 0.1, else as RepDistiller"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_crd = {
     .name = "crd",
     .title = "contrast: near the teacher's view of the same example, far from that of others",
@@ -369,9 +367,9 @@ const rti_method rti_method_crd = {
         "machines n_neg = 1024 is usual. Needs stable numbers of the examples, so it does not go with mixup.",
     .needs = RTI_NEEDS_FEATURES | RTI_NEEDS_INDEX,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = crd_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -383,6 +381,6 @@ const rti_method rti_method_crd = {
     .load = crd_load,
     .deinit = crd_deinit,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, crd)

@@ -96,11 +96,6 @@ static bool dist_is_labels_only(const rt_params *options) {
 
 /* ---- limits ---- */
 
-static rt_tensor *labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
-    (void)v;
-    return rt_cross_entropy(g, z, y);
-}
-
 /* r = cov / (sd sd), from variances: cov(a, b) = (var(a + b) - var(a - b)) / 4. */
 static rt_tensor *inter_by_variances(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
     (void)y;
@@ -114,7 +109,7 @@ static rt_tensor *inter_by_variances(rt_graph *g, rt_tensor *v, rt_tensor *z, rt
 }
 
 static const rti_method_case cases[] = {
-    {"weight 0 is cross-entropy", "weight=0", labels_alone, true},
+    {"weight 0 is cross-entropy", "weight=0", rti_labels_alone, true},
     {"inter alone, from variances", "hard_weight=0 weight=3 gamma=0 temperature=2", inter_by_variances,
      false},
 };
@@ -130,15 +125,15 @@ const rti_method rti_method_dist = {
         "each class. Pearson's correlation measures that and ignores scale and offset.",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
-    .row_count = (int)(sizeof rows / sizeof *rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = (int)(sizeof presets / sizeof *presets),
+    .preset_count = RTI_COUNT(presets),
     .check = dist_check,
     .contract = dist_contract,
     .is_labels_only = dist_is_labels_only,
     .temperature = dist_temperature,
     .loss = dist_loss,
     .cases = cases,
-    .case_count = (int)(sizeof cases / sizeof *cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, dist)

@@ -163,11 +163,6 @@ static bool dkd_is_labels_only(const rt_params *options) {
 
 /* ---- limits ---- */
 
-static rt_tensor *labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
-    (void)v;
-    return rt_cross_entropy(g, z, y);
-}
-
 static rt_tensor *binary_by_hand(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
     rt_tensor *sum = NULL;
     rt_tensor *own = mask(g, y, z->shape[1], false), *others = mask(g, y, z->shape[1], true);
@@ -182,7 +177,7 @@ static rt_tensor *binary_by_hand(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_ten
 }
 
 static const rti_method_case cases[] = {
-    {"alpha 0 and beta 0 is cross-entropy", "alpha=0 beta=0", labels_alone, true},
+    {"alpha 0 and beta 0 is cross-entropy", "alpha=0 beta=0", rti_labels_alone, true},
     {"the target part alone, from probabilities", "hard_weight=0 alpha=1 beta=0 temperature=3 warmup=0",
      binary_by_hand, false},
 };
@@ -199,15 +194,15 @@ const rti_method rti_method_dkd = {
         "there are no others to rank, and the method refuses.",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
-    .row_count = (int)(sizeof rows / sizeof *rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = (int)(sizeof presets / sizeof *presets),
+    .preset_count = RTI_COUNT(presets),
     .check = dkd_check,
     .contract = dkd_contract,
     .is_labels_only = dkd_is_labels_only,
     .temperature = dkd_temperature,
     .loss = dkd_loss,
     .cases = cases,
-    .case_count = (int)(sizeof cases / sizeof *cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, dkd)

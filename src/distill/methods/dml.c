@@ -116,13 +116,8 @@ static void dml_contract(const rt_params *options, char *buffer, size_t size) {
 
 /* ---- limits ---- */
 
-static rt_tensor *labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
-    (void)v;
-    return rt_cross_entropy(g, z, y);
-}
-
 static const rti_method_case cases[] = {
-    {"without a cohort it is cross-entropy", "", labels_alone, true},
+    {"without a cohort it is cross-entropy", "", rti_labels_alone, true},
 };
 
 const rti_method rti_method_dml = {
@@ -136,15 +131,15 @@ const rti_method rti_method_dml = {
         "the labels and from each other's answers. They agree on what is easy and tell each other which "
         "second choices are plausible. It costs a training for every peer, and only one student is kept.",
     .rows = rows,
-    .row_count = (int)(sizeof rows / sizeof *rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = (int)(sizeof presets / sizeof *presets),
+    .preset_count = RTI_COUNT(presets),
     .check = dml_check,
     .init = dml_init,
     .deinit = dml_deinit,
     .contract = dml_contract,
     .loss = dml_loss,
     .cases = cases,
-    .case_count = (int)(sizeof cases / sizeof *cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, dml)

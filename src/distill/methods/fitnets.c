@@ -309,8 +309,6 @@ static const rti_preset presets[] = {
      "4 (student_taps, teacher_taps) and together with kd (preset mmrazor-fitnets)"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_fitnets = {
     .name = "fitnets",
     .title = "hints: a middle layer of the student imitates one of the teacher's",
@@ -328,9 +326,9 @@ const rti_method rti_method_fitnets = {
         "Layers of an mlp are regressed linearly.",
     .needs = RTI_NEEDS_TEACHER_LOGITS | RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = fitnets_check,
     .contract = fitnets_contract,
     .is_labels_only = fitnets_is_labels_only,
@@ -341,6 +339,6 @@ const rti_method rti_method_fitnets = {
     .loss = fitnets_loss,
     .deinit = fitnets_deinit,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, fitnets)

@@ -131,8 +131,6 @@ static const rti_preset presets[] = {
      "(older versions: 50 epochs of it, then 200 on the labels)"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_fsp = {
     .name = "fsp",
     .title = "flow of solution procedure: how one layer becomes the next",
@@ -148,9 +146,9 @@ const rti_method rti_method_fsp = {
         "every layer and may differ in depth alone (resnet-110 to resnet-20); fsp refuses other pairs.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = fsp_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -159,6 +157,6 @@ const rti_method rti_method_fsp = {
     .init = fsp_init,
     .loss = fsp_loss,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, fsp)

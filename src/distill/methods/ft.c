@@ -189,8 +189,6 @@ static const rti_preset presets[] = {
      "epochs of the paraphraser ahead of 240, here taken from the budget"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_ft = {
     .name = "ft",
     .title = "factor transfer: teacher and student are compared in the teacher's own short words",
@@ -209,9 +207,9 @@ const rti_method rti_method_ft = {
         "Needs maps: an mlp is refused.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = ft_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -221,6 +219,6 @@ const rti_method rti_method_ft = {
     .loss = ft_loss,
     .deinit = ft_deinit,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, ft)

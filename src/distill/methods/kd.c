@@ -157,10 +157,6 @@ static void kd_contract(const rt_params *options, char *buffer, size_t size) {
 
 /* ---- limits ---- */
 
-static rt_tensor *labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
-    (void)v;
-    return rt_cross_entropy(g, z, y);
-}
 static rt_tensor *kl_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
     (void)y;
     return rt_scale(g, rt_kl_divergence(g, v, z, 4), 16);
@@ -189,10 +185,10 @@ static rt_tensor *not_squared(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor
 }
 
 static const rti_method_case cases[] = {
-    {"alpha 0 is cross-entropy", "alpha=0 temperature=4", labels_alone, true},
-    {"alpha 0 is cross-entropy at any temperature", "alpha=0 temperature=1000 reduction=sum", labels_alone,
-     true},
-    {"alpha 1 on the labels is cross-entropy", "alpha=1 alpha_on=hard temperature=4", labels_alone, true},
+    {"alpha 0 is cross-entropy", "alpha=0 temperature=4", rti_labels_alone, true},
+    {"alpha 0 is cross-entropy at any temperature", "alpha=0 temperature=1000 reduction=sum",
+     rti_labels_alone, true},
+    {"alpha 1 on the labels is cross-entropy", "alpha=1 alpha_on=hard temperature=4", rti_labels_alone, true},
     {"alpha 1 is T^2 KL", "alpha=1 temperature=4", kl_alone, true},
     {"alpha 0 on the labels is T^2 KL", "alpha=0 alpha_on=hard temperature=4", kl_alone, true},
     {"the convention", "alpha=0.75 temperature=3", convention, false},
@@ -254,8 +250,6 @@ static const rti_preset presets[] = {
      "darknet, train_cifar_distill: targets 0.1 onehot + 0.9 soft, no temperature"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_kd = {
     .name = "kd",
     .title = "knowledge distillation: the teacher's softened answers as targets",
@@ -271,15 +265,15 @@ const rti_method rti_method_kd = {
         "a teacher of the student's own kind.)",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = kd_check,
     .contract = kd_contract,
     .is_labels_only = kd_is_labels_only,
     .temperature = kd_temperature,
     .loss = kd_loss,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, kd)

@@ -58,11 +58,6 @@ static bool smoothing_is_labels_only(const rt_params *options) {
 
 /* ---- limits ---- */
 
-static rt_tensor *labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
-    (void)v;
-    return rt_cross_entropy(g, z, y);
-}
-
 /* (1 - a) CE(y) + a CE(1/K), the uniform part from a plain mean of log-softmax. */
 static rt_tensor *mixed(rt_graph *g, rt_tensor *z, rt_tensor *y, double a) {
     rt_tensor *uniform = rt_scale(g, rt_mean(g, rt_log_softmax(g, z, 1), RT_ALL_AXES), -1);
@@ -80,8 +75,8 @@ static rt_tensor *others_tenth(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tenso
 }
 
 static const rti_method_case cases[] = {
-    {"epsilon 0 is cross-entropy", "epsilon=0", labels_alone, true},
-    {"epsilon 0 is cross-entropy, form others", "epsilon=0 form=others", labels_alone, true},
+    {"epsilon 0 is cross-entropy", "epsilon=0", rti_labels_alone, true},
+    {"epsilon 0 is cross-entropy, form others", "epsilon=0 form=others", rti_labels_alone, true},
     {"uniform is a mixture with the mean over classes", "epsilon=0.1", uniform_tenth, false},
     {"others is uniform at epsilon K/(K-1)", "epsilon=0.1 form=others", others_tenth, false},
 };

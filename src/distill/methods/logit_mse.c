@@ -57,10 +57,6 @@ static bool logit_mse_is_labels_only(const rt_params *options) {
 
 /* ---- limits ---- */
 
-static rt_tensor *labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
-    (void)v;
-    return rt_cross_entropy(g, z, y);
-}
 /* (1/2N) sum of squares from elementary ops. */
 static rt_tensor *half_squares(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
     (void)y;
@@ -81,7 +77,7 @@ static rt_tensor *mueller(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y)
 }
 
 static const rti_method_case cases[] = {
-    {"alpha 0 is cross-entropy", "alpha=0", labels_alone, true},
+    {"alpha 0 is cross-entropy", "alpha=0", rti_labels_alone, true},
     {"alpha 1 is half the squared distance", "alpha=1", half_squares, false},
     {"the mean form is 2/K of that", "alpha=1 form=mean", mean_squares, false},
     {"centred is a variance", "alpha=1 centred=true", half_variance, false},

@@ -97,14 +97,14 @@ const rti_method rti_method_logit_standardization = {
         "lskd-same-weight), too: the published one is 2.5 times its baseline's.",
     .needs = RTI_NEEDS_TEACHER_LOGITS,
     .rows = rows,
-    .row_count = (int)(sizeof rows / sizeof *rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = (int)(sizeof presets / sizeof *presets),
+    .preset_count = RTI_COUNT(presets),
     .check = standardization_check,
     .contract = standardization_contract,
     .is_labels_only = rti_weights_labels_only,
     .loss = standardization_loss,
     .cases = cases,
-    .case_count = (int)(sizeof cases / sizeof *cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, logit_standardization)

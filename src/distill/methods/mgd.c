@@ -158,8 +158,6 @@ static const rti_preset presets[] = {
      "yzd-v/MGD, object detection, and open-mmlab/mmrazor's default: pixels, 0.65 of them, weight 2e-5"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_mgd = {
     .name = "mgd",
     .title = "masked generative distillation: the teacher's map from a part of the student's",
@@ -174,9 +172,9 @@ const rti_method rti_method_mgd = {
         "7 pixels of a large network, so small maps want a larger one.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = mgd_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -185,6 +183,6 @@ const rti_method rti_method_mgd = {
     .loss = mgd_loss,
     .deinit = mgd_deinit,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, mgd)

@@ -22,11 +22,6 @@ static bool none_is_labels_only(const rt_params *options) {
     return true;
 }
 
-static rt_tensor *labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
-    (void)v;
-    return rt_cross_entropy(g, z, y);
-}
-
 /* -mean over n of log softmax(z)[n, y]: the same picked out of a log-softmax with a one-hot mask. */
 static rt_tensor *labels_picked(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
     (void)v;
@@ -40,7 +35,7 @@ static rt_tensor *labels_picked(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tens
 }
 
 static const rti_method_case none_cases[] = {
-    {"the loss is cross-entropy", "", labels_alone, true},
+    {"the loss is cross-entropy", "", rti_labels_alone, true},
     {"picked out of a log-softmax", "", labels_picked, false},
 };
 

@@ -95,8 +95,6 @@ static const rti_preset presets[] = {
     {"kd-zoo", "stages=last weight=10", "AberHu/Knowledge-Distillation-Zoo: the last stage alone, lambda 10"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_nst = {
     .name = "nst",
     .title = "neuron selectivity transfer: the channels respond to the same patterns",
@@ -115,9 +113,9 @@ const rti_method rti_method_nst = {
         "name; this is not it.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = nst_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -125,6 +123,6 @@ const rti_method rti_method_nst = {
     .init = nst_init,
     .loss = nst_loss,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, nst)

@@ -129,8 +129,6 @@ static const rti_preset presets[] = {
      "unverified"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_ofd = {
     .name = "ofd",
     .title = "overhaul: maps ahead of the relu, with a margin for what is negative",
@@ -148,9 +146,9 @@ const rti_method rti_method_ofd = {
         "normalisation there (margin = \"batch\" does without).",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = ofd_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -159,6 +157,6 @@ const rti_method rti_method_ofd = {
     .loss = ofd_loss,
     .deinit = ofd_deinit,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, ofd)

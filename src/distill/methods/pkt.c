@@ -76,8 +76,6 @@ static const rti_preset presets[] = {
     {"kd-zoo", "weight=10000 epsilon=1e-6", "AberHu/Knowledge-Distillation-Zoo: lambda 10000, epsilon 1e-6"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_pkt = {
     .name = "pkt",
     .title = "probabilistic knowledge transfer: who is near whom, as a distribution",
@@ -93,9 +91,9 @@ const rti_method rti_method_pkt = {
         "30000 belongs to batches of 64. Taps: by itself what the classifier sees.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = pkt_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -103,6 +101,6 @@ const rti_method rti_method_pkt = {
     .init = pkt_init,
     .loss = pkt_loss,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, pkt)

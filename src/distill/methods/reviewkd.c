@@ -253,8 +253,6 @@ static const rti_preset presets[] = {
     {"mdistiller-shufflenet", "weight=8", "megvii-research/mdistiller, ShuffleNet-V2 students"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_reviewkd = {
     .name = "reviewkd",
     .title = "knowledge review: the student's deep layers help its shallow ones to be like the teacher's",
@@ -272,9 +270,9 @@ const rti_method rti_method_reviewkd = {
         "it. It wants maps that shrink from level to level.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = reviewkd_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -283,6 +281,6 @@ const rti_method rti_method_reviewkd = {
     .loss = reviewkd_loss,
     .deinit = reviewkd_deinit,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, reviewkd)

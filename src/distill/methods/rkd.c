@@ -155,8 +155,6 @@ static const rti_preset presets[] = {
      "teacher_taps for that"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_rkd = {
     .name = "rkd",
     .title = "relational distillation: distances and angles between examples",
@@ -174,9 +172,9 @@ const rti_method rti_method_rkd = {
         "the classifier sees; the classifier's own layer gives KD_Lib's variant on logits.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rkd_check,
     .contract = rkd_contract,
     .is_labels_only = rkd_is_labels_only,
@@ -184,6 +182,6 @@ const rti_method rti_method_rkd = {
     .init = rkd_init,
     .loss = rkd_loss,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, rkd)

@@ -70,8 +70,6 @@ static const rti_preset presets[] = {
      "name, lambda 3000"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_sp = {
     .name = "sp",
     .title = "similarity-preserving: who looks like whom in a batch, as the teacher sees it",
@@ -87,9 +85,9 @@ const rti_method rti_method_sp = {
         "depend on the batch's size. Taps: by itself the last stage; any list of pairs may be named.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = sp_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -97,6 +95,6 @@ const rti_method rti_method_sp = {
     .init = sp_init,
     .loss = sp_loss,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, sp)

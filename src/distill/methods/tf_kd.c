@@ -98,11 +98,6 @@ static bool tf_kd_is_labels_only(const rt_params *options) { return rt_params_re
 
 /* ---- limits ---- */
 
-static rt_tensor *labels_alone(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
-    (void)v;
-    return rt_cross_entropy(g, z, y);
-}
-
 /* Cross-entropy with the same targets, less their entropy, which all rows share. */
 static rt_tensor *by_cross_entropy(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
     (void)v;
@@ -114,7 +109,7 @@ static rt_tensor *by_cross_entropy(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_t
 }
 
 static const rti_method_case cases[] = {
-    {"alpha 0 is cross-entropy", "alpha=0", labels_alone, true},
+    {"alpha 0 is cross-entropy", "alpha=0", rti_labels_alone, true},
     {"the made-up teacher alone, by cross-entropy", "alpha=1 temperature=2 peak=0.9 multiplier=3",
      by_cross_entropy, false},
 };
@@ -130,14 +125,14 @@ const rti_method rti_method_tf_kd = {
         "is the control that a comparison with teachers needs. Published code departs from the paper in "
         "four ways; options and presets name them.",
     .rows = rows,
-    .row_count = (int)(sizeof rows / sizeof *rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = (int)(sizeof presets / sizeof *presets),
+    .preset_count = RTI_COUNT(presets),
     .check = tf_kd_check,
     .contract = tf_kd_contract,
     .is_labels_only = tf_kd_is_labels_only,
     .loss = tf_kd_loss,
     .cases = cases,
-    .case_count = (int)(sizeof cases / sizeof *cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, tf_kd)

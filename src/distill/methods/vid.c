@@ -153,8 +153,6 @@ static const rti_preset presets[] = {
     {"kd-zoo", "stages=mean", "AberHu/Knowledge-Distillation-Zoo: averaged over its stages, weight 1"},
 };
 
-#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-
 const rti_method rti_method_vid = {
     .name = "vid",
     .title = "variational information distillation: the student's maps predict the teacher's",
@@ -171,9 +169,9 @@ const rti_method rti_method_vid = {
         "works on maps and on the units of an mlp, and costs three 1x1 convolutions per stage in training.",
     .needs = RTI_NEEDS_FEATURES,
     .rows = rows,
-    .row_count = COUNT(rows),
+    .row_count = RTI_COUNT(rows),
     .presets = presets,
-    .preset_count = COUNT(presets),
+    .preset_count = RTI_COUNT(presets),
     .check = rti_weights_check,
     .contract = vid_contract,
     .is_labels_only = rti_weights_labels_only,
@@ -182,6 +180,6 @@ const rti_method rti_method_vid = {
     .loss = vid_loss,
     .deinit = vid_deinit,
     .cases = cases,
-    .case_count = COUNT(cases),
+    .case_count = RTI_COUNT(cases),
 };
 RTI_REGISTER(method, vid)
