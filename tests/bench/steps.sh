@@ -40,12 +40,7 @@ work() {
     done
 }
 
-work | tee /dev/stderr | awk -F, '
-    function median(list, n,   v, i, j, t) {
-        split(list, v, " ")
-        for (i = 2; i <= n; i++) for (j = i; j > 1 && v[j - 1] + 0 > v[j] + 0; j--) { t = v[j]; v[j] = v[j - 1]; v[j - 1] = t }
-        return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
-    }
+work | tee /dev/stderr | awk -F, "$(cat "$(dirname "$0")/median.awk")"'
     { print }
     NR > 1 {
         if (!($2 in n)) order[++nets] = $2
