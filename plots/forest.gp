@@ -35,8 +35,8 @@ colour(verdict) = verdict eq 'BEATS' ? 0x2a7f62 : verdict eq 'NO BEATS' ? 0xb337
 known(gain) = strlen(strcol(gain)) > 0
 wide(half) = strlen(strcol(half)) > 0 ? 100 * column(half) : 0
 
-# The picture holds the intervals; a row far from the others does not squeeze them: its number at the right
-# says where it is.
+# The picture holds the intervals; a row far from the others does not squeeze them: an arrow points to where it
+# is, and its number at the right says how far.
 gain(x) = known(12) ? 100 * x : NaN
 stats data skip 1 every ::0::lines - 1 using (gain(column(12))) name 'g' nooutput
 stats data skip 1 every ::0::lines - 1 using (gain(column(12)) - wide(13)) name 'low' nooutput
@@ -50,6 +50,9 @@ span = right > left ? right - left : 1
 set yrange [0.3 : rows + 0.7] # after stats, which leaves out what is not in it
 set xrange [left - 0.05 * span : right + 0.05 * span]
 
+beyond(gain) = known(gain) && (100 * column(gain) < left - 0.05 * span || 100 * column(gain) > right + 0.05 * span)
+outwards(gain) = 100 * column(gain) < left ? -0.08 * span : 0.08 * span
+tail_of(gain) = 100 * column(gain) < left ? left + 0.04 * span : right - 0.04 * span
 height = 150 + 34 * rows
 do for [kind in 'svg png'] {
     if (kind eq 'svg') { set terminal svg size 1200, height font 'Helvetica,14' background '#ffffff' linewidth 1.2 }
@@ -57,6 +60,8 @@ do for [kind in 'svg png'] {
     set output sprintf('%s.%s', output, kind)
     plot data skip 1 every ::0::lines - 1 using (known(12) ? 100 * column(12) : NaN):(place($1)): \
              (wide(13)):(colour(strcol(16))) with xerrorbars lw 2.4 pt 7 ps 1.3 lc rgb variable, \
+         data skip 1 every ::0::lines - 1 using (beyond(12) ? tail_of(12) : NaN):(place($1)):(outwards(12)):(0): \
+             (colour(strcol(16))) with vectors filled size screen 0.012, 25 lw 2.4 lc rgb variable, \
          data skip 1 every ::0::lines - 1 using (known(12) ? right + 0.05 * span : NaN):(place($1)): \
              (sprintf('%+.2f  %s', 100 * column(12), strcol(16))) with labels left offset 1.5, 0 font ',13' noenhanced
     unset output

@@ -21,6 +21,10 @@ set tmargin 3.5
 set bmargin 4.5
 unset key
 line_of(name) = (at = 0, sum [i = 1 : lines] (names[i] eq name ? i : 0))
+# A row's terms are named above and below its line in turn, so that neighbours stay apart.
+row_before = ''
+above = 1
+side(row) = (above = row eq row_before ? -above : 1, row_before = row, 0.33 * above)
 set yrange [0.4 : lines + 0.6]
 do for [i = 1 : lines] {
     set label 100 + i names[i] at graph 0, first lines + 1 - i offset -1, 0 right noenhanced font ',14'
@@ -33,7 +37,7 @@ do for [kind in 'svg png'] {
     set output sprintf('%s.%s', output, kind)
     plot data skip 1 using ($4 > 0 ? $4 : NaN):(lines + 1 - line_of(strcol(1))) with points pt 7 ps 1.3 \
              lc rgb '#12355b', \
-         data skip 1 using ($4 > 0 ? $4 : NaN):(lines + 1 - line_of(strcol(1))):2 with labels \
-             offset 0, 0.75 font ',11' noenhanced textcolor rgb '#404040'
+         data skip 1 using ($4 > 0 ? $4 : NaN):(lines + 1 - line_of(strcol(1)) + side(strcol(1))):2 with labels \
+             font ',11' noenhanced textcolor rgb '#404040'
     unset output
 }

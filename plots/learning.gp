@@ -18,7 +18,7 @@ set lmargin 12
 set rmargin 32
 set tmargin 4.5
 set bmargin 4.5
-set key outside right top vertical noenhanced font ',13' samplen 2.5 spacing 1.15
+set key outside right top vertical maxrows 30 noenhanced font ',13' samplen 2.5 spacing 1.05
 set label 1 sprintf('mean of %d seeds; epochs of a first stage are in it', seeds) \
     at graph 0, 1 offset 0, 1 left font ',13' textcolor rgb '#505050'
 scratch_line = 0
@@ -34,7 +34,8 @@ do for [i = 1 : lines] {
     }
 }
 if (low >= high) { low = high - 1 }
-set yrange [low - 0.3 * (high - low) : high + 0.05 * (high - low)]
+floor_ = low - 0.3 * (high - low)
+set yrange [floor_ > 0 ? floor_ : 0 : high + 0.05 * (high - low)]
 do for [kind in 'svg png'] {
     if (kind eq 'svg') { set terminal svg size 1200, 800 font 'Helvetica,14' background '#ffffff' linewidth 1.2 }
     else { set terminal pngcairo size 1200, 800 font 'Sans,11' background '#ffffff' linewidth 1.4 }
