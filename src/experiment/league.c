@@ -207,8 +207,10 @@ static void gradient_text(const rti_league_line *line, int term, char out[RTI_LA
 
 static void gradients_text(const rti_table *table, int row, int column, char out[RTI_LABEL_MAX]) {
     const rti_league *league = table->more;
-    if (row == 0)
-        snprintf(out, RTI_LABEL_MAX, column ? "term %d" : "", column);
+    if (row == 0 && column == 0)
+        out[0] = 0;
+    else if (row == 0)
+        snprintf(out, RTI_LABEL_MAX, "term %d", column);
     else if (column == 0)
         snprintf(out, RTI_LABEL_MAX, "%s", league->line[row - 1].label);
     else
