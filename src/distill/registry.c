@@ -239,7 +239,9 @@ void rti_write(rti_writer *writer, const char *format, ...) {
     va_start(arguments, format);
     int length = vsnprintf(writer->at, writer->left, format, arguments);
     va_end(arguments);
-    size_t used = length < 0 ? 0 : (size_t)length < writer->left ? (size_t)length : writer->left;
+    if (length < 0 || writer->left == 0) return;
+    /* Cut short, it stands on its terminating 0, with room for that alone. */
+    size_t used = (size_t)length < writer->left ? (size_t)length : writer->left - 1;
     writer->at += used;
     writer->left -= used;
 }
