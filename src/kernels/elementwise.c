@@ -117,20 +117,59 @@ bool rti_all_finite(int64_t n, const rt_real *x) { return rti_kernels()->loops->
 /* n counts columns here, and a piece is COLUMNS of them. */
 enum { COLUMNS = 128 };
 
+static void put_sums(int64_t n, const double *sums, rt_real *out, bool accumulate) {
+    for (int64_t l = 0; l < n; l++) out[l] = (rt_real)(accumulate ? (double)out[l] + sums[l] : sums[l]);
+}
+
 static void column_sums_piece(void *context, int64_t task) {
     const job *j = context;
     int64_t start = task * COLUMNS, count = j->n - start < COLUMNS ? j->n - start : COLUMNS;
-    j->loops->column_sums(j->rows, count, j->n, j->a + start, j->out + start, j->accumulate);
+    double sums[COLUMNS];
+    j->loops->column_sums(j->rows, count, j->n, j->a + start, sums);
+    put_sums(count, sums, j->out + start, j->accumulate);
+}
+
+/* Many rows of few columns, a picture's channels: rows lie side by side until they fill a strip, and chunks of
+ * such lines, whose number depends on the extents alone, go to the threads. Before, one thread took a
+ * column after the other, 6 % of a step of LeNet-5. */
+enum { STRIP_COLUMNS = 64, CHUNKS = 16 };
+
+typedef struct folded {
+    const rti_loops *loops;
+    const rt_real *x;
+    int64_t lines, width; /* of `width` numbers: several rows each */
+    double sums[CHUNKS][STRIP_COLUMNS];
+} folded;
+
+static void folded_chunk(void *context, int64_t task) {
+    folded *f = context;
+    const int64_t begin = task * f->lines / CHUNKS, end = (task + 1) * f->lines / CHUNKS;
+    f->loops->column_sums(end - begin, f->width, f->width, f->x + begin * f->width, f->sums[task]);
+}
+
+static void folded_sums(int64_t rows, int64_t columns, const rt_real *x, rt_real *out, bool accumulate) {
+    const int64_t beside = STRIP_COLUMNS / columns;
+    folded f = {.loops = rti_kernels()->loops, .x = x, .lines = rows / beside, .width = beside * columns};
+    rti_parallel(CHUNKS, folded_chunk, &f);
+    double sums[STRIP_COLUMNS] = {0};
+    for (int chunk = 0; chunk < CHUNKS; chunk++)
+        for (int64_t l = 0; l < f.width; l++) sums[l % columns] += f.sums[chunk][l];
+    for (int64_t e = f.lines * f.width; e < rows * columns; e++) sums[e % columns] += (double)x[e];
+    put_sums(columns, sums, out, accumulate);
 }
 
 void rti_column_sums(int64_t rows, int64_t columns, const rt_real *x, rt_real *out, bool accumulate) {
     const rti_loops *loops = rti_kernels()->loops;
-    if (rows * columns <= 2 * PIECE) {
-        loops->column_sums(rows, columns, columns, x, out, accumulate);
+    const bool is_large = rows * columns > 2 * PIECE;
+    if (is_large && columns <= STRIP_COLUMNS / 2) {
+        folded_sums(rows, columns, x, out, accumulate);
         return;
     }
     job j = {.n = columns, .rows = rows, .loops = loops, .a = x, .out = out, .accumulate = accumulate};
-    rti_parallel((columns + COLUMNS - 1) / COLUMNS, column_sums_piece, &j);
+    const int64_t pieces = (columns + COLUMNS - 1) / COLUMNS;
+    if (is_large) rti_parallel(pieces, column_sums_piece, &j);
+    else
+        for (int64_t piece = 0; piece < pieces; piece++) column_sums_piece(&j, piece);
 }
 
 /* ---- maxima ---- */

@@ -32,8 +32,7 @@ typedef struct rti_loops {
     double (*dot)(int64_t n, const rt_real *a, const rt_real *b);
     bool (*all_finite)(int64_t n, const rt_real *x);
     /* `columns` of the array, whose rows lie `stride` elements apart. */
-    void (*column_sums)(int64_t rows, int64_t columns, int64_t stride, const rt_real *x, rt_real *out,
-                        bool accumulate);
+    void (*column_sums)(int64_t rows, int64_t columns, int64_t stride, const rt_real *x, double *out);
     void (*dropout)(int64_t first, int64_t n, const rti_dropout_mask *mask, const rt_real *x, rt_real *out,
                     bool accumulate);
     void (*sgd)(int64_t n, const rti_sgd *c, rt_real *p, const rt_real *g, rt_real *v);

@@ -104,8 +104,7 @@ static bool all_finite(int64_t n, const rt_real *x) {
 }
 
 /* Row after row into double accumulators, a strip of columns at a time. */
-static void column_sums(int64_t rows, int64_t columns, int64_t stride, const rt_real *x, rt_real *out,
-                        bool accumulate) {
+static void column_sums(int64_t rows, int64_t columns, int64_t stride, const rt_real *x, double *out) {
     enum { WIDE = 64 };
     for (int64_t j = 0; j < columns; j += WIDE) {
         int width = columns - j < WIDE ? (int)(columns - j) : WIDE;
@@ -116,8 +115,7 @@ static void column_sums(int64_t rows, int64_t columns, int64_t stride, const rt_
         else
             for (int64_t i = 0; i < rows; i++)
                 for (int l = 0; l < width; l++) acc[l] += (double)x[i * stride + j + l];
-        for (int l = 0; l < width; l++)
-            out[j + l] = (rt_real)(accumulate ? (double)out[j + l] + acc[l] : acc[l]);
+        for (int l = 0; l < width; l++) out[j + l] = acc[l];
     }
 }
 

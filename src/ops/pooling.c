@@ -99,8 +99,9 @@ static void max_image(void *context, int64_t image) {
     }
 }
 
-/* The usual 2 x 2 windows side by side go a row at a time, and the winner is found again on the way back.
- * Rows are copied to where there is room behind them. */
+/* The usual 2 x 2 windows side by side go a row at a time, and the winner is found again on the way back. The
+ * kernels want room behind a row: the next row is that, and an image's last one is copied to where there is
+ * some. Rows of dx always are, since two of them are written at once. */
 enum { ROW_MAX = 2048 };
 
 typedef struct padded_row {
@@ -112,32 +113,36 @@ static bool is_halving(const rti_node *n) {
     return !a[5] && a[0] == 2 && a[1] == 2 && a[2] == 0 && shape[2] * shape[3] <= ROW_MAX;
 }
 
-static void copy_row(padded_row *to, const rt_real *from, int64_t count) {
-    memcpy(to->at, from, (size_t)count * sizeof *from);
-    memset(to->at + count, 0, RTI_ROW_SLACK * sizeof *from);
+static const rt_real *row_of(padded_row *copy, const rt_real *from, int64_t count, bool is_last) {
+    if (!is_last) return from;
+    memcpy(copy->at, from, (size_t)count * sizeof *from);
+    memset(copy->at + count, 0, RTI_ROW_SLACK * sizeof *from);
+    return copy->at;
 }
 
 static void halve_image(void *context, int64_t image) {
     const job *j = context;
     const int64_t wide = j->W * j->C, narrow = j->w * j->C;
-    padded_row top, bottom, y;
+    padded_row last, y;
     for (int64_t i = 0; i < j->h; i++) {
-        const rt_real *x = j->x + (image * j->H + 2 * i) * wide;
-        copy_row(&top, x, wide), copy_row(&bottom, x + wide, wide);
-        rti_max_rows(j->w, j->C, top.at, bottom.at, y.at);
-        memcpy(j->y + (image * j->h + i) * narrow, y.at, (size_t)narrow * sizeof *y.at);
+        const bool is_last = i == j->h - 1;
+        const rt_real *top = j->x + (image * j->H + 2 * i) * wide;
+        rt_real *to = j->y + (image * j->h + i) * narrow;
+        rti_max_rows(j->w, j->C, top, row_of(&last, top + wide, wide, is_last), is_last ? y.at : to);
+        if (is_last) memcpy(to, y.at, (size_t)narrow * sizeof *to);
     }
 }
 
 static void halve_image_backward(void *context, int64_t image) {
     const job *j = context;
     const int64_t wide = j->W * j->C, narrow = j->w * j->C, rest = (j->W - 2 * j->w) * j->C;
-    padded_row x[2], y, dy, dx[2];
+    padded_row last, last_y, last_dy, dx[2];
     for (int64_t i = 0; i < j->h; i++) {
+        const bool is_last = i == j->h - 1;
         const int64_t at = (image * j->H + 2 * i) * wide, to = (image * j->h + i) * narrow;
-        copy_row(&x[0], j->x + at, wide), copy_row(&x[1], j->x + at + wide, wide);
-        copy_row(&y, j->y + to, narrow), copy_row(&dy, j->dy + to, narrow);
-        rti_max_rows_backward(j->w, j->C, (const rt_real *const[]){x[0].at, x[1].at}, y.at, dy.at,
+        const rt_real *const x[] = {j->x + at, row_of(&last, j->x + at + wide, wide, is_last)};
+        rti_max_rows_backward(j->w, j->C, x, row_of(&last_y, j->y + to, narrow, is_last),
+                              row_of(&last_dy, j->dy + to, narrow, is_last),
                               (rt_real *const[]){dx[0].at, dx[1].at});
         for (int r = 0; r < 2; r++) {
             rt_real *out = j->dx + at + r * wide;
