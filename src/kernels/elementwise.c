@@ -129,8 +129,8 @@ static void column_sums_piece(void *context, int64_t task) {
     put_sums(count, sums, j->out + start, j->accumulate);
 }
 
-/* Many rows of few columns, a picture's channels: rows lie side by side until they fill a strip, and chunks of
- * such lines, whose number depends on the extents alone, go to the threads. Before, one thread took a
+/* Many rows of few columns, a picture's channels: rows lie side by side until they fill a strip, and chunks
+ * of such lines, whose number depends on the extents alone, go to the threads. Before, one thread took a
  * column after the other, 6 % of a step of LeNet-5. */
 enum { STRIP_COLUMNS = 64, CHUNKS = 16 };
 
