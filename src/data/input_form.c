@@ -195,9 +195,11 @@ rt_input_form *rt_input_form_read(const char *path, rt_error *error) {
 
 /* ---- use ---- */
 
-/* How many numbers of an example one entry stands for; 0: it does not fit. */
+/* How many numbers of an example one entry stands for. */
 static int64_t run_of(const rt_input_form *form, int64_t features) {
-    return features % form->count == 0 ? features / form->count : 0;
+    RT_ASSERT(form->count > 0 && features >= form->count && features % form->count == 0,
+              "a form of %lld entries for %lld inputs", (long long)form->count, (long long)features);
+    return features / form->count;
 }
 
 bool rt_input_form_fits(const rt_input_form *form, int ndim, const int64_t shape[]) {
