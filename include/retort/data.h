@@ -77,6 +77,37 @@ const char *rt_dataset_part_hash(const rt_dataset *set, rt_part_name part);
 /* "3", "sneaker": in `buffer` or borrowed from the set. */
 const char *rt_dataset_class_name(const rt_dataset *set, int class_number, char buffer[16]);
 
+/* ---- the form of the input ----
+ *
+ * What a trained network must know to be used outside: how raw numbers become what it reads,
+ *
+ *     x = scale raw + shift
+ *
+ * with one entry for all, one for each channel of (C, H, W), or one for each number of an example. Files of
+ * trained networks carry it as metadata (retort.input, .input_scale, .input_shift, retort.class_names).
+ * Standardised numbers are rounded once more here than in training: the last bit may differ. */
+typedef struct rt_input_form {
+    bool bytes;                       /* raw: 0 ... 255; else any numbers */
+    int64_t count;                    /* of entries */
+    double *scale, *shift;
+    int classes;                      /* 0: not known */
+    const char *const *class_names;   /* of a file, (classes); NULL: numbers are the names */
+    const char *metadata[9];          /* of a set: key, value, ..., NULL, for rt_model_save; borrowed */
+    struct rti_text *text;            /* behind `metadata` */
+} rt_input_form;
+
+/* Of the set's training examples. NULL and *error: RT_MEMORY. Freed with rt_input_form_free. */
+rt_input_form *rt_input_form_of(const rt_dataset *set, rt_error *error) RT_MUST_CHECK;
+/* Of a trained network's file. NULL and *error: RT_NOT_FOUND (no such file, or it does not say), RT_FORMAT,
+ * RT_IO, RT_MEMORY. */
+rt_input_form *rt_input_form_read(const char *path, rt_error *error) RT_MUST_CHECK;
+void rt_input_form_free(rt_input_form *form);
+/* Does it suit examples of this shape? Ask before _apply when form and network come from outside. */
+bool rt_input_form_fits(const rt_input_form *form, int ndim, const int64_t shape[]);
+/* One example: out (features) = scale raw + shift. _bytes gives the bits of a loader's batch. */
+void rt_input_form_apply_bytes(const rt_input_form *form, int64_t features, const uint8_t *raw, rt_real *out);
+void rt_input_form_apply(const rt_input_form *form, int64_t features, const double *raw, rt_real *out);
+
 /* ---- batches ---- */
 
 typedef struct rt_batch {

@@ -15,11 +15,13 @@
 #include "core/hash.h"
 #include "core/text.h"
 #include "data/dataset.h"
+#include "data/input_form.h"
 
 struct rt_dataset {
     const rti_dataset_kind *kind;
     rti_source main, transfer; /* transfer: only with a set of its own */
     bool own_transfer;
+    double *mean;            /* (2, features) mean and factor of standardised numbers; else NULL */
     uint64_t seed;
     int32_t *noisy;          /* (train.count) labels of the training examples after noise */
     int32_t *transfer_noisy; /* the same of the transfer set */
@@ -233,6 +235,8 @@ static rt_status standardise_all(rt_dataset *set, rt_error *error) {
     int64_t D = part->examples->features;
     double *mean = rt_alloc_zero(2 * (size_t)D, sizeof *mean);
     if (!mean) return rt_fail(error, RT_MEMORY, "no memory to standardise %lld columns", (long long)D);
+    rti_source_keep(&set->main, mean);
+    set->mean = mean;
     double *factor = mean + D;
     double n = (double)part->count;
     for (int64_t i = 0; i < part->count; i++)
@@ -249,7 +253,6 @@ static rt_status standardise_all(rt_dataset *set, rt_error *error) {
     standardise(&set->main.train, mean, factor);
     standardise(&set->main.test, mean, factor);
     if (set->own_transfer) standardise(&set->transfer.train, mean, factor);
-    rt_free(mean);
     return RT_OK;
 }
 
@@ -461,4 +464,10 @@ const char *rt_dataset_class_name(const rt_dataset *set, int class_number, char 
     if (set->main.class_names) return set->main.class_names[class_number];
     snprintf(buffer, 16, "%d", class_number);
     return buffer;
+}
+
+rti_dataset_form rti_dataset_form_get(const rt_dataset *set) {
+    const rt_examples *e = &set->main.train;
+    return (rti_dataset_form){e, set->mean, set->mean ? set->mean + e->features : NULL,
+                              set->main.class_names != NULL};
 }

@@ -154,10 +154,13 @@ static rt_status save_weights(rti_finish *f, const char *name, int64_t epoch, rt
     const rti_trial *trial = &f->plan->trials[f->trial];
     char path[RTI_PATH_MAX], number[32];
     snprintf(number, sizeof number, "%" PRId64, epoch);
-    const char *const metadata[] = {"experiment", f->plan->spec.name, "trial", trial->id, "epoch", number,
-                                    NULL};
+    const char *metadata[16] = {"experiment", f->plan->spec.name, "trial", trial->id, "epoch", number};
     RT_TRY(rti_path_join(path, sizeof path, f->directory, name, error));
+    rt_input_form *form = rt_input_form_of(f->plan->datasets[trial->dataset], error);
+    if (!form) return RT_MEMORY;
+    memcpy(metadata + 6, form->metadata, sizeof form->metadata);
     rt_status status = rt_model_save(f->model, path, metadata, error);
+    rt_input_form_free(form);
     if (status == RT_IO) f->unsaved = true;
     return status;
 }
