@@ -421,44 +421,36 @@ static rt_status write_layer(writer *w, const rti_layer *layer, rt_error *error)
 
 /* ---- the ends of the graph ---- */
 
-/* Numbers of the input's scale or shift; all equal to `neutral`: no node. */
-static bool matters(const rti_onnx_input *in, const float *numbers, float neutral) {
-    for (int64_t i = 0; numbers && i < in->count; i++)
-        if (numbers[i] != neutral) return true;
-    return false;
-}
-
-static double float_number(const void *context, int64_t i) { return (double)((const float *)context)[i]; }
-
-/* A node x op numbers, whose shape is broadcast to the examples. */
-static void add_scaling(writer *w, const char *op, const char *word, int64_t count, const float *numbers) {
+/* A node x op numbers, whose shape is broadcast to the examples; none when the numbers change nothing. */
+static void add_scaling(writer *w, const char *op, const char *word, int64_t count, const double *numbers,
+                        double neutral) {
     const rt_model *m = w->model;
+    bool matters = false;
+    for (int64_t i = 0; i < count; i++) matters |= numbers[i] != neutral;
+    if (!matters) return;
     name_text constant, out;
     int64_t shape[RT_MAX_DIMS] = {1, 1, 1, 1, 1, 1};
     if (count == m->features)
         memcpy(shape, m->input_shape, sizeof shape);
-    else if (count > 1)
-        shape[0] = count;
-    rti_onnx_floats(&w->graph, named(constant, "input", word), count == 1 ? 0 : m->input_ndim, shape,
-                    float_number, numbers);
-    snprintf(out, sizeof out, "input.%s", strcmp(op, "Mul") == 0 ? "scaled" : "shifted");
-    rti_onnx_node(&w->graph, op, INPUTS(w->input.name, constant), out, NULL);
+    else
+        shape[0] = count; /* channels, or 1 */
+    rti_onnx_floats(&w->graph, named(constant, "input", word), m->input_ndim, shape, one_number, numbers);
+    rti_onnx_node(&w->graph, op, INPUTS(w->input.name, constant), named(out, constant, "done"), NULL);
     memcpy(w->input.name, out, sizeof out);
 }
 
-static rt_status write_input(writer *w, const rti_onnx_input *in, rt_error *error) {
+static rt_status write_input(writer *w, const rt_input_form *form, rt_error *error) {
     const rt_model *m = w->model;
     snprintf(w->input.name, sizeof w->input.name, "input");
     rti_onnx_graph_input(&w->graph, "input", m->input_ndim, m->input_shape);
-    if (!in) return RT_OK;
-    const int64_t channels = m->input_ndim == 3 ? m->input_shape[0] : 1;
-    if (in->count != 1 && in->count != channels && in->count != m->features)
+    if (!form) return RT_OK;
+    if (!rt_input_form_fits(form, m->input_ndim, m->input_shape))
         return rt_fail(error, RT_SHAPE,
-                       "ONNX: there are %lld factors for the input; its examples have %lld numbers in %lld "
-                       "channels: give 1, or as many.",
-                       (long long)in->count, (long long)m->features, (long long)channels);
-    if (matters(in, in->scale, 1)) add_scaling(w, "Mul", "scale", in->count, in->scale);
-    if (matters(in, in->shift, 0)) add_scaling(w, "Add", "shift", in->count, in->shift);
+                       "ONNX: the form of the input has %lld entries, which does not suit examples of %lld "
+                       "numbers.",
+                       (long long)form->count, (long long)m->features);
+    add_scaling(w, "Mul", "scale", form->count, form->scale, 1);
+    add_scaling(w, "Add", "shift", form->count, form->shift, 0);
     return RT_OK;
 }
 
@@ -475,13 +467,13 @@ static rt_status find_last(writer *w, rt_error *error) {
     return rt_fail(error, RT_UNSUPPORTED, "ONNX: the model %s has no layer to write.", m->summary);
 }
 
-static rt_status write_graph(writer *w, const rti_onnx_input *in, const char *path, rt_error *error) {
+static rt_status write_graph(writer *w, const rt_input_form *form, const char *path, rt_error *error) {
     const rt_model *m = w->model;
     if (m->block_count > INT32_MAX / (int64_t)sizeof(float))
         return rt_fail(error, RT_UNSUPPORTED, "%s: ONNX files end at 2 GiB; the model has %lld weights.",
                        path, (long long)m->block_count);
     RT_TRY(find_last(w, error));
-    RT_TRY(write_input(w, in, error));
+    RT_TRY(write_input(w, form, error));
     for (int i = 0; i < m->layer_count; i++) RT_TRY(write_layer(w, &m->layers[i], error));
     if (w->values[m->layer_count - 1].order == FLAT_IMAGE)
         return rt_fail(error, RT_UNSUPPORTED, "ONNX: the last layer, %s, says an image; logits are wanted.",
@@ -495,11 +487,11 @@ static rt_status write_graph(writer *w, const rti_onnx_input *in, const char *pa
         error);
 }
 
-rt_status rti_onnx_write(const rt_model *model, const rti_onnx_input *input, const char *path,
+rt_status rti_onnx_write(const rt_model *model, const rt_input_form *form, const char *path,
                          rt_error *error) {
     writer w = {.model = model};
     w.values = rt_alloc_zero((size_t)model->layer_count, sizeof *w.values);
-    rt_status status = w.values ? write_graph(&w, input, path, error)
+    rt_status status = w.values ? write_graph(&w, form, path, error)
                                 : rt_fail(error, RT_MEMORY, "%s: not enough memory to write it", path);
     rti_onnx_deinit(&w.graph);
     rt_free(w.values);

@@ -8,19 +8,14 @@
 #ifndef RTI_ONNX_H
 #define RTI_ONNX_H
 
+#include "retort/data.h"
 #include "retort/nn.h"
 
-/* How raw numbers become the network's input: y = scale x + shift, as the first nodes of the graph.
- * One pair for all numbers (count 1), one per channel of (C, H, W), or one per number of an example. */
-typedef struct rti_onnx_input {
-    int64_t count;
-    const float *scale, *shift; /* count numbers each; NULL: 1 and 0 */
-} rti_onnx_input;
-
-/* Writes the file whole or not at all. `input` may be NULL: then the graph reads what the network was trained
- * on. RT_UNSUPPORTED names the layer that ONNX has no operator for, or says that the file would be longer
- * than the 2 GiB of the format; RT_SHAPE when `input` does not fit the examples; RT_IO, RT_MEMORY. */
-rt_status rti_onnx_write(const rt_model *model, const rti_onnx_input *input, const char *path,
+/* Writes the file whole or not at all. With a form the graph reads raw numbers (pixels 0 ... 255) and begins
+ * with x = scale raw + shift; without (NULL) it reads what the network itself reads. RT_UNSUPPORTED names the
+ * layer that ONNX has no operator for, or says that the file would be longer than the 2 GiB of the format;
+ * RT_SHAPE when the form does not fit the examples; RT_IO, RT_MEMORY. */
+rt_status rti_onnx_write(const rt_model *model, const rt_input_form *form, const char *path,
                          rt_error *error) RT_MUST_CHECK;
 
 #endif
