@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/opening.h"
 #include "deploy/export.h"
+#include "deploy/onnx.h"
 #include "retort/alloc.h"
 #include "retort/threads.h"
 
@@ -70,6 +71,23 @@ static rt_status to_logits(job *j, rt_error *error) {
     return status;
 }
 
+/* A file that does not say how raw numbers become the input is exported without that. */
+static rt_status to_onnx(job *j, rt_error *error) {
+    rt_error none = {0};
+    rt_input_form *form = rt_input_form_read(j->target.weights, &none);
+    if (!form && none.status != RT_NOT_FOUND) return rt_fail(error, none.status, "%s", none.message);
+    rt_status status = rti_onnx_write(j->model, form, j->path, error);
+    if (status == RT_OK)
+        printf("%s: %s\n\"input\" (N, one example): %s; \"logits\" (N, %lld)\n", j->path,
+               rt_model_summary(j->model),
+               !form         ? "what the network was trained on, since its file does not say how that is made"
+               : form->bytes ? "pixels 0 ... 255 as float32"
+                             : "numbers as they stand in the data",
+               (long long)rt_model_classes(j->model));
+    rt_input_form_free(form);
+    return status;
+}
+
 static const struct format {
     const char *name, *line;
     const char *ending; /* of the file that is written when nobody names one */
@@ -79,6 +97,7 @@ static const struct format {
     {"npy", "the same, one NumPy file a tensor, in a directory", "", to_npy},
     {"logits", "what the network says of every training example, one row each: a teacher for others",
      "-logits.npy", to_logits},
+    {"onnx", "a graph that ONNX Runtime and others run, input scaling included", ".onnx", to_onnx},
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
@@ -210,6 +229,8 @@ const rti_command rti_command_export = {
         "  --to npy          the same, one NumPy file a tensor, in a directory\n"
         "  --to logits       what the network says of every training example, one row each, as a NumPy\n"
         "                    array: [teacher] logits of a spec takes it\n"
+        "  --to onnx         a graph for ONNX Runtime and others (operator set 13, float32): \"input\" takes\n"
+        "                    raw numbers, pixels from 0 to 255, images (N, C, H, W); \"logits\" is (N, K)\n"
         "\n"
         "  -o PATH           where it goes (default: a name made of the network's, in this directory)\n"
         "  --best            of a trial, the weights that were best on validation (default: the last)\n"
