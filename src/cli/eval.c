@@ -5,9 +5,8 @@
 
 #include "cli/command.h"
 #include "cli/opening.h"
-#include "core/file.h"
+#include "cli/target.h"
 #include "experiment/statistics.h"
-#include "formats/json.h"
 #include "retort/alloc.h"
 #include "retort/threads.h"
 
@@ -33,62 +32,24 @@ typedef struct evaluation {
 
 /* ---- what is meant ---- */
 
-static rt_status open_teacher(evaluation *e, const char *path, rt_error *error) {
-    if (e->teacher_count == RTI_TEACHERS_MAX) return rt_fail(error, RT_VALUE, "too many teachers");
-    rt_model *model = rt_model_open(path, error);
-    if (!model) return error->status;
-    e->teachers[e->teacher_count++] = model;
+static rt_status open_teachers(const arguments *a, evaluation *e, rt_error *error) {
+    if (!a->teacher) return rti_target_teachers(&e->target, e->teachers, &e->teacher_count, error);
+    e->teachers[0] = rt_model_open(a->teacher, error);
+    if (!e->teachers[0]) return error->status;
+    e->teacher_count = 1;
     return RT_OK;
 }
 
-/* The teachers of a trial are its neighbours; its manifest names them, and, where these are others, those
- * that it is measured against. */
-static rt_status open_teachers_of_trial(evaluation *e, rt_error *error) {
-    char path[RTI_PATH_MAX], neighbour[64];
-    rti_bytes bytes;
-    rti_json_document document;
-    RT_TRY(rti_path_join(path, sizeof path, e->target.directory, "manifest.json", error));
-    rt_status status = rti_file_read(path, (size_t)1 << 20, &bytes, error);
-    if (status == RT_NOT_FOUND) return RT_OK;
-    if (status != RT_OK) return status;
-    status = rti_json_parse(&document, (const char *)bytes.data, bytes.count, path, error);
-    rt_free(bytes.data);
-    if (status != RT_OK) return status;
-    const rti_json *ids = rti_json_get(&document.root, "references");
-    if (!ids) ids = rti_json_get(&document.root, "teachers");
-    for (int i = 0; status == RT_OK && ids && ids->type == RTI_JSON_ARRAY && i < ids->count; i++) {
-        if (ids->items[i].type != RTI_JSON_STRING || strspn(ids->items[i].string, "0123456789abcdef") != 32)
-            continue;
-        snprintf(neighbour, sizeof neighbour, "../%.16s/weights.safetensors", ids->items[i].string);
-        status = rti_path_join(path, sizeof path, e->target.directory, neighbour, error);
-        if (status == RT_OK && rti_file_exists(path)) status = open_teacher(e, path, error);
-    }
-    if (status == RT_OK && ids && ids->count != e->teacher_count) { /* some are gone: then none */
-        for (int i = 0; i < e->teacher_count; i++) rt_model_free(e->teachers[i]);
-        e->teacher_count = 0;
-    }
-    rti_json_deinit(&document);
-    return status;
-}
-
-static rt_combine combine_of(const evaluation *e) {
-    const char *word = e->target.directory[0] && e->target.spec.base.has_teacher
-                           ? rt_params_text(&e->target.spec.base.teacher, "combine") : "logits";
-    if (!strcmp(word, "probabilities")) return RT_COMBINE_PROBABILITIES;
-    return strcmp(word, "geometric") ? RT_COMBINE_LOGITS : RT_COMBINE_GEOMETRIC;
-}
-
 static rt_status open_all(const arguments *a, evaluation *e, rt_error *error) {
-    RT_TRY(rti_target_find(&e->target, a->target, a->best ? "best.safetensors" : "weights.safetensors", error));
+    RT_TRY(rti_target_find(&e->target, a->target, a->best, error));
     e->model = rt_model_open(e->target.weights, error);
     if (!e->model) return error->status;
     RT_TRY(rti_target_data(&e->target, a->data, a->overrides, a->override_count, &e->data, error));
     e->set = rt_dataset_open(&e->data, NULL, error);
     if (!e->set) return error->status;
-    if (a->teacher) RT_TRY(open_teacher(e, a->teacher, error));
-    else if (e->target.directory[0]) RT_TRY(open_teachers_of_trial(e, error));
+    RT_TRY(open_teachers(a, e, error));
     if (!e->teacher_count) return RT_OK;
-    e->teacher = rt_teacher_new(e->teachers, e->teacher_count, combine_of(e), error);
+    e->teacher = rt_teacher_new(e->teachers, e->teacher_count, rti_target_combine(&e->target), error);
     return e->teacher ? RT_OK : error->status;
 }
 

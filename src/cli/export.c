@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/opening.h"
+#include "cli/target.h"
 #include "deploy/export.h"
 #include "deploy/onnx.h"
 #include "retort/alloc.h"
@@ -73,15 +74,16 @@ static rt_status to_logits(job *j, rt_error *error) {
 
 /* A file that does not say how raw numbers become the input is exported without that. */
 static rt_status to_onnx(job *j, rt_error *error) {
-    rt_error none = {0};
-    rt_input_form *form = rt_input_form_read(j->target.weights, &none);
-    if (!form && none.status != RT_NOT_FOUND) return rt_fail(error, none.status, "%s", none.message);
+    rt_error why = {0};
+    char shape[RT_SHAPE_TEXT];
+    rt_input_form *form = rt_input_form_read(j->target.weights, &why);
+    if (!form && why.status != RT_NOT_FOUND) return rt_fail(error, why.status, "%s", why.message);
     rt_status status = rti_onnx_write(j->model, form, j->path, error);
     if (status == RT_OK)
-        printf("%s: %s\n\"input\" (N, one example): %s; \"logits\" (N, %lld)\n", j->path,
-               rt_model_summary(j->model),
-               !form         ? "what the network was trained on, since its file does not say how that is made"
-               : form->bytes ? "pixels 0 ... 255 as float32"
+        printf("%s: %s\n  input   %s float32: %s\n  logits  (N, %lld)\n", j->path,
+               rt_model_summary(j->model), rti_onnx_input_text(j->model, shape),
+               !form         ? "what the network was trained on; its file does not say how that is made"
+               : form->bytes ? "raw pixels from 0 to 255"
                              : "numbers as they stand in the data",
                (long long)rt_model_classes(j->model));
     rt_input_form_free(form);
@@ -139,7 +141,7 @@ static rt_status choose_path(job *j, rt_error *error) {
 /* ---- the command ---- */
 
 static rt_status export(job *j, rt_error *error) {
-    RT_TRY(rti_target_find(&j->target, j->name, j->best ? "best.safetensors" : "weights.safetensors", error));
+    RT_TRY(rti_target_find(&j->target, j->name, j->best, error));
     RT_TRY(choose_path(j, error));
     if (is_same_file(j->path, j->target.weights))
         return rt_fail(error, RT_VALUE, "%s: is the network itself; name another file with -o.", j->path);
@@ -229,8 +231,8 @@ const rti_command rti_command_export = {
         "  --to npy          the same, one NumPy file a tensor, in a directory\n"
         "  --to logits       what the network says of every training example, one row each, as a NumPy\n"
         "                    array: [teacher] logits of a spec takes it\n"
-        "  --to onnx         a graph for ONNX Runtime and others (operator set 13, float32): \"input\" takes\n"
-        "                    raw numbers, pixels from 0 to 255, images (N, C, H, W); \"logits\" is (N, K)\n"
+        "  --to onnx         a graph for ONNX Runtime and others (operator set 13, float32): it reads raw\n"
+        "                    numbers, pixels from 0 to 255, images (N, C, H, W), and says logits (N, K)\n"
         "\n"
         "  -o PATH           where it goes (default: a name made of the network's, in this directory)\n"
         "  --best            of a trial, the weights that were best on validation (default: the last)\n"

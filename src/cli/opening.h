@@ -1,9 +1,7 @@
-/* opening.h - the arguments that name a plan or a network, the same for every command that has one.
- *                                                                      Floor 9 (cli) */
+/* opening.h - the arguments that name a plan, the same for every command that has one.  Floor 9 (cli) */
 #ifndef RTI_OPENING_H
 #define RTI_OPENING_H
 
-#include "core/file.h"
 #include "experiment/experiment.h"
 
 #define RTI_OVERRIDES_MAX 64
@@ -32,25 +30,6 @@ const char *rti_option_value(const char *name, int argc, char **argv, int *i, co
 
 /* Reads the spec and makes the plan. */
 rt_status rti_opening_plan(const rti_opening *opening, rti_plan *plan, rt_error *error) RT_MUST_CHECK;
-
-/* ---- a network: the directory of a trial, or a file ---- */
-
-typedef struct rti_target {
-    const char *name;                           /* as it was given */
-    char directory[RTI_PATH_MAX];               /* of the trial; "" when the file stands alone */
-    char weights[RTI_PATH_MAX];
-    rti_spec spec;                              /* of the trial, when there is a directory */
-} rti_target;
-
-/* `weights`: the file that is meant when a trial is: "weights.safetensors" (the last epoch's), or
- * "best.safetensors". A file may lie in a trial's directory, too. RT_NOT_FOUND and what rti_spec_read says. */
-rt_status rti_target_find(rti_target *target, const char *name, const char *weights,
-                          rt_error *error) RT_MUST_CHECK;
-void rti_target_deinit(rti_target *target);
-/* The rows of [data]: of `set`, else (NULL) of the trial, with "data.KEY=VALUE" texts over them. RT_VALUE:
- * nobody says which set. */
-rt_status rti_target_data(const rti_target *target, const char *set, const char *const overrides[],
-                          int override_count, rt_params *data, rt_error *error) RT_MUST_CHECK;
 
 /* "1:05" for people; "a few seconds" and so on are left to the caller. Returns out. */
 const char *rti_duration(double seconds, char out[32]);

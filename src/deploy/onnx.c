@@ -206,8 +206,15 @@ static const char *read_rows(writer *w, const rti_layer *layer, name_text flat, 
 
 /* ---- one function per kind of layer ---- */
 
+/* Weights that are seen rounded, in training for int8. */
+static rt_status fail_rounded(const rti_layer *layer, rt_error *error) {
+    return rt_fail(error, RT_UNSUPPORTED,
+                   "ONNX: layer %s is in training for int8; what comes out of that training can be written.",
+                   layer->name);
+}
+
 static rt_status write_linear(writer *w, const rti_layer *layer, rt_error *error) {
-    (void)error;
+    if (layer->linear.int8) return fail_rounded(layer, error);
     name_text flat;
     value columns;
     const char *x = read_rows(w, layer, flat, &columns);
@@ -224,8 +231,8 @@ static rt_status write_linear(writer *w, const rti_layer *layer, rt_error *error
 }
 
 static rt_status write_conv(writer *w, const rti_layer *layer, rt_error *error) {
-    (void)error;
     const rti_conv *c = &layer->conv;
+    if (c->int8) return fail_rounded(layer, error);
     name_text turned;
     const char *x = read_image(w, layer, turned), *weight = parameter_name(w, layer, 0),
                *bias = c->bias ? parameter_name(w, layer, 1) : NULL;
@@ -496,4 +503,13 @@ rt_status rti_onnx_write(const rt_model *model, const rt_input_form *form, const
     rti_onnx_deinit(&w.graph);
     rt_free(w.values);
     return status;
+}
+
+const char *rti_onnx_input_text(const rt_model *model, char buffer[RT_SHAPE_TEXT]) {
+    size_t length = (size_t)snprintf(buffer, RT_SHAPE_TEXT, "(N");
+    for (int i = 0; i < model->input_ndim; i++)
+        length += (size_t)snprintf(buffer + length, RT_SHAPE_TEXT - length, ", %lld",
+                                   (long long)model->input_shape[i]);
+    snprintf(buffer + length, RT_SHAPE_TEXT - length, ")");
+    return buffer;
 }

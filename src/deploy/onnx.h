@@ -18,4 +18,7 @@
 rt_status rti_onnx_write(const rt_model *model, const rt_input_form *form, const char *path,
                          rt_error *error) RT_MUST_CHECK;
 
+/* "(N, 1, 28, 28)": the shape of the input, for people; returns the buffer. */
+const char *rti_onnx_input_text(const rt_model *model, char buffer[RT_SHAPE_TEXT]);
+
 #endif

@@ -20,6 +20,7 @@ static rt_tensor *conv_forward(const rt_model *model, rti_layer *layer, rt_graph
     const rt_conv settings = how(c);
     rt_tensor *k = &model->parameters[layer->parameter].tensor;
     rt_tensor *b = c->bias ? &model->parameters[layer->parameter + 1].tensor : NULL;
+    if (c->int8) k = rti_int8_weights(graph, k, 3);
     if (!layer->wants_before) return rt_conv2d(graph, x, k, b, &settings, c->activation);
     layer->before = rt_conv2d(graph, x, k, b, &settings, RT_ACT_NONE);
     return rti_activate(graph, layer->before, c->activation);
@@ -39,9 +40,9 @@ static int64_t conv_multiply_adds(const rti_layer *layer) {
 
 static void conv_describe(const rti_layer *layer, char *buffer, size_t size) {
     const rti_conv *c = &layer->conv;
-    snprintf(buffer, size, "%dx%d stride %d padding %d dilation %d groups %d %s%s", c->kernel, c->kernel,
+    snprintf(buffer, size, "%dx%d stride %d padding %d dilation %d groups %d %s%s%s", c->kernel, c->kernel,
              c->stride, c->padding, c->dilation, c->groups, rti_activation_names[c->activation],
-             c->bias ? "" : " without bias");
+             c->bias ? "" : " without bias", c->int8 ? " int8" : "");
 }
 
 const rti_layer_kind rti_layer_conv = {

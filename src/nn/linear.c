@@ -11,6 +11,7 @@ static rt_tensor *linear_forward(const rt_model *model, rti_layer *layer, rt_gra
     rt_tensor *w = &model->parameters[layer->parameter].tensor;
     rt_tensor *b = layer->linear.bias ? &model->parameters[layer->parameter + 1].tensor : NULL;
     if (x && x->ndim != 2) x = rt_reshape(graph, x, 2, (const int64_t[]){x->shape[0], w->shape[1]});
+    if (layer->linear.int8) w = rti_int8_weights(graph, w, 0);
     if (!layer->wants_before) return rt_linear(graph, x, w, b, layer->linear.activation);
     layer->before = rt_linear(graph, x, w, b, RT_ACT_NONE);
     return rti_activate(graph, layer->before, layer->linear.activation);
@@ -29,8 +30,8 @@ static int64_t linear_multiply_adds(const rti_layer *layer) {
 }
 
 static void linear_describe(const rti_layer *layer, char *buffer, size_t size) {
-    snprintf(buffer, size, "%s%s", rti_activation_names[layer->linear.activation],
-             layer->linear.bias ? "" : " without bias");
+    snprintf(buffer, size, "%s%s%s", rti_activation_names[layer->linear.activation],
+             layer->linear.bias ? "" : " without bias", layer->linear.int8 ? " int8" : "");
 }
 
 const rti_layer_kind rti_layer_linear = {

@@ -49,6 +49,7 @@ typedef struct rti_linear {
     rti_init init;
     double init_std;
     bool zero_bias;                   /* whatever the law says about biases */
+    bool int8;                        /* forward sees the weights as int8 says them (int8_layer.c) */
 } rti_linear;
 
 typedef struct rti_dropout_layer {
@@ -64,6 +65,7 @@ typedef struct rti_conv {
     rt_activation activation;
     rti_init init;
     double init_std;
+    bool int8;                        /* as of rti_linear */
 } rti_conv;
 
 typedef struct rti_batch_norm {
@@ -83,6 +85,11 @@ typedef struct rti_pool {
     int size, stride, padding;        /* stride 0: as size */
 } rti_pool;
 
+/* What an activation is rounded to: multiples of step from low to high. */
+typedef struct rti_grid {
+    double low, high, step;
+} rti_grid;
+
 struct rti_layer {
     const rti_layer_kind *kind;
     char name[RTI_LAYER_NAME];        /* "fc1", "dropout.fc1" */
@@ -101,6 +108,7 @@ struct rti_layer {
         rt_activation activation;     /* of layers "activation" and "add" */
         double initial;               /* of a free parameter */
         int shortcut_stride;
+        rti_grid grid;
     };
     bool has_before;                  /* there is something ahead of an activation: "<name>.pre" */
     bool wants_before;                /* somebody asked for it */
@@ -194,6 +202,11 @@ rt_status rti_model_add_flatten(rt_model *model, const char *name, rt_error *err
  * channels of zeros on both sides. */
 rt_status rti_model_add_shortcut(rt_model *model, const char *name, int stride, int64_t channels,
                                  rt_error *error) RT_MUST_CHECK;
+/* What it reads, as 8-bit integers would say it; the gradient passes straight through. (int8_layer.c) */
+rt_status rti_model_add_int8(rt_model *model, const char *name, const rti_grid *grid,
+                             rt_error *error) RT_MUST_CHECK;
+/* The same for weights, one step for each unit; NULL is handed on. */
+rt_tensor *rti_int8_weights(rt_graph *graph, rt_tensor *weights, int unit_axis);
 /* A layer that hands on what it reads and owns the parameter "<name>": for losses with a parameter. It is
  * found by that name (rti_model_find_parameter); every number starts at `initial`. */
 rt_status rti_model_add_free_parameter(rt_model *model, const char *name, rt_parameter_kind kind, int ndim,
@@ -243,6 +256,11 @@ rt_model *rti_model_plan(const rti_model_kind *kind, const rt_params *options, i
 rt_status rti_model_reserve(rt_model *model, rt_error *error) RT_MUST_CHECK; /* zeroed blocks */
 void rti_model_draw(rt_model *model, uint64_t seed);                         /* initial weights */
 
+/* The model that a file's metadata describe, all weights 0. NULL and *error: RT_FORMAT, RT_MEMORY. `path` is for
+ * messages. (model_file.c) */
+struct rti_st_file;
+rt_model *rti_model_of_metadata(const struct rti_st_file *file, const char *path, rt_error *error) RT_MUST_CHECK;
+
 /* One line per layer that the answers depend on: "linear fc1 (784) -> (30) relu". */
 void rti_model_structure(const rt_model *model, char *buffer, size_t size);
 #define RTI_STRUCTURE_TEXT 65536
@@ -254,6 +272,6 @@ const rti_model_kind *rti_model_find(const char *name);
 
 extern const rti_layer_kind rti_layer_linear, rti_layer_dropout, rti_layer_channels_last, rti_layer_conv,
     rti_layer_conv_transpose, rti_layer_batch_norm, rti_layer_activation, rti_layer_pool, rti_layer_add,
-    rti_layer_flatten, rti_layer_shortcut, rti_layer_free_parameter;
+    rti_layer_flatten, rti_layer_shortcut, rti_layer_free_parameter, rti_layer_int8;
 
 #endif

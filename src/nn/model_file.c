@@ -230,6 +230,13 @@ static rt_model *plan_from(const rti_st_file *file, const char *path, rt_error *
     return m;
 }
 
+rt_model *rti_model_of_metadata(const rti_st_file *file, const char *path, rt_error *error) {
+    rt_model *m = plan_from(file, path, error);
+    if (m && rti_model_reserve(m, error) == RT_OK) return m;
+    rt_model_free(m);
+    return NULL;
+}
+
 rt_model *rt_model_open(const char *path, rt_error *error) {
     rti_st_file file;
     if (rti_st_read(&file, path, error) != RT_OK) return NULL;

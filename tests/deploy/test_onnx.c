@@ -315,6 +315,18 @@ Test(onnx, what_has_no_operator_is_refused_by_name) {
     OK(rti_model_end(m, 1, &error));
     refuse(m, NULL, RT_UNSUPPORTED, "layer spell is of the kind \"sorcery\"");
 
+    const rti_linear rounded = {.init = RTI_INIT_HE, .int8 = true};
+    m = begin(4);
+    OK(rti_model_add_linear(m, "fc", 2, &rounded, &error));
+    OK(rti_model_end(m, 1, &error));
+    refuse(m, NULL, RT_UNSUPPORTED, "layer fc is in training for int8");
+
+    m = begin(4);
+    OK(rti_model_add_int8(m, "grid", &(rti_grid){.low = 0, .high = 1, .step = 0.1}, &error));
+    OK(rti_model_add_pool(m, "end", &(rti_pool){.kind = RTI_POOL_GLOBAL}, &error));
+    OK(rti_model_end(m, 1, &error));
+    refuse(m, NULL, RT_UNSUPPORTED, "layer grid is of the kind \"int8\"");
+
     m = begin(5);
     OK(rti_model_add_pool(m, "cells", &(rti_pool){.kind = RTI_POOL_ADAPTIVE_AVG, .size = 2}, &error));
     OK(rti_model_add_pool(m, "end", &(rti_pool){.kind = RTI_POOL_GLOBAL}, &error));
