@@ -124,7 +124,10 @@ void rt_model_hash(const rt_model *model, char text[33]);
 rt_status rt_model_save(const rt_model *model, const char *path, const char *const metadata[],
                         rt_error *error) RT_MUST_CHECK;
 /* Checks names, shapes, dtype (F32; in double F64 as well), finiteness and, when the file says it, the
- * structure, and changes nothing on failure. RT_FORMAT, RT_IO, RT_NOT_FOUND, RT_MEMORY. */
+ * structure, and changes nothing on failure. A file without retort's metadata is taken for one with PyTorch's
+ * names and layouts (src/nn/torch_names.h says which; F64, F16 and BF16 are rounded to rt_real): a message
+ * names the tensor, the shape it has and the one that is needed. RT_FORMAT, RT_IO, RT_NOT_FOUND,
+ * RT_MEMORY. */
 rt_status rt_model_load(rt_model *model, const char *path, rt_error *error) RT_MUST_CHECK;
 /* The model that a file of rt_model_save holds, from the file alone; every field is checked before
  * memory is asked for. NULL and *error as above. Freed with rt_model_free. */

@@ -2,6 +2,7 @@
  *                                                                      Floor 6 (formats) */
 #include "formats/safetensors.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,7 @@ static const struct {
     {"F32", 32, RTI_ST_F32},      {"F64", 64, RTI_ST_F64},      {"I32", 32, RTI_ST_I32},
     {"I64", 64, RTI_ST_I64},      {"U8", 8, RTI_ST_U8},         {"BOOL", 8, RTI_ST_OTHER},
     {"I8", 8, RTI_ST_OTHER},      {"I16", 16, RTI_ST_OTHER},    {"U16", 16, RTI_ST_OTHER},
-    {"F16", 16, RTI_ST_OTHER},    {"BF16", 16, RTI_ST_OTHER},   {"U32", 32, RTI_ST_OTHER},
+    {"F16", 16, RTI_ST_F16},      {"BF16", 16, RTI_ST_BF16},    {"U32", 32, RTI_ST_OTHER},
     {"U64", 64, RTI_ST_OTHER},    {"C64", 64, RTI_ST_OTHER},    {"F8_E5M2", 8, RTI_ST_OTHER},
     {"F8_E4M3", 8, RTI_ST_OTHER}, {"F8_E8M0", 8, RTI_ST_OTHER}, {"F6_E2M3", 6, RTI_ST_OTHER},
     {"F6_E3M2", 6, RTI_ST_OTHER}, {"F4", 4, RTI_ST_OTHER},
@@ -257,4 +258,43 @@ const char *rti_st_metadata(const rti_st_file *file, const char *key) {
     for (int i = 0; i < file->metadata_count; i++)
         if (strcmp(file->metadata[2 * i], key) == 0) return file->metadata[2 * i + 1];
     return NULL;
+}
+
+/* ---- numbers ---- */
+
+bool rti_st_is_real(rti_st_dtype dtype) {
+    return dtype == RTI_ST_F32 || dtype == RTI_ST_F64 || dtype == RTI_ST_F16 || dtype == RTI_ST_BF16;
+}
+
+static uint64_t read_bits(const unsigned char *p, int bytes) {
+    uint64_t value = 0;
+    for (int i = bytes - 1; i >= 0; i--) value = value << 8 | p[i];
+    return value;
+}
+
+/* IEEE 754 binary16: a sign, 5 bits of exponent (bias 15), 10 of fraction. */
+static double half(unsigned bits) {
+    const int exponent = (int)(bits >> 10 & 31);
+    const double fraction = (double)(bits & 1023);
+    double value = exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
+    if (exponent == 31) value = fraction != 0 ? NAN : INFINITY;
+    return bits >> 15 ? -value : value;
+}
+
+static double single(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+double rti_st_number(const rti_st_entry *entry, int64_t i) {
+    RT_ASSERT(i >= 0 && i < entry->count && rti_st_is_real(entry->dtype), "element %lld of a tensor of %s",
+              (long long)i, entry->dtype_name);
+    if (entry->dtype == RTI_ST_F16) return half((unsigned)read_bits(entry->data + 2 * i, 2));
+    if (entry->dtype == RTI_ST_BF16) return single((uint32_t)read_bits(entry->data + 2 * i, 2) << 16);
+    if (entry->dtype == RTI_ST_F32) return single((uint32_t)read_bits(entry->data + 4 * i, 4));
+    const uint64_t bits = read_bits(entry->data + 8 * i, 8);
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
 }

@@ -10,13 +10,16 @@
 #include "core/file.h"
 #include "retort/tensor.h"
 
-/* OTHER: a dtype of the format that is not converted here (BF16, ...); its size is checked too. */
+/* F16 and BF16 are read, not written. OTHER: a dtype of the format that is not converted here (F8_E4M3,
+ * ...); its size is checked too. */
 typedef enum rti_st_dtype {
     RTI_ST_F32,
     RTI_ST_F64,
     RTI_ST_I32,
     RTI_ST_I64,
     RTI_ST_U8,
+    RTI_ST_F16,
+    RTI_ST_BF16,
     RTI_ST_OTHER
 } rti_st_dtype;
 
@@ -47,6 +50,10 @@ rt_status rti_st_parse(rti_st_file *file, const unsigned char *bytes, size_t len
 void rti_st_deinit(rti_st_file *file);
 const rti_st_entry *rti_st_find(const rti_st_file *file, const char *name);
 const char *rti_st_metadata(const rti_st_file *file, const char *key); /* NULL when missing */
+
+/* F32, F64, F16 or BF16? Then element i as a double, exactly. */
+bool rti_st_is_real(rti_st_dtype dtype);
+double rti_st_number(const rti_st_entry *entry, int64_t i);
 
 /* For writing, `data` points at host-order elements. metadata: key, value, ..., NULL; may be NULL;
  * no key twice. Whole and renamed into place, see rti_file_write. RT_VALUE for two tensors of one

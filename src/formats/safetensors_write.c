@@ -39,7 +39,7 @@ static rt_status check_entry(const char *path, const rti_st_entry *entry, size_t
     if (!name || strcmp(name, "__metadata__") == 0 || !is_utf8(name))
         return rt_fail(error, RT_VALUE, "%s: \"%.100s\" cannot be the name of a tensor", path,
                        name ? name : "");
-    if ((unsigned)entry->dtype >= RTI_ST_OTHER)
+    if ((unsigned)entry->dtype > RTI_ST_U8)
         return rt_fail(error, RT_VALUE, "%s: tensor \"%.100s\" has a dtype that is not written", path, name);
     if (entry->ndim < 0 || entry->ndim > RT_MAX_DIMS)
         return rt_fail(error, RT_VALUE, "%s: tensor \"%.100s\" has %d dimensions", path, name, entry->ndim);

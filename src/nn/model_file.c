@@ -8,6 +8,8 @@
  *   retort.classes      "10"
  *   retort.structure    one line per layer: weights of a tanh net do not pass for those of a relu net
  *
+ * A file without such metadata is one of somebody else, with PyTorch's names (torch_names.h).
+ *
  * Nothing in a file is believed: what it says is checked against the option rows, and the tensors
  * that are there against those of the planned model before any memory is asked for. */
 #include <math.h>
@@ -16,6 +18,7 @@
 
 #include "formats/safetensors.h"
 #include "nn/model.h"
+#include "nn/torch_names.h"
 #include "retort/alloc.h"
 
 #define OWN_PAIRS 5
@@ -80,17 +83,6 @@ rt_status rt_model_save(const rt_model *m, const char *path, const char *const m
 /* float files may be read in double; the other way round would round silently. */
 static bool dtype_fits(rti_st_dtype dtype) { return dtype == RTI_ST_F32 || dtype == OWN_DTYPE; }
 
-static double element(const rti_st_entry *e, int64_t i) {
-    if (e->dtype == RTI_ST_F32) {
-        float x;
-        memcpy(&x, e->data + i * (int64_t)sizeof x, sizeof x);
-        return x;
-    }
-    double x;
-    memcpy(&x, e->data + i * (int64_t)sizeof x, sizeof x);
-    return x;
-}
-
 static bool is_variance(const rt_parameter *p) {
     const char *end = strrchr(p->name, '.');
     return p->kind == RT_BUFFER && end && strcmp(end, ".running_variance") == 0;
@@ -110,12 +102,12 @@ static rt_status check_tensor(const rt_parameter *p, const rti_st_file *file, co
         return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" holds %s, the model needs %s.", path, p->name,
                        e->dtype_name, sizeof(rt_real) == sizeof(float) ? "F32" : "F32 or F64");
     for (int64_t i = 0; i < e->count; i++)
-        if (!isfinite(element(e, i)))
+        if (!isfinite(rti_st_number(e, i)))
             return rt_fail(error, RT_FORMAT,
                            "%s: tensor \"%s\" has a number that is not finite at position %lld.", path,
                            p->name, (long long)i);
     for (int64_t i = 0; is_variance(p) && i < e->count; i++)
-        if (element(e, i) < 0)
+        if (rti_st_number(e, i) < 0)
             return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" has a negative variance at position %lld.",
                            path, p->name, (long long)i);
     return RT_OK;
@@ -147,15 +139,20 @@ static void copy_weights(rt_model *m, const rti_st_file *file) {
     for (int i = 0; i < m->parameter_count; i++) {
         const rti_st_entry *e = rti_st_find(file, m->parameters[i].name);
         rt_real *to = rt_real_data(&m->parameters[i].tensor);
-        for (int64_t k = 0; k < e->count; k++) to[k] = (rt_real)element(e, k);
+        for (int64_t k = 0; k < e->count; k++) to[k] = (rt_real)rti_st_number(e, k);
     }
 }
 
 rt_status rt_model_load(rt_model *m, const char *path, rt_error *error) {
     rti_st_file file;
     RT_TRY(rti_st_read(&file, path, error));
-    rt_status status = check_file(m, &file, path, error);
-    if (status == RT_OK) copy_weights(m, &file);
+    rt_status status;
+    if (rti_torch_is(&file)) {
+        status = rti_torch_load(m, &file, path, error);
+    } else {
+        status = check_file(m, &file, path, error);
+        if (status == RT_OK) copy_weights(m, &file);
+    }
     rti_st_deinit(&file);
     return status;
 }
@@ -165,8 +162,10 @@ rt_status rt_model_load(rt_model *m, const char *path, rt_error *error) {
 static const char *field(const rti_st_file *file, const char *path, const char *key, rt_error *error) {
     const char *value = rti_st_metadata(file, key);
     if (!value)
-        rt_fail(error, RT_FORMAT, "%s: has no metadata \"%s\", so it does not say what model it is.", path,
-                key);
+        rt_fail(error, RT_FORMAT,
+                "%s: has no metadata \"%s\", so it does not say what model it is%s.", path, key,
+                rti_torch_is(file) ? "; weights with PyTorch's names are loaded into a model that a spec names, "
+                                     "[teacher] weights" : "");
     return value;
 }
 

@@ -41,7 +41,7 @@ Test(safetensors, a_good_file) {
     cr_assert(a->bytes == 24 && a->data[0] == 0 && a->data[23] == 23);
     cr_assert(b->dtype == RTI_ST_U8 && b->bytes == 3 && b->data[0] == 24);
     const rti_st_entry *one = rti_st_find(&file, "one"), *empty = rti_st_find(&file, "empty");
-    cr_assert(one->dtype == RTI_ST_OTHER && one->ndim == 0 && one->count == 1);
+    cr_assert(one->dtype == RTI_ST_BF16 && one->ndim == 0 && one->count == 1);
     cr_assert_str_eq(one->dtype_name, "BF16");
     cr_assert(empty->count == 0 && empty->bytes == 0 && empty->shape[1] == 7);
     cr_assert_null(rti_st_find(&file, "c"));
@@ -241,7 +241,7 @@ Test(safetensors, bad_tensors_are_not_written) {
          "cannot be the name"},
         {{.name = "\xFF", .dtype = RTI_ST_U8, .ndim = 0, .data = bytes_of, .bytes = 1}, "cannot be the name"},
         {{.name = NULL, .dtype = RTI_ST_U8, .ndim = 0, .data = bytes_of, .bytes = 1}, "cannot be the name"},
-        {{.name = "a", .dtype = RTI_ST_OTHER, .ndim = 0, .data = bytes_of, .bytes = 1}, "dtype"},
+        {{.name = "a", .dtype = RTI_ST_BF16, .ndim = 0, .data = bytes_of, .bytes = 1}, "dtype"},
         {{.name = "a", .dtype = RTI_ST_U8, .ndim = 7, .data = bytes_of, .bytes = 1}, "7 dimensions"},
         {{.name = "a", .dtype = RTI_ST_U8, .ndim = 1, .shape = {-1}, .data = bytes_of, .bytes = 1},
          "impossible"},

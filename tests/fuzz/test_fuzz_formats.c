@@ -10,6 +10,7 @@
 #include "data/cifar.h"
 #include "formats/csv.h"
 #include "formats/json.h"
+#include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "formats/toml.h"
 #include "retort/alloc.h"
@@ -91,6 +92,20 @@ static bool read_safetensors(const char *bytes, size_t length, rti_hash *hash) {
     for (int i = 0; i < 2 * file.metadata_count; i++) rti_hash_add_text(hash, file.metadata[i]);
     cr_assert_leq(covered, length);
     rti_st_deinit(&file);
+    return true;
+}
+
+static bool read_npy(const char *bytes, size_t length, rti_hash *hash) {
+    rti_npy npy;
+    rt_error error;
+    if (rti_npy_parse(&npy, (const unsigned char *)bytes, length, "fuzz", &error) != RT_OK) return false;
+    cr_assert_eq((size_t)npy.offset + (size_t)npy.count * (size_t)npy.item_bytes, length);
+    rti_hash_add(hash, npy.shape, sizeof npy.shape);
+    for (int64_t i = 0; i < npy.count; i++) {
+        double value = rti_npy_value(&npy, i);
+        rti_hash_add(hash, &value, sizeof value);
+    }
+    rti_npy_deinit(&npy);
     return true;
 }
 
@@ -282,6 +297,40 @@ Test(fuzz_formats, safetensors, .timeout = 60) {
         safetensors_input("{\"a\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]}}   ", 8),
         safetensors_input("{\"__metadata__\":{\"a\":\"\"}}", 0)};
     fuzz("safetensors", read_safetensors_repaired, seeds, COUNT(seeds), words, COUNT(words));
+}
+
+static input npy_input(int version, const char *header, size_t data_bytes) {
+    size_t start = version == 1 ? 10 : 12;
+    input in = {.bytes = "\x93NUMPY", .length = start + strlen(header) + data_bytes};
+    in.bytes[6] = (unsigned char)version;
+    in.bytes[8] = (unsigned char)strlen(header);
+    memcpy(in.bytes + start, header, strlen(header));
+    for (size_t i = 0; i < data_bytes; i++) in.bytes[start + strlen(header) + i] = (unsigned char)(37 * i);
+    return in;
+}
+
+/* The header's length is put right where a mutation has moved its end. */
+static bool read_npy_repaired(const char *bytes, size_t length, rti_hash *hash) {
+    bool accepted = read_npy(bytes, length, hash);
+    const char *end = length > 12 ? memchr(bytes + 12, '\n', length - 12) : NULL;
+    if (accepted || !end) return accepted;
+    char *repaired = malloc(length);
+    memcpy(repaired, bytes, length);
+    size_t header = (size_t)(end + 1 - bytes) - (bytes[6] == 1 ? 10 : 12);
+    repaired[8] = (char)(header & 255), repaired[9] = (char)(header >> 8);
+    accepted = read_npy(repaired, length, hash);
+    free(repaired);
+    return accepted;
+}
+
+Test(fuzz_formats, npy, .timeout = 60) {
+    static const char *const words[] = {"9223372036854775807", "4294967296", "0",     ",",     "()",    "'|O'",
+                                        "'>f4'",               "'<f8'",      "'|u1'", "True",  "(2,2)", "\n",
+                                        "'shape'",             " ",          "1, ",   "'<f2'", "\x93NUMPY"};
+    input seeds[] = {npy_input(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }     \n", 24),
+                     npy_input(2, "{'descr': '|u1', 'fortran_order': False, 'shape': (5,), }\n", 5),
+                     npy_input(3, "{'descr': '<i8', 'fortran_order': True, 'shape': (), }\n", 8)};
+    fuzz("npy", read_npy_repaired, seeds, COUNT(seeds), words, COUNT(words));
 }
 
 Test(fuzz_formats, cifar, .timeout = 60) {
