@@ -69,8 +69,12 @@ const rt_param *rti_teacher_rows(int *count) {
         RT_PARAM_INT_ROW("stop_epoch", 0, 0, 100000, "epochs",
                          "teaches with its weights after this epoch of the whole schedule; 0: the last"),
         RT_PARAM_TEXT_ROW("weights", "", "file of a network trained elsewhere: it is not trained here"),
+        RT_PARAM_TEXT_ROW("logits", "",
+                          "answers instead of a network: .npy or .csv, one row per training example"),
+        RT_PARAM_CHOICE_ROW("logits_are", "logits", "logits|probabilities", "what stands in these files"),
+        RT_PARAM_TEXT_ROW("test_logits", "", "answers to the test set, for agreement and KL alone"),
     };
-    *count = 5;
+    *count = 8;
     return rows;
 }
 
@@ -175,7 +179,7 @@ void rti_settings_labels_only(rti_settings *settings) { rti_distill_table(&setti
 static const char *const later_rows[] = {
     "stop_epoch", "schedule", "generations", "first", "teachers", "flip", "crop", "crop_fill",
     "cutout", "mixup", "normalize", "student_taps", "teacher_taps", "cifar10.held_out",
-    "cifar100.labels", NULL,
+    "cifar100.labels", "logits_are", NULL,
 };
 
 static bool is_default(const rt_param *row, const rt_value *value) {
