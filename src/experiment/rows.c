@@ -217,6 +217,17 @@ void rti_params_append(rti_text *out, const rt_params *p, const char *const skip
     }
 }
 
+/* Answers in files: nothing else is said of such a teacher. */
+static void append_stored(const rt_params *teacher, rti_text *out) {
+    static const char *const own[] = {"logits", "logits_are", "test_logits", NULL};
+    const char *skip[RT_PARAMS_MAX + 1];
+    int count = 0;
+    for (int i = 0; i < teacher->count; i++)
+        if (!listed(own, teacher->rows[i]->name)) skip[count++] = teacher->rows[i]->name;
+    skip[count] = NULL;
+    rti_params_append(out, teacher, skip);
+}
+
 /* [assistant.1] ... of the chain that ends in *s; returns how many. */
 static int append_assistants(const rti_settings *s, rti_text *out) {
     if (!s) return 0;
@@ -232,7 +243,8 @@ void rti_settings_text(const rti_settings *s, rti_text *out) {
     rti_params_append(out, &s->data, NULL);
     if (s->has_teacher) {
         rti_text_append(out, "\n[teacher]\n");
-        rti_params_append(out, &s->teacher, NULL);
+        if (rti_settings_stored(s)) append_stored(&s->teacher, out);
+        else rti_params_append(out, &s->teacher, NULL);
     }
     append_assistants(s->assistant, out);
     rti_text_append(out, "\n[student]\n");
