@@ -92,14 +92,6 @@ static rt_status table_read(const rt_params *options, const char *given, const c
 
 /* ---- numbers ---- */
 
-static bool is_missing(const char *field) {
-    static const char *const words[] = {"", "?", "NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None"};
-    while (*field == ' ') field++;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(field, words[i]) == 0) return true;
-    return false;
-}
-
 static rt_status number_read(const table *t, int64_t row, int column, float *out, rt_error *error) {
     const char *field = rti_csv_field(&t->csv, row, column);
     char name[64];
@@ -109,7 +101,7 @@ static rt_status number_read(const table *t, int64_t row, int column, float *out
         return RT_OK;
     }
     long long line = (long long)t->csv.lines[row];
-    if (is_missing(field))
+    if (rti_csv_missing(field))
         return rt_fail(error, RT_FORMAT, "%s:%lld: %s is missing; fill it in or leave the row out", t->path,
                        line, column_name(t, column, name));
     return rt_fail(error, RT_FORMAT,
@@ -159,7 +151,7 @@ static order_function *order_of(const char *const *labels, int64_t count) {
 static rt_status label_field(const table *t, int64_t i, const char **out, rt_error *error) {
     int64_t row = i + t->first;
     *out = rti_csv_field(&t->csv, row, t->label);
-    if (!is_missing(*out)) return RT_OK;
+    if (!rti_csv_missing(*out)) return RT_OK;
     char name[64];
     return rt_fail(error, RT_FORMAT, "%s:%lld: the label, %s, is missing; fill it in or leave the row out",
                    t->path, (long long)t->csv.lines[row], column_name(t, t->label, name));
