@@ -198,9 +198,8 @@ static rt_status find_label(rti_description *d, const rti_csv *csv, const char *
     for (; d->header && count < 256 && count < d->column_count; count++)
         names[count] = rti_csv_field(csv, 0, count);
     const char *near = rt_nearest_word(label, names, count);
-    return rt_fail(error, RT_SPEC, "%s: there is no column \"%s\"%s%s%s; the file has the columns 1 to %d",
-                   d->given, label, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "",
-                   d->column_count);
+    return rt_fail(error, RT_SPEC, "%s: there is no column \"%s\" among its %d%s%s%s", d->given, label,
+                   d->column_count, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
 /* A text that csv_set.c finds the same column by; "" when there is none. */
@@ -290,9 +289,10 @@ static void label_problems(rti_description *d) {
     } else if (!looks_like_classes(d, d->label)) {
         rti_text_printf(
             &d->problems,
-            "the label, %s, has %lld different values in %lld rows: those are no classes (2 to %d, "
+            "the label, %s, has %lld different value%s in %lld rows: those are no classes (2 to %d, "
             "two rows of each at least). Say another column with --label\n",
-            shown(d, d->label, name), (long long)column->distinct, (long long)d->rows, RTI_CLASSES_MAX);
+            shown(d, d->label, name), (long long)column->distinct, column->distinct == 1 ? "" : "s",
+            (long long)d->rows, RTI_CLASSES_MAX);
     } else if (!d->label_text[0]) {
         rti_text_printf(&d->problems, "the label, %s, cannot be told by name or number: rename it\n",
                         shown(d, d->label, name));
