@@ -118,7 +118,7 @@ static rt_status labels_convert(const char *path, const rti_npy *labels, int cla
         double label = rti_npy_value(labels, i);
         if (!(label >= 0 && label < limit))
             return rt_fail(error, RT_FORMAT, "%s: label %lld (at byte %lld) is %.0f; 0 to %d is possible",
-                           path, (long long)i, (long long)(labels->offset + i * labels->item_bytes), label,
+                           path, (long long)i, (long long)labels->offset + i * labels->item_bytes, label,
                            limit - 1);
         to[i] = (int32_t)label;
         if (to[i] > largest) largest = to[i];
