@@ -179,7 +179,8 @@ void rti_settings_labels_only(rti_settings *settings) { rti_distill_table(&setti
 static const char *const later_rows[] = {
     "stop_epoch", "schedule", "generations", "first", "teachers", "flip", "crop", "crop_fill",
     "cutout", "mixup", "normalize", "student_taps", "teacher_taps", "cifar10.held_out",
-    "cifar100.labels", "logits_are", NULL,
+    "cifar100.labels", "logits_are", "npy.holdout", "npy.classes", "npy.standardise", "folder.holdout",
+    "folder.classes", "folder.standardise", NULL,
 };
 
 static bool is_default(const rt_param *row, const rt_value *value) {
