@@ -111,9 +111,10 @@ static rt_status measure(work *w, rt_error *error) {
 
 static rt_status write_files(const work *w, rt_error *error) {
     const rti_export_c *job = w->job;
-    char name[NAME_MAX_BYTES + 1], header_path[RTI_PATH_MAX], source_path[RTI_PATH_MAX], file[RTI_PATH_MAX];
+    char name[NAME_MAX_BYTES + 1], upper[NAME_MAX_BYTES + 1], header_path[RTI_PATH_MAX], source_path[RTI_PATH_MAX], file[RTI_PATH_MAX];
     rti_text header = RTI_TEXT_EMPTY, source = RTI_TEXT_EMPTY;
     identifier(job->output, name);
+    for (int i = 0; i == 0 || name[i - 1]; i++) upper[i] = (char)toupper((unsigned char)name[i]);
     const rti_emit_facts facts = {.accuracy = w->accuracy[0] ? w->accuracy : NULL,
                                   .class_names = w->form->classes == w->net->classes ? w->form->class_names : NULL};
     rt_status status = rti_emit(w->net, w->int8, name, &facts, &header, &source, error);
@@ -137,8 +138,8 @@ static rt_status write_files(const work *w, rt_error *error) {
         if (w->int8)
             printf("  int8       %s\n", w->prepared ? w->prepared_path : "calibrated now, not trained for it: retort "
                                                                          "quantize does that");
-        printf("\n    #include \"%s.h\"\n    static %s scratch[%s_SCRATCH];   /* in capitals */\n"
-               "    int class_number = %s_class(x, scratch);\n", name, w->int8 ? "int8_t" : "float", name, name);
+        printf("\n    #include \"%s.h\"\n    static %s scratch[%s_SCRATCH];\n"
+               "    int class_number = %s_class(x, scratch);\n", name, w->int8 ? "int8_t" : "float", upper, name);
     }
     rti_text_deinit(&header);
     rti_text_deinit(&source);

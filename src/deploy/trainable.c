@@ -161,25 +161,34 @@ static int entries_of(const rti_net *net, const double range[], rti_st_entry *en
     return count + 1;
 }
 
-rt_status rti_net_save(const rti_net *net, const double range[], const char *source, const char *path,
-                       rt_error *error) {
+/* Pairs of the source, but for those of the form where it is given, and for the mark. */
+static void pairs_of(const rti_net *net, const rti_st_file *file, const rt_input_form *form, const char *pairs[]) {
+    int count = 0;
+    for (int i = 0; form && form->metadata[i]; i++) pairs[count++] = form->metadata[i];
+    const int given = count;
+    for (int i = 0; i < file->metadata_count; i++) {
+        bool again = !strcmp(file->metadata[2 * i], mark);
+        for (int k = 0; k < given; k += 2) again |= !strcmp(file->metadata[2 * i], pairs[k]);
+        if (again) continue;
+        pairs[count++] = file->metadata[2 * i];
+        pairs[count++] = file->metadata[2 * i + 1];
+    }
+    pairs[count++] = mark;
+    pairs[count++] = net->fingerprint;
+    pairs[count] = NULL;
+}
+
+rt_status rti_net_save(const rti_net *net, const double range[], const rt_input_form *form, const char *source,
+                       const char *path, rt_error *error) {
     rti_st_file file;
     RT_TRY(rti_st_read(&file, source, error));
     const size_t most = 2 * (size_t)net->count + 1;
     rti_st_entry *entries = rt_alloc_zero(most, sizeof *entries);
     char (*names)[64] = rt_alloc_zero(most, sizeof *names);
-    const char **pairs = rt_alloc((size_t)(2 * file.metadata_count + 3) * sizeof *pairs);
+    const char **pairs = rt_alloc((size_t)(2 * file.metadata_count + 12) * sizeof *pairs);
     rt_status status = entries && names && pairs ? RT_OK : rt_fail(error, RT_MEMORY, "%s: no memory", path);
     if (status == RT_OK) {
-        int count = 0;
-        for (int i = 0; i < file.metadata_count; i++) {
-            if (!strcmp(file.metadata[2 * i], mark)) continue;
-            pairs[count++] = file.metadata[2 * i];
-            pairs[count++] = file.metadata[2 * i + 1];
-        }
-        pairs[count++] = mark;
-        pairs[count++] = net->fingerprint;
-        pairs[count] = NULL;
+        pairs_of(net, &file, form, pairs);
         status = rti_st_write(path, entries, entries_of(net, range, entries, names), pairs, error);
     }
     rt_free(entries);

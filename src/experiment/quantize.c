@@ -174,7 +174,7 @@ static rt_status write_json(const work *o, rt_error *error) {
 static rt_status save_net(const work *w, rt_error *error) {
     char path[RTI_PATH_MAX];
     RT_TRY(rti_path_join(path, sizeof path, w->config->directory, "int8.safetensors", error));
-    return rti_net_save(w->net, w->range, w->config->weights, path, error);
+    return rti_net_save(w->net, w->range, w->form, w->config->weights, path, error);
 }
 
 /* ---- all of it ---- */

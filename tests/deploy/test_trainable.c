@@ -176,7 +176,7 @@ Test(trainable, a_file_gives_the_same_integers) {
                                     "[-2]", NULL};
         cr_assert_eq(rt_model_save(r.model, source, form, &error), RT_OK);
         r.net->steps[r.net->count - 1].bias[0] += 1; /* as training would */
-        cr_assert_eq(rti_net_save(r.net, r.range, source, path, &error), RT_OK, "%s", error.message);
+        cr_assert_eq(rti_net_save(r.net, r.range, NULL, source, path, &error), RT_OK, "%s", error.message);
         cr_expect(rti_net_is_file(path));
         cr_expect(!rti_net_is_file(source));
         double *range, scale;
@@ -210,17 +210,17 @@ Test(trainable, files_that_do_not_fit_are_refused) {
                                 NULL};
     cr_assert_eq(rt_model_save(r.model, source, form, &error), RT_OK);
     r.range[3] = NAN;
-    cr_assert_eq(rti_net_save(r.net, r.range, source, path, &error), RT_OK);
+    cr_assert_eq(rti_net_save(r.net, r.range, NULL, source, path, &error), RT_OK);
     cr_expect_null(rti_net_open(path, &range, &error));
     cr_expect(strstr(error.message, "range 1"), "%s", error.message);
     r.range[3] = 1;
     r.net->steps[1].weight[5] = INFINITY;
-    cr_assert_eq(rti_net_save(r.net, r.range, source, path, &error), RT_OK);
+    cr_assert_eq(rti_net_save(r.net, r.range, NULL, source, path, &error), RT_OK);
     cr_expect_null(rti_net_open(path, &range, &error));
     cr_expect(strstr(error.message, "step1.weight"), "%s", error.message);
     r.net->steps[1].biases--;
     r.net->steps[1].weight[5] = 0;
-    cr_assert_eq(rti_net_save(r.net, r.range, source, path, &error), RT_OK);
+    cr_assert_eq(rti_net_save(r.net, r.range, NULL, source, path, &error), RT_OK);
     cr_expect_null(rti_net_open(path, &range, &error));
     cr_expect(strstr(error.message, "step1.bias"), "%s", error.message);
     r.net->steps[1].biases++;
