@@ -2,13 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/command.h"
 #include "cli/opening.h"
-#include "core/file.h"
+#include "cli/target.h"
 #include "experiment/statistics.h"
-#include "formats/json.h"
 #include "retort/alloc.h"
 #include "retort/threads.h"
 
@@ -22,9 +20,7 @@ typedef struct arguments {
 } arguments;
 
 typedef struct evaluation {
-    char directory[RTI_PATH_MAX]; /* of the trial; "" when the file stands alone */
-    char weights[RTI_PATH_MAX];
-    rti_spec spec;                /* of the trial, when there is a directory */
+    rti_target target;
     rt_params data;
     rt_dataset *set;
     rt_model *model;
@@ -36,110 +32,24 @@ typedef struct evaluation {
 
 /* ---- what is meant ---- */
 
-static bool is_directory(const char *path) {
-    struct stat about;
-    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
-}
-
-/* A directory is a trial's; a file may lie in one. */
-static rt_status find_target(const arguments *a, evaluation *e, rt_error *error) {
-    char spec[RTI_PATH_MAX];
-    if (is_directory(a->target)) {
-        RT_TRY(rti_path_join(e->directory, sizeof e->directory, a->target, "", error));
-        RT_TRY(rti_path_join(e->weights, sizeof e->weights, a->target,
-                             a->best ? "best.safetensors" : "weights.safetensors", error));
-    } else {
-        RT_TRY(rti_path_join(e->weights, sizeof e->weights, "", a->target, error));
-        const char *slash = strrchr(a->target, '/');
-        snprintf(e->directory, sizeof e->directory, "%.*s/", slash ? (int)(slash - a->target) : 1,
-                 slash ? a->target : ".");
-    }
-    RT_TRY(rti_path_join(spec, sizeof spec, e->directory, "spec.toml", error));
-    if (!rti_file_exists(spec)) {
-        if (is_directory(a->target))
-            return rt_fail(error, RT_NOT_FOUND, "%s: is not the directory of a trial (it has no spec.toml)",
-                           a->target);
-        e->directory[0] = 0;
-        return RT_OK;
-    }
-    return rti_spec_read(&e->spec, spec, NULL, 0, error);
-}
-
-static rt_status choose_data(const arguments *a, evaluation *e, rt_error *error) {
-    int count;
-    const rt_param *rows = rt_data_rows(&count);
-    rt_params_init(&e->data, rows, count);
-    if (e->directory[0] && !a->data) e->data = e->spec.base.data;
-    else if (a->data) RT_TRY(rt_params_set_text(&e->data, "set", a->data, error));
-    else return rt_fail(error, RT_VALUE, "%s: on which data? For example --data mnist", a->target);
-    for (int i = 0; i < a->override_count; i++) {
-        char key[RTI_KEY_MAX];
-        const char *text = a->overrides[i], *equals = strchr(text, '=');
-        if (!strncmp(text, "data.", 5)) text += 5;
-        if (!equals || equals <= text || equals - text >= RTI_KEY_MAX)
-            return rt_fail(error, RT_VALUE, "--set %s: expected data.KEY=VALUE", a->overrides[i]);
-        snprintf(key, sizeof key, "%.*s", (int)(equals - text), text);
-        RT_TRY(rt_params_set_text(&e->data, key, equals + 1, error));
-    }
+static rt_status open_teachers(const arguments *a, evaluation *e, rt_error *error) {
+    if (!a->teacher) return rti_target_teachers(&e->target, e->teachers, &e->teacher_count, error);
+    e->teachers[0] = rt_model_open(a->teacher, error);
+    if (!e->teachers[0]) return error->status;
+    e->teacher_count = 1;
     return RT_OK;
-}
-
-static rt_status open_teacher(evaluation *e, const char *path, rt_error *error) {
-    if (e->teacher_count == RTI_TEACHERS_MAX) return rt_fail(error, RT_VALUE, "too many teachers");
-    rt_model *model = rt_model_open(path, error);
-    if (!model) return error->status;
-    e->teachers[e->teacher_count++] = model;
-    return RT_OK;
-}
-
-/* The teachers of a trial are its neighbours; its manifest names them, and, where these are others, those
- * that it is measured against. */
-static rt_status open_teachers_of_trial(evaluation *e, rt_error *error) {
-    char path[RTI_PATH_MAX], neighbour[64];
-    rti_bytes bytes;
-    rti_json_document document;
-    RT_TRY(rti_path_join(path, sizeof path, e->directory, "manifest.json", error));
-    rt_status status = rti_file_read(path, (size_t)1 << 20, &bytes, error);
-    if (status == RT_NOT_FOUND) return RT_OK;
-    if (status != RT_OK) return status;
-    status = rti_json_parse(&document, (const char *)bytes.data, bytes.count, path, error);
-    rt_free(bytes.data);
-    if (status != RT_OK) return status;
-    const rti_json *ids = rti_json_get(&document.root, "references");
-    if (!ids) ids = rti_json_get(&document.root, "teachers");
-    for (int i = 0; status == RT_OK && ids && ids->type == RTI_JSON_ARRAY && i < ids->count; i++) {
-        if (ids->items[i].type != RTI_JSON_STRING || strspn(ids->items[i].string, "0123456789abcdef") != 32)
-            continue;
-        snprintf(neighbour, sizeof neighbour, "../%.16s/weights.safetensors", ids->items[i].string);
-        status = rti_path_join(path, sizeof path, e->directory, neighbour, error);
-        if (status == RT_OK && rti_file_exists(path)) status = open_teacher(e, path, error);
-    }
-    if (status == RT_OK && ids && ids->count != e->teacher_count) { /* some are gone: then none */
-        for (int i = 0; i < e->teacher_count; i++) rt_model_free(e->teachers[i]);
-        e->teacher_count = 0;
-    }
-    rti_json_deinit(&document);
-    return status;
-}
-
-static rt_combine combine_of(const evaluation *e) {
-    const char *word = e->directory[0] && e->spec.base.has_teacher
-                           ? rt_params_text(&e->spec.base.teacher, "combine") : "logits";
-    if (!strcmp(word, "probabilities")) return RT_COMBINE_PROBABILITIES;
-    return strcmp(word, "geometric") ? RT_COMBINE_LOGITS : RT_COMBINE_GEOMETRIC;
 }
 
 static rt_status open_all(const arguments *a, evaluation *e, rt_error *error) {
-    RT_TRY(find_target(a, e, error));
-    e->model = rt_model_open(e->weights, error);
+    RT_TRY(rti_target_find(&e->target, a->target, a->best, error));
+    e->model = rt_model_open(e->target.weights, error);
     if (!e->model) return error->status;
-    RT_TRY(choose_data(a, e, error));
+    RT_TRY(rti_target_data(&e->target, a->data, a->overrides, a->override_count, &e->data, error));
     e->set = rt_dataset_open(&e->data, NULL, error);
     if (!e->set) return error->status;
-    if (a->teacher) RT_TRY(open_teacher(e, a->teacher, error));
-    else if (e->directory[0]) RT_TRY(open_teachers_of_trial(e, error));
+    RT_TRY(open_teachers(a, e, error));
     if (!e->teacher_count) return RT_OK;
-    e->teacher = rt_teacher_new(e->teachers, e->teacher_count, combine_of(e), error);
+    e->teacher = rt_teacher_new(e->teachers, e->teacher_count, rti_target_combine(&e->target), error);
     return e->teacher ? RT_OK : error->status;
 }
 
@@ -149,7 +59,7 @@ static void release(evaluation *e) {
     rt_model_free(e->model);
     rt_dataset_free(e->set);
     rt_free(e->predictions);
-    rti_spec_deinit(&e->spec);
+    rti_target_deinit(&e->target);
 }
 
 /* ---- what is said ---- */
@@ -172,7 +82,7 @@ static void print_classes(const rt_part *part, const uint8_t *predictions) {
 static void print_quality(const evaluation *e, const char *part, const rt_quality *q) {
     double low, high;
     rti_wilson(q->errors, q->examples, &low, &high);
-    printf("%s\n%s\n%s\n", e->weights, rt_model_summary(e->model), rt_dataset_summary(e->set));
+    printf("%s\n%s\n%s\n", e->target.weights, rt_model_summary(e->model), rt_dataset_summary(e->set));
     printf("%s error      %.2f %%   %lld of %lld, 95 %% interval %.2f to %.2f %% (Wilson)\n", part,
            100.0 * (double)q->errors / (double)q->examples, (long long)q->errors, (long long)q->examples,
            100 * low, 100 * high);
@@ -190,7 +100,7 @@ static rt_status evaluate(const arguments *a, evaluation *e, rt_error *error) {
     const rt_part *part = rt_dataset_part(e->set, validation ? RT_PART_VALIDATION : RT_PART_TEST);
     if (!part->count) return rt_fail(error, RT_VALUE, "the data set has no %s part", a->part);
     if (rt_model_classes(e->model) != part->examples->classes)
-        return rt_fail(error, RT_SHAPE, "%s tells %lld classes apart, the data have %d", e->weights,
+        return rt_fail(error, RT_SHAPE, "%s tells %lld classes apart, the data have %d", e->target.weights,
                        (long long)rt_model_classes(e->model), part->examples->classes);
     e->predictions = rt_alloc((size_t)part->count);
     if (!e->predictions) return rt_fail(error, RT_MEMORY, "no memory for the predictions");
