@@ -284,7 +284,8 @@ typedef struct rti_record {
     int term_count;
     rti_record_term term[RT_TERMS_MAX];
     double seconds;                  /* training, all sessions together */
-    double latency_us;               /* one example, one thread, median */
+    double latency_us, latency_low_us, latency_high_us; /* one example, one thread: median, quartiles */
+    double latency_1000_us, latency_1000_low_us, latency_1000_high_us; /* 1000 examples at once */
     double peak_megabytes;
     int epoch_count;
     rti_epoch_row *rows;             /* the metrics table; owned, freed by rti_record_deinit */

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiment/compression.h"
 #include "experiment/league.h"
+#include "retort/alloc.h"
 
 static void escaped(rti_text *out, const char *before, const char *text, const char *after) {
     rti_text_append(out, before);
@@ -274,6 +276,30 @@ static void cost(rti_text *out, const rti_summary *summary) {
     rti_text_append(out, "\nTimes and memory are of the machine and the hour they were measured on.\n\n");
 }
 
+static void compression(rti_text *out, const rti_summary *summary, const rti_facts *facts) {
+    rti_compression *c = rt_alloc_zero(1, sizeof *c);
+    bool any = false;
+    if (!c) {
+        out->failed = true;
+        return;
+    }
+    for (int f = 0; f < facts->count; f++) {
+        rti_compression_of_facet(c, summary, &facts->facets[f], f);
+        if (c->count < 2) continue;
+        if (!any) rti_text_append(out, "## Compression\n\n");
+        any = true;
+        facet_heading(out, summary, f);
+        rti_table table = rti_table_compression(c);
+        rti_table_markdown(out, &table);
+        rti_text_append(out, "\n");
+    }
+    if (any) rti_compression_notes(out, c, "* ", "\n");
+    if (any)
+        rti_text_append(out, "* measured when each training ended, beside others: "
+                             "`retort report --compression` measures again\n\n");
+    rt_free(c);
+}
+
 /* ---- setting ------------------------------------------------------------------------------------ */
 
 static void setting(rti_text *out, const rti_summary *summary, const rti_facts *facts) {
@@ -391,6 +417,7 @@ rt_status rti_markdown_write(const rti_summary *summary, const rti_facts *facts,
     quality(&text, summary);
     rti_text_append(&text, "## Cost\n\n");
     cost(&text, summary);
+    compression(&text, summary, facts);
     reproduce(&text, summary);
     rt_status status = rti_report_file(summary->plan, "report.md", &text, error);
     rti_text_deinit(&text);

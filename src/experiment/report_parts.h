@@ -3,6 +3,7 @@
 #define RTI_REPORT_PARTS_H
 
 #include "core/file.h"
+#include "deploy/size.h"
 #include "experiment/report.h"
 
 #define RTI_LABEL_MAX 256
@@ -34,6 +35,7 @@ int rti_text_columns(const char *text); /* characters, not bytes, of UTF-8 */
 typedef struct rti_facet_facts {
     char *data, *data_hash;   /* "digits: 8000 train, ..." */
     char *teacher, *student;  /* "784-1200-1200-10 relu, dropout ..."; teacher NULL when there is none */
+    rti_size teacher_size, student_size; /* of one network; all 0: there is none */
     char *method;             /* "kd: ..." */
     char *contract;           /* of contract_cell: the chosen cell, else the first distilled one */
     int contract_cell;

@@ -39,6 +39,7 @@ optim 6
 data 6
 formats 6
 distill 7
+deploy 7
 experiment 8
 cli 9
 END
