@@ -1,6 +1,8 @@
 /* size.c - see size.h.                                                 Floor 7 (deploy) */
 #include "deploy/size.h"
 
+#include <stdio.h>
+
 #include "nn/model.h"
 #include "retort/alloc.h"
 
@@ -115,6 +117,19 @@ rti_size rti_size_of(const rt_model *m) {
     rt_free(pieces);
     rt_free(holder);
     return size;
+}
+
+rt_status rti_size_plan(const char *kind, const rt_params *options, int input_ndim,
+                        const int64_t input_shape[], int64_t classes, rti_size *size, char *summary,
+                        size_t summary_size, rt_error *error) {
+    const rti_model_kind *found = rti_model_find(kind);
+    if (!found) return rt_fail(error, RT_SPEC, "There is no kind of model \"%.64s\".", kind);
+    rt_model *model = rti_model_plan(found, options, input_ndim, input_shape, classes, error);
+    if (!model) return error ? error->status : RT_MEMORY;
+    *size = rti_size_of(model);
+    if (summary) snprintf(summary, summary_size, "%s", rt_model_summary(model));
+    rt_model_free(model);
+    return RT_OK;
 }
 
 rti_size rti_size_sum(const rti_size sizes[], int count) {

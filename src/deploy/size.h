@@ -32,6 +32,12 @@ typedef struct rti_size {
  * reads it later; dropout, flattening and the turn of an image's axes take none. */
 rti_size rti_size_of(const rt_model *model);
 
+/* Of a network that is not there: kind and options as rt_model_new takes them. Asks for no memory for weights.
+ * `summary` (may be NULL) receives what it is called. RT_SPEC, RT_MEMORY. */
+rt_status rti_size_plan(const char *kind, const rt_params *options, int input_ndim,
+                        const int64_t input_shape[], int64_t classes, rti_size *size, char *summary,
+                        size_t summary_size, rt_error *error) RT_MUST_CHECK;
+
 /* Several networks that answer together, one after another: all is added but the working memory. */
 rti_size rti_size_sum(const rti_size sizes[], int count);
 

@@ -168,7 +168,7 @@ typedef struct rti_cell {
     int row;                         /* of a comparison; -1: scratch, or the plan is no comparison */
     int value[RTI_AXES_MAX];         /* index into each axis' values (the row's axes) */
     int *trials;                     /* (seed_count) trial numbers */
-    int *scratch;                    /* (seed_count) the paired student trained on labels alone */
+    int *scratch;                    /* (seed_count) the paired student trained on labels alone; -1: none */
     int facet;                       /* cells that differ in temperature and alpha only share one */
 } rti_cell;
 

@@ -71,9 +71,14 @@ static void chosen_sentence(rti_text *out, const rti_summary *summary, int facet
     escaped(out, "* chosen on validation: **", label[0] ? label : "the student", "**: ");
     rti_text_printf(
         out,
-        "test error %s %% at the last epoch, %s %% at the epochs that are best on validation; %s points "
-        "against scratch, paired %s, %s adjusted for %d comparisons: **%s**\n",
-        rti_percent(&cell->students.test_last, a), rti_percent(&cell->students.test_best, b),
+        "test error %s %% at the last epoch, %s %% at the epochs that are best on validation",
+        rti_percent(&cell->students.test_last, a), rti_percent(&cell->students.test_best, b));
+    if (!f->scratch.trials) {
+        rti_text_append(out, "\n");
+        return;
+    }
+    rti_text_printf(
+        out, "; %s points against scratch, paired %s, %s adjusted for %d comparisons: **%s**\n",
         rti_points(&cell->paired.difference, c), rti_p_text(cell->paired.p, p),
         rti_p_text(cell->p_holm, holm), f->tests, rti_verdict_name(cell->paired.verdict));
     if (f->scratch_is_better)
@@ -99,7 +104,7 @@ static void result(rti_text *out, const rti_summary *summary) {
         facet_heading(out, summary, f);
         if (facet->teacher.trials)
             group_sentence(out, facet->teacher.trials > 1 ? "teachers" : "teacher", &facet->teacher);
-        group_sentence(out, "scratch", &facet->scratch);
+        if (facet->scratch.trials) group_sentence(out, "scratch", &facet->scratch);
         chosen_sentence(out, summary, f);
         rti_text_append(out, "\n");
         if (!rti_is_grid(plan)) continue;
@@ -200,7 +205,7 @@ static void quality(rti_text *out, const rti_summary *summary) {
             quality_row(out, whole, &facet->teacher);
         }
         snprintf(whole, sizeof whole, "scratch%s%s", suffix[0] ? ", " : "", suffix);
-        quality_row(out, whole, &facet->scratch);
+        if (facet->scratch.trials) quality_row(out, whole, &facet->scratch);
         for (int c = 0; c < plan->cell_count; c++)
             if (plan->cells[c].facet == f && !summary->cells[c].is_scratch)
                 quality_row(out, cell_name(plan, c, RTI_LABEL_ALL, name), &summary->cells[c].students);
@@ -267,7 +272,7 @@ static void cost(rti_text *out, const rti_summary *summary) {
             cost_row(out, name, &facet->teacher);
         }
         snprintf(name, sizeof name, "scratch student%s%s", label[0] ? ", " : "", label);
-        cost_row(out, name, &facet->scratch);
+        if (facet->scratch.trials) cost_row(out, name, &facet->scratch);
         if (facet->best_cell < 0) continue;
         snprintf(name, sizeof name, "distilled student, %s",
                  cell_name(plan, facet->best_cell, RTI_LABEL_ALL, label));

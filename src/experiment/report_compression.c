@@ -45,8 +45,8 @@ static void set_accuracy(rti_compression_entry *e, const rti_summary *summary, c
     e->low = e->high = NAN;
     e->is_mean = error->count > 1;
     if (e->is_mean && isfinite(error->half)) {
-        e->low = e->accuracy - error->half;
-        e->high = e->accuracy + error->half;
+        e->low = fmax(e->accuracy - error->half, 0);
+        e->high = fmin(e->accuracy + error->half, 1);
     }
     for (int i = 0; error->count == 1 && i < count; i++) {
         const rti_record *r = trials[i] < 0 ? NULL : &summary->records[trials[i]];
