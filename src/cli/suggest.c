@@ -112,8 +112,10 @@ static void say_search(const work *w, const rti_plan *plan) {
         if (!finished) work_s += rti_estimator_seconds(&estimator, rti_trial_work(plan, t));
     }
     int workers = w->a->run.workers ? w->a->run.workers : rt_threads_available();
-    fprintf(stderr, "%s: %d candidates inside the limits, %d students, %d trials, %d finished", plan->spec.name,
-            w->suggestion.count, students, plan->trial_count, done);
+    fprintf(stderr, "%s: ", plan->spec.name);
+    if (plan == &w->search) fprintf(stderr, "%d candidates inside the limits, ", w->suggestion.count);
+    fprintf(stderr, "%d students and their teachers, %d of %d trials finished", students, done,
+            plan->trial_count);
     if (done < plan->trial_count && !isnan(work_s))
         fprintf(stderr, ", about %s to go", rti_duration(work_s / workers, duration));
     fputs("\n", stderr);

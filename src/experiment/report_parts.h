@@ -35,10 +35,10 @@ int rti_text_columns(const char *text); /* characters, not bytes, of UTF-8 */
 typedef struct rti_facet_facts {
     char *data, *data_hash;   /* "digits: 8000 train, ..." */
     char *teacher, *student;  /* "784-1200-1200-10 relu, dropout ..."; teacher NULL when there is none */
-    rti_size teacher_size, student_size; /* of one network; all 0: there is none */
     char *method;             /* "kd: ..." */
     char *contract;           /* of contract_cell: the chosen cell, else the first distilled one */
     int contract_cell;
+    rti_size teacher_size, student_size; /* of one network; all 0: there is none */
 } rti_facet_facts;
 
 typedef struct rti_facts {

@@ -197,7 +197,8 @@ static rt_status find(rti_suggestion *s, rti_spec *spec, stopwatch *w, rti_axis 
     if (w->is_new) RT_TRY(write_times(w, error));
     spec->axis_count = axis_count;
     memcpy(spec->axes, axes, (size_t)axis_count * sizeof axes[0]);
-    rt_status status = rti_suggest_text(spec, false, "the search: every shape keeps the limits", search, error);
+    rt_status status =
+        rti_suggest_text(spec, false, "the search: every shape keeps the limits", search, error);
     spec->axis_count = 0;
     return status;
 }
@@ -227,14 +228,15 @@ rt_status rti_suggest_candidates(rti_suggestion *s, rti_spec *spec, const rt_dat
 rt_status rti_suggest_text(rti_spec *spec, bool scratch, const char *comment, rti_text *out,
                            rt_error *error) {
     char name[sizeof spec->name];
-    rt_value value = {.type = RT_PARAM_BOOL, .number = scratch};
-    if (!scratch || is_written(spec, "distill.scratch"))
-        RT_TRY(rti_spec_keep(spec, "distill.scratch", &value, 0, error));
+    const rt_value none = {.type = RT_PARAM_BOOL};
+    bool added = !scratch && !is_written(spec, "distill.scratch");
+    if (!scratch) RT_TRY(rti_spec_keep(spec, "distill.scratch", &none, 0, error));
     memcpy(name, spec->name, sizeof name);
     snprintf(spec->name, sizeof spec->name, "%.50s%s", name, RTI_SUGGEST_ENDING);
     rti_text_printf(out, "# %s\n", comment);
     rti_spec_copy_text(spec, out);
     memcpy(spec->name, name, sizeof name);
+    if (added) spec->entries->count--; /* it was the last one */
     return out->failed ? rt_fail(error, RT_MEMORY, "no memory for a spec") : RT_OK;
 }
 

@@ -76,7 +76,7 @@ rt_status rti_suggest_assistant(const rti_suggestion *suggestion, rti_spec *spec
                                 char *summary, size_t size, rt_error *error) RT_MUST_CHECK;
 /* Takes it away again. */
 void rti_suggest_forget_assistant(rti_spec *spec);
-/* As a spec of the search's name; scratch: beside students of the labels alone. */
+/* As a spec of the search's name; scratch false: without students of the labels alone. */
 rt_status rti_suggest_text(rti_spec *spec, bool scratch, const char *comment, rti_text *out,
                            rt_error *error) RT_MUST_CHECK;
 
