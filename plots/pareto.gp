@@ -68,10 +68,13 @@ do for [kind in 'svg png'] {
         set format x (panel == 1 ? '%.0s %c' : '%g')
         set xtics autofreq
         # Between two powers of ten, at most, the others are named, too.
-        if (log10(to / from) < 1.7) {
+        decades = log10(to / from)
+        if (decades < 1.7) {
             set xtics (1)
             do for [p = floor(log10(from)) : ceil(log10(to))] {
-                do for [m in '1 2 5'] { set xtics add (10.0 ** p * m) }
+                do for [m in (decades < 0.5 ? '1 1.2 1.5 2 2.5 3 4 5 6 7 8 9' : decades < 1 ? '1 2 3 5 7' : '1 2 5')] {
+                    set xtics add (10.0 ** p * m)
+                }
             }
         }
         if (panel == 1) { set xlabel bytes_are font ',16' }

@@ -20,7 +20,7 @@ typedef struct arguments {
 
 typedef struct work {
     const arguments *a;
-    rti_target target;                /* of the network at hand */
+    rti_target target; /* of the network at hand */
     rt_params data;
     bool data_known;
     rt_dataset *set;
@@ -43,18 +43,29 @@ static const char *take(arguments *a, int argc, char **argv, int *i) {
     const char *problem = NULL, *value;
     if (!strcmp(argv[*i], "--compression")) return NULL;
     if ((value = rti_option_value("--teacher", argc, argv, i, &problem))) {
-        if (a->teacher_count == RTI_TEACHERS_MAX) problem = "at most 32 times --teacher:";
-        else a->teachers[a->teacher_count++] = value;
-    } else if ((value = rti_option_value("--data", argc, argv, i, &problem))) a->data = value;
-    else if ((value = rti_option_value("--csv", argc, argv, i, &problem))) a->csv = value;
-    else if ((value = rti_option_value("--json", argc, argv, i, &problem))) a->json = value;
+        if (a->teacher_count == RTI_TEACHERS_MAX)
+            problem = "at most 32 times --teacher:";
+        else
+            a->teachers[a->teacher_count++] = value;
+    } else if ((value = rti_option_value("--data", argc, argv, i, &problem)))
+        a->data = value;
+    else if ((value = rti_option_value("--csv", argc, argv, i, &problem)))
+        a->csv = value;
+    else if ((value = rti_option_value("--json", argc, argv, i, &problem)))
+        a->json = value;
     else if ((value = rti_option_value("--set", argc, argv, i, &problem))) {
-        if (a->override_count == RTI_OVERRIDES_MAX) problem = "at most 64 times --set:";
-        else a->overrides[a->override_count++] = value;
-    } else if (!strcmp(argv[*i], "--best")) a->best = true;
-    else if (argv[*i][0] == '-' && argv[*i][1]) problem = "--compression has no option";
-    else if (a->student_count == RTI_COMPRESSION_MAX) problem = "at most 32 students; too many with";
-    else a->students[a->student_count++] = argv[*i];
+        if (a->override_count == RTI_OVERRIDES_MAX)
+            problem = "at most 64 times --set:";
+        else
+            a->overrides[a->override_count++] = value;
+    } else if (!strcmp(argv[*i], "--best"))
+        a->best = true;
+    else if (argv[*i][0] == '-' && argv[*i][1])
+        problem = "--compression has no option";
+    else if (a->student_count == RTI_COMPRESSION_MAX)
+        problem = "at most 32 students; too many with";
+    else
+        a->students[a->student_count++] = argv[*i];
     return problem;
 }
 
@@ -106,7 +117,8 @@ static rt_status open_teachers(work *w, rt_error *error) {
     if (!w->member_count)
         return rt_fail(error, RT_VALUE,
                        "%s: compared with which teacher? Name it first: retort report --compression TEACHER "
-                       "STUDENT", a->students[0]);
+                       "STUDENT",
+                       a->students[0]);
     return RT_OK;
 }
 
@@ -117,7 +129,9 @@ static rt_status add_teacher(work *w, const rt_part *part, rt_error *error) {
     const arguments *a = w->a;
     char source[RTI_PATH_MAX + 32];
     snprintf(source, sizeof source, "%s%s", a->teacher_count ? a->teachers[0] : "as ",
-             a->teacher_count > 1 ? ", ..." : a->teacher_count ? "" : "its manifest names it");
+             a->teacher_count > 1 ? ", ..."
+             : a->teacher_count   ? ""
+                                  : "its manifest names it");
     rti_label_plain(source, entry->source, sizeof entry->source);
     w->result.has_teacher = true;
     w->teacher = rt_teacher_new(w->members, w->member_count, w->combine, error);

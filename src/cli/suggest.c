@@ -25,7 +25,7 @@ typedef struct arguments {
 
 typedef struct work {
     const arguments *a;
-    rti_spec spec;             /* the reader's, then with the choice in it */
+    rti_spec spec; /* the reader's, then with the choice in it */
     rt_dataset *set;
     rti_suggestion suggestion;
     rti_plan search, assisted;
@@ -54,15 +54,17 @@ static bool read_unit(const char *text, const char *const units[], const double 
 static const char *read_bytes(const char *text, double *out) {
     static const char *const units[] = {"", "k", "K", "kB", "KB", "M", "MB", NULL};
     static const double factors[] = {1, 1e3, 1e3, 1e3, 1e3, 1e6, 1e6};
-    return read_unit(text, units, factors, out) ? NULL
-                                                : "--max-bytes needs a size such as 50k (50,000) or 1.5M, not";
+    return read_unit(text, units, factors, out)
+               ? NULL
+               : "--max-bytes needs a size such as 50k (50,000) or 1.5M, not";
 }
 
 static const char *read_latency(const char *text, double *out) {
     static const char *const units[] = {"us", "\xc2\xb5s", "\xce\xbcs", "ms", "s", NULL};
     static const double factors[] = {1, 1, 1, 1e3, 1e6};
-    return read_unit(text, units, factors, out) ? NULL
-                                                : "--max-latency needs a time with its unit, 20us or 0.5ms, not";
+    return read_unit(text, units, factors, out)
+               ? NULL
+               : "--max-latency needs a time with its unit, 20us or 0.5ms, not";
 }
 
 static const char *read_accuracy(const char *text, double *out) {
@@ -152,8 +154,10 @@ static rt_status open_all(work *w, rt_error *error) {
     w->set = rt_dataset_open(&w->spec.base.data, NULL, error);
     if (!w->set) return error->status;
     if (!rt_dataset_part(w->set, RT_PART_VALIDATION)->count)
-        return rt_fail(error, RT_SPEC, "%s: the choice is made on validation, and [data] validation is 0; set "
-                                       "it, for example --set data.validation=1000", o->spec);
+        return rt_fail(error, RT_SPEC,
+                       "%s: the choice is made on validation, and [data] validation is 0; set "
+                       "it, for example --set data.validation=1000",
+                       o->spec);
     snprintf(name, sizeof name, "%s" RTI_SUGGEST_ENDING, w->spec.name);
     return rti_path_join(w->suggestion.directory, sizeof w->suggestion.directory, o->runs ? o->runs : "runs",
                          name, error);
@@ -168,8 +172,10 @@ static rt_status search(work *w, rt_error *error) {
     if (status != RT_OK) return status;
     RT_TRY(rti_suggest_read(&w->suggestion, &w->search, error));
     if (w->suggestion.chosen < 0)
-        return rt_fail(error, RT_VALUE, "no candidate is finished with all seeds, so nothing can be chosen; "
-                                        "`retort status %s/spec.toml` says why", w->suggestion.directory);
+        return rt_fail(error, RT_VALUE,
+                       "no candidate is finished with all seeds, so nothing can be chosen; "
+                       "`retort status %s/spec.toml` says why",
+                       w->suggestion.directory);
     return rti_suggest_take(&w->spec, &w->search, &w->suggestion.candidate[w->suggestion.chosen], error);
 }
 
@@ -208,12 +214,12 @@ static rt_status write_choice(work *w, rt_error *error) {
     rti_text text = RTI_TEXT_EMPTY;
     RT_TRY(rti_path_join(w->choice_spec, sizeof w->choice_spec, w->suggestion.directory, "suggested.toml",
                          error));
-    rt_status status = rti_suggest_text(&w->spec, true, "what retort suggest has chosen. Its teacher and its "
+    rt_status status = rti_suggest_text(&w->spec, true,
+                                        "what retort suggest has chosen. Its teacher and its "
                                         "students are trained already, where this file\n# lies: retort run "
                                         "adds the students of the labels alone, to compare with.",
                                         &text, error);
-    if (status == RT_OK)
-        status = rti_file_write(w->choice_spec, rti_text_string(&text), text.length, error);
+    if (status == RT_OK) status = rti_file_write(w->choice_spec, rti_text_string(&text), text.length, error);
     rti_text_deinit(&text);
     if (status != RT_OK) return status;
     return rti_suggest_write(&w->suggestion, &w->search, rti_program_name, !w->a->no_plots, &w->drawn,
@@ -266,9 +272,12 @@ static int run(int argc, char **argv) {
     w->a = &a;
     rt_status status = suggest(w, &error);
     int said = RTI_EXIT_DONE;
-    if (status == RT_STOPPED && w->outcome.stopped) said = rti_training_stopped(&w->outcome);
-    else if (status != RT_OK) said = rti_complain(&error);
-    else if (w->failures) said = RTI_EXIT_FAILED;
+    if (status == RT_STOPPED && w->outcome.stopped)
+        said = rti_training_stopped(&w->outcome);
+    else if (status != RT_OK)
+        said = rti_complain(&error);
+    else if (w->failures)
+        said = RTI_EXIT_FAILED;
     rti_plan_deinit(&w->search);
     rti_plan_deinit(&w->assisted);
     rt_dataset_free(w->set);
@@ -296,14 +305,12 @@ const rti_command rti_command_suggest = {
         "  --int8               counts bytes in int8 (default: float32)\n"
         "  --candidates N       about so many (default: 12)\n"
         "  --no-plots           draws no picture\n"
-        "\n"
-        RTI_OPENING_USAGE
-        RTI_TRAINING_USAGE
-        "\n"
+        "\n" RTI_OPENING_USAGE RTI_TRAINING_USAGE "\n"
         "Results lie in runs/NAME-suggest. Ctrl-C saves everything and exits with 75; the same command\n"
         "goes on.\n"
         "\n"
-        "example: retort suggest experiments/demo.toml --max-bytes 50k --max-latency 20us --min-accuracy 97\n",
+        "example: retort suggest experiments/demo.toml --max-bytes 50k --max-latency 20us --min-accuracy "
+        "97\n",
     .run = run,
 };
 RTI_REGISTER(command, suggest)

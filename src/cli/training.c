@@ -34,10 +34,14 @@ bool rti_training_take(rti_run_options *run, int argc, char **argv, int *i, cons
         run->checkpoint_s = strtod(value, &end);
         if (!*problem && (end == value || *end || !(run->checkpoint_s >= 0)))
             *problem = "--checkpoint needs a number of seconds, 0 or more:";
-    } else if (!strcmp(argv[*i], "--retry-failed")) run->retry_failed = true;
-    else if (!strcmp(argv[*i], "--fail-fast")) run->fail_fast = true;
-    else if (!strcmp(argv[*i], "--keep-going")) run->fail_fast = false;
-    else return !strcmp(argv[*i], "--resume");
+    } else if (!strcmp(argv[*i], "--retry-failed"))
+        run->retry_failed = true;
+    else if (!strcmp(argv[*i], "--fail-fast"))
+        run->fail_fast = true;
+    else if (!strcmp(argv[*i], "--keep-going"))
+        run->fail_fast = false;
+    else
+        return !strcmp(argv[*i], "--resume");
     return true;
 }
 

@@ -34,8 +34,8 @@ static int folds_into(const rt_model *m, const rti_layer *norm) {
         source = m->layers[source].source;
     if (source < 0 || !has_product(&m->layers[source]) || readers_of(m, source) != 1) return -1;
     const rti_layer *layer = &m->layers[source];
-    rt_activation activation =
-        layer->kind == &rti_layer_linear ? layer->linear.activation : layer->conv.activation;
+    rt_activation activation = layer->kind == &rti_layer_linear ? layer->linear.activation
+                                                                : layer->conv.activation;
     return activation == RT_ACT_NONE ? source : -1;
 }
 
@@ -43,8 +43,10 @@ static void add_layer(const rt_model *m, const rti_layer *layer, rti_size *size)
     int64_t channels = layer->out[layer->out_ndim - 1], biases = count_of(m, layer, RT_BIAS);
     if (layer->kind->is_batch_norm) {
         int into = folds_into(m, layer);
-        if (into < 0) size->biases += 2 * channels; /* a scale and a bias */
-        else if (!count_of(m, &m->layers[into], RT_BIAS)) size->biases += channels;
+        if (into < 0)
+            size->biases += 2 * channels; /* a scale and a bias */
+        else if (!count_of(m, &m->layers[into], RT_BIAS))
+            size->biases += channels;
     } else if (has_product(layer)) {
         size->weights += count_of(m, layer, RT_WEIGHT);
         size->biases += biases;
@@ -67,7 +69,7 @@ static room room_of(const rti_layer_kind *kind) {
 /* A piece of memory: the example (number 0), or what a layer wrote and others wrote over. */
 typedef struct piece {
     int64_t numbers;
-    int last;               /* the layer that reads it last; -1: nobody has it any more */
+    int last; /* the layer that reads it last; -1: nobody has it any more */
 } piece;
 
 static int last_reader(const rt_model *m, int number) {

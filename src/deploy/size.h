@@ -24,7 +24,8 @@ typedef struct rti_size {
     int64_t multiply_adds;  /* for one example */
     int64_t weights, biases, channels; /* as deployed; channels: those with a scale in int8 */
     int64_t float32, bf16, int8;       /* bytes */
-    int64_t working;        /* bytes, float32: the largest sum of activations alive at once, for one example */
+    int64_t working;        /* bytes, float32: the most activations alive at once, for one example; -1: no
+                             * memory to count them */
 } rti_size;
 
 /* Working memory: the example itself is alive while somebody reads it. What a layer says is alive until its
@@ -32,8 +33,8 @@ typedef struct rti_size {
  * reads it later; dropout, flattening and the turn of an image's axes take none. */
 rti_size rti_size_of(const rt_model *model);
 
-/* Of a network that is not there: kind and options as rt_model_new takes them. Asks for no memory for weights.
- * `summary` (may be NULL) receives what it is called. RT_SPEC, RT_MEMORY. */
+/* Of a network that is not there: kind and options as rt_model_new takes them. Asks for no memory for
+ * weights. `summary` (may be NULL) receives what it is called. RT_SPEC, RT_MEMORY. */
 rt_status rti_size_plan(const char *kind, const rt_params *options, int input_ndim,
                         const int64_t input_shape[], int64_t classes, rti_size *size, char *summary,
                         size_t summary_size, rt_error *error) RT_MUST_CHECK;

@@ -62,7 +62,8 @@ static void describe(rti_compression_entry *entry, rt_model *const models[], int
     bool alike = true;
     for (int i = 1; i < count; i++)
         alike = alike && !strcmp(rt_model_summary(models[i]), rt_model_summary(models[0]));
-    if (count == 1) snprintf(line, sizeof line, "%s", rt_model_summary(models[0]));
+    if (count == 1)
+        snprintf(line, sizeof line, "%s", rt_model_summary(models[0]));
     else
         snprintf(line, sizeof line, "%d networks, %s%s", count, rt_model_summary(models[0]),
                  alike ? "" : " and others");
@@ -85,7 +86,7 @@ rt_status rti_compression_measure(rti_compression_entry *entry, const char *name
     for (int i = 0; i < count; i++) sizes[i] = rti_size_of(models[i]);
     entry->size = rti_size_sum(sizes, count);
 
-    rt_quality quality;
+    rt_quality quality = {0};
     rt_teacher *judged = rt_teacher_new(models, count, combine, error);
     if (!judged) return error ? error->status : RT_MEMORY;
     rt_status status = judge(judged, teacher, part, &quality, error);
@@ -103,17 +104,41 @@ rt_status rti_compression_measure(rti_compression_entry *entry, const char *name
 /* ---- the table ---- */
 
 enum {
-    HEAD, PARAMETERS, FLOAT32, BF16, INT8, MULTIPLY_ADDS, LATENCY_1, LATENCY_1000, WORKING, ACCURACY, KEPT,
-    AGREEMENT, SMALLER, SMALLER_INT8, FASTER_1, FASTER_1000, ROWS
+    HEAD,
+    PARAMETERS,
+    FLOAT32,
+    BF16,
+    INT8,
+    MULTIPLY_ADDS,
+    LATENCY_1,
+    LATENCY_1000,
+    WORKING,
+    ACCURACY,
+    KEPT,
+    AGREEMENT,
+    SMALLER,
+    SMALLER_INT8,
+    FASTER_1,
+    FASTER_1000,
+    ROWS
 };
 
 static const char *const names[ROWS] = {
-    [PARAMETERS] = "parameters", [FLOAT32] = "bytes, float32", [BF16] = "bytes, bf16",
-    [INT8] = "bytes, int8", [MULTIPLY_ADDS] = "multiply-adds", [LATENCY_1] = "latency, batch 1, us",
-    [LATENCY_1000] = "latency, batch 1000, ms", [WORKING] = "working memory, bytes",
-    [ACCURACY] = "accuracy, %", [KEPT] = "of the teacher's, %", [AGREEMENT] = "agreement, %",
-    [SMALLER] = "smaller, float32", [SMALLER_INT8] = "smaller, int8 to float32",
-    [FASTER_1] = "faster, batch 1", [FASTER_1000] = "faster, batch 1000",
+    [PARAMETERS] = "parameters",
+    [FLOAT32] = "bytes, float32",
+    [BF16] = "bytes, bf16",
+    [INT8] = "bytes, int8",
+    [MULTIPLY_ADDS] = "multiply-adds",
+    [LATENCY_1] = "latency, batch 1, us",
+    [LATENCY_1000] = "latency, batch 1000, ms",
+    [WORKING] = "working memory, bytes",
+    [ACCURACY] = "accuracy, %",
+    [KEPT] = "of the teacher's, %",
+    [AGREEMENT] = "agreement, %",
+    [SMALLER] = "smaller, float32",
+    [SMALLER_INT8] = "smaller, int8 to float32",
+    [FASTER_1] = "faster, batch 1",
+    [FASTER_1000] = "faster, batch 1000",
 };
 
 static void thousands(int64_t n, char out[RTI_LABEL_MAX]) {
@@ -135,13 +160,16 @@ static void put_latency(const rti_latency *l, double unit, char out[RTI_LABEL_MA
     snprintf(median, sizeof median, format, l->median_us / unit);
     snprintf(low, sizeof low, format, l->low_us / unit);
     snprintf(high, sizeof high, format, l->high_us / unit);
-    if (isfinite(l->low_us)) snprintf(out, RTI_LABEL_MAX, "%s (%s to %s)", median, low, high);
-    else snprintf(out, RTI_LABEL_MAX, "%s", median);
+    if (isfinite(l->low_us))
+        snprintf(out, RTI_LABEL_MAX, "%s (%s to %s)", median, low, high);
+    else
+        snprintf(out, RTI_LABEL_MAX, "%s", median);
 }
 
 static void put_accuracy(const rti_compression_entry *e, char out[RTI_LABEL_MAX]) {
     if (isnan(e->accuracy)) return;
-    if (isnan(e->low)) snprintf(out, RTI_LABEL_MAX, "%.2f", 100 * e->accuracy);
+    if (isnan(e->low))
+        snprintf(out, RTI_LABEL_MAX, "%.2f", 100 * e->accuracy);
     else
         snprintf(out, RTI_LABEL_MAX, "%.2f (%.2f to %.2f)", 100 * e->accuracy, 100 * e->low, 100 * e->high);
 }
@@ -157,11 +185,16 @@ static double ratio(const rti_compression *c, int row, int number) {
     const rti_compression_entry *t = &c->entry[0], *e = &c->entry[number];
     if (!c->has_teacher || number == 0) return NAN;
     switch (row) {
-    case KEPT: return t->accuracy > 0 ? e->accuracy / t->accuracy : NAN;
-    case SMALLER: return ratio_of((double)t->size.float32, (double)e->size.float32);
-    case SMALLER_INT8: return ratio_of((double)t->size.float32, (double)e->size.int8);
-    case FASTER_1: return ratio_of(t->one.median_us, e->one.median_us);
-    default: return ratio_of(t->large.median_us, e->large.median_us);
+    case KEPT:
+        return t->accuracy > 0 ? e->accuracy / t->accuracy : NAN;
+    case SMALLER:
+        return ratio_of((double)t->size.float32, (double)e->size.float32);
+    case SMALLER_INT8:
+        return ratio_of((double)t->size.float32, (double)e->size.int8);
+    case FASTER_1:
+        return ratio_of(t->one.median_us, e->one.median_us);
+    default:
+        return ratio_of(t->large.median_us, e->large.median_us);
     }
 }
 
@@ -173,12 +206,18 @@ static void put_times(double value, char out[RTI_LABEL_MAX]) {
 
 static int64_t size_in(const rti_size *s, int row) {
     switch (row) {
-    case PARAMETERS: return s->parameters;
-    case FLOAT32: return s->float32;
-    case BF16: return s->bf16;
-    case INT8: return s->int8;
-    case MULTIPLY_ADDS: return s->multiply_adds;
-    default: return s->working;
+    case PARAMETERS:
+        return s->parameters;
+    case FLOAT32:
+        return s->float32;
+    case BF16:
+        return s->bf16;
+    case INT8:
+        return s->int8;
+    case MULTIPLY_ADDS:
+        return s->multiply_adds;
+    default:
+        return s->working;
     }
 }
 
@@ -191,16 +230,30 @@ static void compression_text(const rti_table *table, int row, int column, char o
     }
     const rti_compression_entry *e = &c->entry[column - 1];
     switch (row) {
-    case HEAD: snprintf(out, RTI_LABEL_MAX, "%s", e->name); return;
-    case LATENCY_1: put_latency(&e->one, 1, out); break;
-    case LATENCY_1000: put_latency(&e->large, 1000, out); break;
-    case ACCURACY: put_accuracy(e, out); break;
-    case AGREEMENT: put_number(e->agreement, 100, out); break;
-    case KEPT: put_number(ratio(c, row, column - 1), 100, out); break;
+    case HEAD:
+        snprintf(out, RTI_LABEL_MAX, "%s", e->name);
+        return;
+    case LATENCY_1:
+        put_latency(&e->one, 1, out);
+        break;
+    case LATENCY_1000:
+        put_latency(&e->large, 1000, out);
+        break;
+    case ACCURACY:
+        put_accuracy(e, out);
+        break;
+    case AGREEMENT:
+        put_number(e->agreement, 100, out);
+        break;
+    case KEPT:
+        put_number(ratio(c, row, column - 1), 100, out);
+        break;
     case SMALLER:
     case SMALLER_INT8:
     case FASTER_1:
-    case FASTER_1000: put_times(ratio(c, row, column - 1), out); break;
+    case FASTER_1000:
+        put_times(ratio(c, row, column - 1), out);
+        break;
     default:
         if (size_in(&e->size, row) > 0) thousands(size_in(&e->size, row), out);
     }
@@ -221,11 +274,14 @@ void rti_compression_notes(rti_text *out, const rti_compression *c, const char *
     }
     rti_text_printf(out,
                     "%sbytes: of weights and biases as deployed, batch normalisation folded into the layer "
-                    "before it;%s", before, after);
+                    "before it;%s",
+                    before, after);
     rti_text_printf(out, "%sint8: a byte a weight, four a bias, a float a channel for its scale%s", before,
                     after);
-    rti_text_printf(out, "%slatency: one thread, median and quartiles; working memory: the most activations "
-                    "alive at once%s", before, after);
+    rti_text_printf(out,
+                    "%slatency: one thread, median and quartiles; working memory: the most activations "
+                    "alive at once%s",
+                    before, after);
     if (mean || wilson)
         rti_text_printf(out, "%saccuracy: on the test set, 95 %% interval%s%s", before,
                         mean && wilson ? " (over seeds, or Wilson's for one network)"
@@ -250,10 +306,10 @@ static void fields_of(const rti_compression *c, int number, field out[FIELDS]) {
     const rti_compression_entry *e = &c->entry[number];
     const rti_size *s = &e->size;
     const bool known = s->float32 > 0;
-    const double size[] = {(double)s->parameters, (double)s->float32, (double)s->bf16, (double)s->int8,
-                           (double)s->multiply_adds, (double)s->working};
-    static const char *const size_names[] = {"parameters", "bytes_float32", "bytes_bf16", "bytes_int8",
-                                             "multiply_adds", "working_bytes"};
+    const double size[] = {(double)s->parameters, (double)s->float32,       (double)s->bf16,
+                           (double)s->int8,       (double)s->multiply_adds, (double)s->working};
+    static const char *const size_names[] = {"parameters", "bytes_float32", "bytes_bf16",
+                                             "bytes_int8", "multiply_adds", "working_bytes"};
     int n = 0;
     out[n++] = (field){"networks", e->networks};
     for (int i = 0; i < 6; i++) out[n++] = (field){size_names[i], known ? size[i] : NAN};

@@ -6,7 +6,8 @@
  *
  *     rti_compression *c = rt_alloc_zero(1, sizeof *c);
  *     rti_compression_measure(&c->entry[0], "teacher", members, 3, RT_COMBINE_LOGITS, NULL, test, &error);
- *     rti_compression_measure(&c->entry[1], "student", &student, 1, RT_COMBINE_LOGITS, teacher, test, &error);
+ *     rti_compression_measure(&c->entry[1], "student", &student, 1, RT_COMBINE_LOGITS, teacher, test,
+ *                             &error);
  *     c->count = 2, c->has_teacher = true;
  *     rti_table table = rti_table_compression(c);
  */

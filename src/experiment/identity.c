@@ -75,7 +75,8 @@ rt_status rti_builder_data(rti_builder *b, const rt_params *rows, int *number, r
 /* ---- identities ---- */
 
 static const char *const network_skip[] = {"count", "combine", "seed", "weights", NULL};
-static const char *const distill_skip[] = {"preset", "schedule", "generations", "first", "teachers", "scratch", NULL};
+static const char *const distill_skip[] = {"preset", "schedule", "generations", "first", "teachers",
+                                           "scratch", NULL};
 
 bool rti_has_own_references(const rti_trial *trial) {
     return trial->reference_count != trial->teacher_count ||

@@ -9,8 +9,8 @@
 
 typedef struct family {
     const char *model;
-    const char *scaled[3];   /* keys of widths, NULL behind the last; those that are axes come first */
-    int least_depth;         /* depth is the second axis, in steps of 6 from here; 0: it is not */
+    const char *scaled[3]; /* keys of widths, NULL behind the last; those that are axes come first */
+    int least_depth;       /* depth is the second axis, in steps of 6 from here; 0: it is not */
 } family;
 
 static const family families[] = {
@@ -85,8 +85,10 @@ rt_status rti_shape_resize(const rt_examples *e, const rti_limits *limits, rt_pa
         rti_size size;
         scale_all(f, from, middle, rows);
         status = rti_shape_size(e, rows, &size, NULL, 0, error);
-        if (status == RT_OK && rti_limits_bytes(limits, &size) <= bytes) low = middle;
-        else high = middle;
+        if (status == RT_OK && rti_limits_bytes(limits, &size) <= bytes)
+            low = middle;
+        else
+            high = middle;
     }
     if (status == RT_OK) scale_all(f, from, low, rows);
     rt_free(from);
@@ -98,8 +100,8 @@ rt_status rti_shape_resize(const rt_examples *e, const rti_limits *limits, rt_pa
 typedef struct search {
     const rti_shape_search *s;
     const family *family;
-    double bytes;            /* the limit, the teacher's size at most */
-    rt_params base, rows;    /* the spec's student; one that is looked at */
+    double bytes;         /* the limit, the teacher's size at most */
+    rt_params base, rows; /* the spec's student; one that is looked at */
 } search;
 
 /* Does w->rows keep the limits? */
@@ -138,13 +140,15 @@ static rt_status nothing_fits(search *w, rt_error *error) {
     double time = w->s->limits->latency_us > 0 ? w->s->latency(w->s->context, &w->rows) : NAN;
     char more[64] = "";
     if (!isnan(time)) snprintf(more, sizeof more, " and %.3g us on this machine", time);
-    return rt_fail(error, RT_VALUE,
-                   "no %s keeps the limits: the smallest one that is looked at, %s, takes %.0f bytes in %s%s. "
-                   "Raise %s", w->family->model, name, rti_limits_bytes(w->s->limits, &size),
-                   w->s->limits->int8 ? "int8" : "float32", more,
-                   rti_limits_bytes(w->s->limits, &size) > w->bytes
-                       ? w->s->limits->int8 ? "--max-bytes" : "--max-bytes, or count them in --int8"
-                       : "--max-latency");
+    return rt_fail(
+        error, RT_VALUE,
+        "no %s keeps the limits: the smallest one that is looked at, %s, takes %.0f bytes in %s%s. "
+        "Raise %s",
+        w->family->model, name, rti_limits_bytes(w->s->limits, &size),
+        w->s->limits->int8 ? "int8" : "float32", more,
+        rti_limits_bytes(w->s->limits, &size) > w->bytes
+            ? w->s->limits->int8 ? "--max-bytes" : "--max-bytes, or count them in --int8"
+            : "--max-latency");
 }
 
 static bool same(const rt_value *a, const rt_value *b) {
@@ -195,7 +199,8 @@ static void add_depths(const search *w, rti_axis *axis) {
     int least = w->family->least_depth, blocks = ((int)rt_params_int(&w->base, "depth") - least) / 6 + 1;
     open_axis(axis, "depth");
     for (int part = 1; part <= 3; part++) {
-        rt_value v = {.type = RT_PARAM_INT, .number = least + 6 * ((blocks + part - 1) / part - 1)};
+        int kept = (blocks + part - 1) / part; /* blocks of each stage */
+        rt_value v = {.type = RT_PARAM_INT, .number = least + 6 * (kept - 1)};
         add_value(axis, &v);
     }
 }
@@ -222,7 +227,8 @@ static rt_status find_images(search *w, rti_axis axes[], int *axis_count, rt_err
     open_axis(&axes[0], first);
     if (!found) return RT_OK;
     if (second || w->family->least_depth) *axis_count = 2;
-    if (w->family->least_depth) add_depths(w, &axes[1]);
+    if (w->family->least_depth)
+        add_depths(w, &axes[1]);
     else if (second) {
         int values = w->s->limits->candidates >= 9 ? 3 : w->s->limits->candidates >= 4 ? 2 : 1;
         open_axis(&axes[1], second);
@@ -249,9 +255,11 @@ rt_status rti_shapes_find(const rti_shape_search *s, rti_axis axes[RTI_SHAPE_AXE
     const char *model = rt_params_text(&s->settings->student, "model");
     const family *f = family_of(model);
     if (!f)
-        return rt_fail(error, RT_UNSUPPORTED,
-                       "[student] model = \"%s\" has no widths that can be searched; what works is mlp (hidden), "
-                       "cnn (filters, hidden), resnet (filters, depth) and wrn (base, depth)", model);
+        return rt_fail(
+            error, RT_UNSUPPORTED,
+            "[student] model = \"%s\" has no widths that can be searched; what works is mlp (hidden), "
+            "cnn (filters, hidden), resnet (filters, depth) and wrn (base, depth)",
+            model);
     search *w = rt_alloc(sizeof *w);
     if (!w) return rt_fail(error, RT_MEMORY, "no memory for the search");
     w->s = s;
@@ -262,8 +270,10 @@ rt_status rti_shapes_find(const rti_shape_search *s, rti_axis axes[RTI_SHAPE_AXE
     if (status == RT_OK) {
         /* Without a limit: what a quarter of the teacher holds. */
         w->bytes = rti_limits_bytes(s->limits, &teacher);
-        if (s->limits->bytes > 0) w->bytes = fmin(w->bytes, s->limits->bytes);
-        else w->bytes /= 4;
+        if (s->limits->bytes > 0)
+            w->bytes = fmin(w->bytes, s->limits->bytes);
+        else
+            w->bytes /= 4;
         *axis_count = 1;
         status = !strcmp(model, "mlp") ? find_mlp(w, &axes[0], error)
                                        : find_images(w, axes, axis_count, error);

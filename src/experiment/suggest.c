@@ -61,15 +61,21 @@ rt_status rti_suggest_prepare(rti_spec *spec, char *dropped, size_t size, rt_err
         return rt_fail(error, RT_SPEC, "%s: there is no [teacher]; a search distils each candidate from one",
                        spec->path);
     if (!strcmp(method, "none") || rt_method_is_labels_only(method, &base->distill))
-        return rt_fail(error, RT_SPEC,
-                       "%s: [distill] learns from the labels alone; name a method and, for kd, an alpha above "
-                       "0, for example --set distill.alpha=0.9", spec->path);
+        return rt_fail(
+            error, RT_SPEC,
+            "%s: [distill] learns from the labels alone; name a method and, for kd, an alpha above "
+            "0, for example --set distill.alpha=0.9",
+            spec->path);
     if (rti_settings_lineage(base) == RTI_BORN_AGAIN)
-        return rt_fail(error, RT_UNSUPPORTED, "%s: generations are not searched; leave out schedule = "
-                                              "\"born-again\"", spec->path);
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "%s: generations are not searched; leave out schedule = "
+                       "\"born-again\"",
+                       spec->path);
     if (strlen(spec->name) + strlen(RTI_SUGGEST_ENDING) >= sizeof spec->name)
-        return rt_fail(error, RT_SPEC, "%s: the name %s is too long for %s behind it; give a shorter one with "
-                                       "--set name=...", spec->path, spec->name, RTI_SUGGEST_ENDING);
+        return rt_fail(error, RT_SPEC,
+                       "%s: the name %s is too long for %s behind it; give a shorter one with "
+                       "--set name=...",
+                       spec->path, spec->name, RTI_SUGGEST_ENDING);
     return RT_OK;
 }
 
@@ -101,7 +107,8 @@ static rt_status read_times(stopwatch *w, rt_error *error) {
     if (!w->times) return rt_fail(error, RT_MEMORY, "no memory for the times of networks");
     rt_status status = rti_csv_read(&csv, w->path, ',', &inner);
     if (status == RT_NOT_FOUND) return RT_OK;
-    if (status != RT_OK) return rt_fail(error, status, "%s; remove the file, times are measured again", inner.message);
+    if (status != RT_OK)
+        return rt_fail(error, status, "%s; remove the file, times are measured again", inner.message);
     for (int64_t row = 1; csv.columns == 7 && row < csv.rows && w->count < TIMES_MAX; row++) {
         double v[6];
         bool fine = true;
@@ -149,10 +156,11 @@ static rti_latency time_of(stopwatch *w, const rt_params *rows) {
         if (!strcmp(w->times[i].network, now.network) && w->times[i].parameters == now.parameters &&
             w->times[i].multiply_adds == now.multiply_adds)
             return w->times[i].latency;
-    rt_model *model =
-        rt_model_new(rt_params_text(rows, "model"), rows, e->ndim, e->shape, e->classes, w->seed, NULL);
+    rt_model *model = rt_model_new(rt_params_text(rows, "model"), rows, e->ndim, e->shape, e->classes,
+                                   w->seed, NULL);
     if (!model) return none;
-    now.latency = rti_latency_measure(&model, 1, rt_dataset_part(w->set, RT_PART_VALIDATION), 1, RUNS, LIMIT_S);
+    now.latency = rti_latency_measure(&model, 1, rt_dataset_part(w->set, RT_PART_VALIDATION), 1, RUNS,
+                                      LIMIT_S);
     rt_model_free(model);
     if (now.latency.runs && w->count < TIMES_MAX) w->times[w->count++] = now;
     w->is_new = true;
@@ -182,7 +190,8 @@ static rt_status fill(rti_suggestion *s, const rti_spec *spec, stopwatch *w, con
                                 sizeof c->network, error);
         c->latency = time_of(w, rows);
         c->offer = (rti_offer){.bytes = rti_limits_bytes(&s->limits, &c->size),
-                               .latency_us = c->latency.median_us, .accuracy = NAN};
+                               .latency_us = c->latency.median_us,
+                               .accuracy = NAN};
     }
     rt_free(rows);
     return status;
@@ -191,14 +200,15 @@ static rt_status fill(rti_suggestion *s, const rti_spec *spec, stopwatch *w, con
 static rt_status find(rti_suggestion *s, rti_spec *spec, stopwatch *w, rti_axis axes[], rti_text *search,
                       rt_error *error) {
     int axis_count;
-    const rti_shape_search shapes = {rt_dataset_train_examples(w->set), &spec->base, &s->limits, latency_of, w};
+    const rti_shape_search shapes = {rt_dataset_train_examples(w->set), &spec->base, &s->limits, latency_of,
+                                     w};
     RT_TRY(rti_shapes_find(&shapes, axes, &axis_count, error));
     RT_TRY(fill(s, spec, w, axes, axis_count, error));
     if (w->is_new) RT_TRY(write_times(w, error));
     spec->axis_count = axis_count;
     memcpy(spec->axes, axes, (size_t)axis_count * sizeof axes[0]);
-    rt_status status =
-        rti_suggest_text(spec, false, "the search: every shape keeps the limits", search, error);
+    rt_status status = rti_suggest_text(spec, false, "the search: every shape keeps the limits", search,
+                                        error);
     spec->axis_count = 0;
     return status;
 }

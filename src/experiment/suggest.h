@@ -5,8 +5,8 @@
  *   pareto.c          fronts and the choice
  *   suggest_report.c  candidates from records; the table, suggest.csv, the picture
  *
- * The search is a sweep like any other: runs/<name>-suggest/spec.toml, which has the shapes as axes, is run by
- * the scheduler, so that it goes on where it was. Everything is chosen on validation. When the choice stays
+ * The search is a sweep like any other: runs/<name>-suggest/spec.toml, which has the shapes as axes, is run
+ * by the scheduler, so that it goes on where it was. Everything is chosen on validation. When the choice stays
  * far below its teacher, the same student is trained once more with an assistant of middle size between them
  * (assistant.toml; Mirzadeh et al. 2020, arXiv 1902.03393).
  *
@@ -39,7 +39,7 @@ typedef struct rti_candidate {
     rti_size size;
     rti_latency latency;             /* untrained, one example */
     rti_offer offer;                 /* bytes as the limits count them; mean accuracy on validation */
-    rti_estimate validation, test;   /* accuracies over the finished seeds; test is shown of the choice only */
+    rti_estimate validation, test;   /* accuracies over finished seeds; test is shown of the choice only */
     int trials, done, failed;
 } rti_candidate;
 

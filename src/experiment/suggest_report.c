@@ -106,24 +106,33 @@ static void candidate_text(const rti_table *table, int row, int column, char out
     char number[48];
     if (row == 0) {
         const char *const heads[] = {"", s->limits.int8 ? "bytes, int8" : "bytes, float32", "latency, us",
-                                     "validation accuracy, %", ""};
+                                     "validation, %", ""};
         snprintf(out, RTI_LABEL_MAX, "%s", heads[column]);
         return;
     }
     const rti_candidate *c = &s->candidate[l->order[row - 1]];
     bool chosen = l->order[row - 1] == s->chosen;
     switch (column) {
-    case 0: snprintf(out, RTI_LABEL_MAX, "%.180s%s", c->network, c->assisted ? ", assistant" : ""); break;
-    case 1: snprintf(out, RTI_LABEL_MAX, "%11.0f", c->offer.bytes); break;
-    case 2: snprintf(out, RTI_LABEL_MAX, "%11.*f", c->offer.latency_us < 99.95 ? 1 : 0, c->offer.latency_us); break;
+    case 0:
+        snprintf(out, RTI_LABEL_MAX, "%.180s%s", c->network, c->assisted ? ", assistant" : "");
+        break;
+    case 1:
+        snprintf(out, RTI_LABEL_MAX, "%11.0f", c->offer.bytes);
+        break;
+    case 2:
+        snprintf(out, RTI_LABEL_MAX, "%11.*f", c->offer.latency_us < 99.95 ? 1 : 0, c->offer.latency_us);
+        break;
     case 3:
-        if (c->validation.count) snprintf(out, RTI_LABEL_MAX, "%s", rti_percent(&c->validation, number));
-        else snprintf(out, RTI_LABEL_MAX, "%s", c->failed ? "failed" : "not finished");
+        if (c->validation.count)
+            snprintf(out, RTI_LABEL_MAX, "%s", rti_percent(&c->validation, number));
+        else
+            snprintf(out, RTI_LABEL_MAX, "%s", c->failed ? "failed" : "not finished");
         break;
     default:
         if (c->done < c->trials && c->done)
             snprintf(out, RTI_LABEL_MAX, "%d of %d seeds", c->done, c->trials);
-        else snprintf(out, RTI_LABEL_MAX, "%s", chosen ? "* chosen" : c->offer.front ? "front" : "");
+        else
+            snprintf(out, RTI_LABEL_MAX, "%s", chosen ? "* chosen" : c->offer.front ? "front" : "");
     }
 }
 
@@ -135,15 +144,16 @@ static void say_choice(rti_text *out, const rti_suggestion *s) {
     }
     const rti_candidate *c = &s->candidate[s->chosen];
     rti_text_printf(out, "  * chosen on validation: %s%s, %.0f bytes in %s, %.3g us\n", c->network,
-                    c->assisted ? " with an assistant" : "", c->offer.bytes, s->limits.int8 ? "int8" : "float32",
-                    c->offer.latency_us);
+                    c->assisted ? " with an assistant" : "", c->offer.bytes,
+                    s->limits.int8 ? "int8" : "float32", c->offer.latency_us);
     if (s->choice == RTI_CHOICE_REACHES)
         rti_text_printf(out, "    the smallest that reaches the %.5g %% asked for: %s %%\n",
                         100 * s->limits.accuracy, rti_percent(&c->validation, accuracy));
     else if (!isnan(s->limits.accuracy))
-        rti_text_printf(out, "    NONE reaches the %.5g %% asked for; this is the most accurate one inside the "
-                             "limits: %s %%\n", 100 * s->limits.accuracy,
-                        rti_percent(&c->validation, accuracy));
+        rti_text_printf(out,
+                        "    NONE reaches the %.5g %% asked for; this is the most accurate one inside the "
+                        "limits: %s %%\n",
+                        100 * s->limits.accuracy, rti_percent(&c->validation, accuracy));
     else
         rti_text_printf(out, "    the most accurate one inside the limits: %s %%\n",
                         rti_percent(&c->validation, accuracy));
@@ -162,9 +172,11 @@ void rti_suggest_terminal(rti_text *out, const rti_suggestion *s) {
     order_of(s, l.order);
     rti_table table = {NULL, 0, 1 + s->count, 5, candidate_text, &l};
     rti_table_print(out, &table, 2);
-    rti_text_printf(out, "\n  mean%s over %d seed%s, last epoch; front: nobody is smaller, faster and more "
-                         "accurate\n", s->seeds > 1 ? " and 95 % interval" : "", s->seeds,
-                    s->seeds == 1 ? "" : "s");
+    rti_text_printf(
+        out,
+        "\n  accuracy: mean%s over %d seed%s, last epoch; front: nobody is smaller, faster and more "
+        "accurate\n",
+        s->seeds > 1 ? " and 95 % interval" : "", s->seeds, s->seeds == 1 ? "" : "s");
     say_choice(out, s);
 }
 
@@ -173,16 +185,30 @@ void rti_suggest_terminal(rti_text *out, const rti_suggestion *s) {
 static void add_csv(rti_text *text, const rti_suggestion *s) {
     lines l = {.s = s};
     order_of(s, l.order);
-    rti_text_append(text, "network,bytes,latency_us,latency_low_us,latency_high_us,accuracy,accuracy_half,seeds,"
-                          "front,front_bytes,front_latency,chosen,assistant,bytes_float32,bytes_bf16,"
-                          "bytes_int8,parameters,multiply_adds,working_bytes\n");
+    rti_text_append(text,
+                    "network,bytes,latency_us,latency_low_us,latency_high_us,accuracy,accuracy_half,seeds,"
+                    "front,front_bytes,front_latency,chosen,assistant,bytes_float32,bytes_bf16,"
+                    "bytes_int8,parameters,multiply_adds,working_bytes\n");
     for (int i = 0; i < s->count; i++) {
         const rti_candidate *c = &s->candidate[l.order[i]];
-        const double numbers[] = {c->offer.bytes, c->latency.median_us, c->latency.low_us, c->latency.high_us,
-                                  c->validation.count ? c->validation.mean : NAN, c->validation.half};
-        const int64_t whole[] = {c->done, c->offer.front, c->offer.front_bytes, c->offer.front_latency,
-                                 l.order[i] == s->chosen, c->assisted, c->size.float32, c->size.bf16,
-                                 c->size.int8, c->size.parameters, c->size.multiply_adds, c->size.working};
+        const double numbers[] = {c->offer.bytes,
+                                  c->latency.median_us,
+                                  c->latency.low_us,
+                                  c->latency.high_us,
+                                  c->validation.count ? c->validation.mean : NAN,
+                                  c->validation.half};
+        const int64_t whole[] = {c->done,
+                                 c->offer.front,
+                                 c->offer.front_bytes,
+                                 c->offer.front_latency,
+                                 l.order[i] == s->chosen,
+                                 c->assisted,
+                                 c->size.float32,
+                                 c->size.bf16,
+                                 c->size.int8,
+                                 c->size.parameters,
+                                 c->size.multiply_adds,
+                                 c->size.working};
         rti_csv_append(text, c->network, true);
         for (int k = 0; k < 6; k++) rti_csv_add_number(text, numbers[k], false);
         for (int k = 0; k < 12; k++) rti_text_printf(text, ",%lld", (long long)whole[k]);
@@ -195,7 +221,8 @@ static void short_name(const rti_candidate *c, char out[RTI_LABEL_MAX]) {
     const char *start = c->network, *end = strchr(c->network, ' ');
     size_t length = end ? (size_t)(end - start) : strlen(start);
     if (!strncmp(start, "cnn ", 4) || !strncmp(start, "resnet", 6) || !strncmp(start, "wrn", 3)) {
-        snprintf(out, RTI_LABEL_MAX, "%s", start); /* "cnn 1x28x28 8p-16p-fc32-10": behind the image's shape */
+        snprintf(out, RTI_LABEL_MAX, "%s",
+                 start); /* "cnn 1x28x28 8p-16p-fc32-10": behind the image's shape */
         const char *shape = strstr(start, "x");
         const char *widths = shape ? strpbrk(shape, " -") : NULL;
         if (widths) snprintf(out, RTI_LABEL_MAX, "%s", widths + 1);

@@ -15,7 +15,8 @@ static rti_size size_of(const char *kind, const char *settings, int ndim, const 
 }
 
 static void expect(const rti_size *s, int64_t weights, int64_t biases, int64_t channels) {
-    cr_expect_eq(s->weights, weights, "%lld weights, by hand %lld", (long long)s->weights, (long long)weights);
+    cr_expect_eq(s->weights, weights, "%lld weights, by hand %lld", (long long)s->weights,
+                 (long long)weights);
     cr_expect_eq(s->biases, biases, "%lld biases, by hand %lld", (long long)s->biases, (long long)biases);
     cr_expect_eq(s->channels, channels, "%lld channels, by hand %lld", (long long)s->channels,
                  (long long)channels);
@@ -62,7 +63,8 @@ Test(size, residual_networks_fold_all_but_what_stands_ahead_of_convolutions) {
     const int64_t shape[] = {2, 12, 12};
     rti_size s = size_of("resnet", "depth=8 filters=[2,3,4,5]", 3, shape, 3);
     /* stem 2 -> 2; blocks 2 -> 3 -> 3, 3 -> 4 -> 4, 4 -> 5 -> 5, each with a 1 x 1 shortcut; 5 -> 3 */
-    int64_t blocks = 9 * 2 * 3 + 9 * 3 * 3 + 2 * 3 + 9 * 3 * 4 + 9 * 4 * 4 + 3 * 4 + 9 * 4 * 5 + 9 * 5 * 5 + 4 * 5;
+    int64_t blocks = 9 * 2 * 3 + 9 * 3 * 3 + 2 * 3 + 9 * 3 * 4 + 9 * 4 * 4 + 3 * 4 + 9 * 4 * 5 + 9 * 5 * 5 +
+                     4 * 5;
     int64_t outputs = 2 + 3 * 3 + 3 * 4 + 3 * 5;
     expect(&s, 9 * 2 * 2 + blocks + 5 * 3, outputs + 3, outputs + 3);
     /* The first block: stem 2, shortcut 3 and conv1 3, each times 144: the stem is read until conv1 has run.
@@ -98,7 +100,8 @@ Test(size, a_network_that_is_not_there_has_the_size_of_one_that_is) {
         rt_error error = {0};
         char name[256];
         const rt_param *rows = rt_model_rows(fixture_small[i].kind, &count);
-        rt_model *m = fixture_image_model(fixture_small[i].kind, fixture_small[i].settings, fixture_image, 3, 1);
+        rt_model *m = fixture_image_model(fixture_small[i].kind, fixture_small[i].settings, fixture_image, 3,
+                                          1);
         rti_size is = rti_size_of(m), planned;
         rt_params_init(&options, rows, count);
         char text[256], *rest = text;
@@ -109,7 +112,8 @@ Test(size, a_network_that_is_not_there_has_the_size_of_one_that_is) {
             cr_assert_eq(rt_params_set_text(&options, one, sign + 1, &error), RT_OK);
         }
         cr_assert_eq(rti_size_plan(fixture_small[i].kind, &options, 3, fixture_image, 3, &planned, name,
-                                   sizeof name, &error), RT_OK, "%s", error.message);
+                                   sizeof name, &error),
+                     RT_OK, "%s", error.message);
         cr_expect_eq(memcmp(&is, &planned, sizeof is), 0, "%s", name);
         cr_expect_str_eq(name, rt_model_summary(m));
         cr_expect(is.weights + is.biases <= is.parameters, "%s", name);

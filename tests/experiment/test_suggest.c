@@ -24,12 +24,12 @@ static const struct {
     bool front, bytes, latency;
 } points[] = {
     {{.bytes = 100, .latency_us = 5, .accuracy = 0.90}, true, true, false},
-    {{.bytes = 200, .latency_us = 4, .accuracy = 0.90}, true, false, true},  /* larger, but faster */
+    {{.bytes = 200, .latency_us = 4, .accuracy = 0.90}, true, false, true}, /* larger, but faster */
     {{.bytes = 200, .latency_us = 9, .accuracy = 0.95}, true, true, false},
     {{.bytes = 300, .latency_us = 9, .accuracy = 0.94}, false, false, false}, /* the one before beats it */
     {{.bytes = 400, .latency_us = 8, .accuracy = 0.97}, true, true, true},
-    {{.bytes = 400, .latency_us = 8, .accuracy = 0.97}, true, true, true},    /* equals beat not each other */
-    {{.bytes = 50, .latency_us = 1, .accuracy = NAN}, false, false, false},   /* nobody knows */
+    {{.bytes = 400, .latency_us = 8, .accuracy = 0.97}, true, true, true},  /* equals beat not each other */
+    {{.bytes = 50, .latency_us = 1, .accuracy = NAN}, false, false, false}, /* nobody knows */
     {{.bytes = 90, .latency_us = 6, .accuracy = 0.80}, true, true, false},
 };
 enum { POINTS = sizeof points / sizeof points[0] };
@@ -94,10 +94,12 @@ static rti_spec spec;
 static void read_spec(const char *student) {
     rti_text text = RTI_TEXT_EMPTY;
     rt_error error = {0};
-    rti_text_printf(&text, "name = \"x\"\n[data]\nset = \"digits\"\n[teacher]\nepochs = 1\nhidden = [400, 400]\n"
-                           "[student]\nepochs = 1\n%s\n[distill]\nmethod = \"kd\"\n", student);
-    cr_assert_eq(rti_spec_parse(&spec, rti_text_string(&text), text.length, "x", NULL, 0, &error), RT_OK, "%s",
-                 error.message);
+    rti_text_printf(&text,
+                    "name = \"x\"\n[data]\nset = \"digits\"\n[teacher]\nepochs = 1\nhidden = [400, 400]\n"
+                    "[student]\nepochs = 1\n%s\n[distill]\nmethod = \"kd\"\n",
+                    student);
+    cr_assert_eq(rti_spec_parse(&spec, rti_text_string(&text), text.length, "x", NULL, 0, &error), RT_OK,
+                 "%s", error.message);
     rti_text_deinit(&text);
 }
 
@@ -131,7 +133,8 @@ static double check_points(const rt_examples *e, const rti_limits *limits, const
             if (count > 1)
                 cr_assert_eq(rt_params_set(&rows, axes[1].key + 8, &axes[1].values[k], &error), RT_OK, "%s",
                              error.message);
-            cr_assert_eq(rti_shape_size(e, &rows, &size, name, sizeof name, &error), RT_OK, "%s", error.message);
+            cr_assert_eq(rti_shape_size(e, &rows, &size, name, sizeof name, &error), RT_OK, "%s",
+                         error.message);
             double bytes = (double)(limits->int8 ? size.int8 : size.float32);
             if (limits->bytes > 0) cr_expect_leq(bytes, limits->bytes, "%s: %.0f bytes", name, bytes);
             if (limits->latency_us > 0)
@@ -142,9 +145,9 @@ static double check_points(const rt_examples *e, const rti_limits *limits, const
 }
 
 Test(suggest, every_shape_keeps_the_limits_and_the_widest_uses_them) {
-    static const char *const students[] = {
-        "model = \"mlp\"", "model = \"cnn\"", "model = \"cnn\"\nhidden = []",
-        "model = \"resnet\"\ndepth = 20", "model = \"wrn\"\ndepth = 22\nbase = 16"};
+    static const char *const students[] = {"model = \"mlp\"", "model = \"cnn\"",
+                                           "model = \"cnn\"\nhidden = []", "model = \"resnet\"\ndepth = 20",
+                                           "model = \"wrn\"\ndepth = 22\nbase = 16"};
     static const int axes_of[] = {1, 2, 1, 2, 2};
     static const double thousands[] = {12, 60, 60, 3000, 3000}; /* of products: the limit of the clock */
     static rti_axis axes[RTI_SHAPE_AXES];
@@ -181,9 +184,11 @@ static void must_fail(const rti_limits *limits, rt_status wanted, const char *wo
 
 Test(suggest, limits_that_nothing_keeps_say_what_the_smallest_needs) {
     read_spec("model = \"mlp\"");
-    must_fail(&(rti_limits){.bytes = 100, .candidates = 12}, RT_VALUE, "--max-bytes, or count them in --int8");
+    must_fail(&(rti_limits){.bytes = 100, .candidates = 12}, RT_VALUE,
+              "--max-bytes, or count them in --int8");
     /* 784-2-2-2-10: 1596 weights; 16 biases and 16 channels of 4 bytes each */
-    must_fail(&(rti_limits){.bytes = 100, .candidates = 12, .int8 = true}, RT_VALUE, "takes 1724 bytes in int8");
+    must_fail(&(rti_limits){.bytes = 100, .candidates = 12, .int8 = true}, RT_VALUE,
+              "takes 1724 bytes in int8");
     must_fail(&(rti_limits){.bytes = 50000, .latency_us = 0.5, .candidates = 12}, RT_VALUE, "--max-latency");
     rti_spec_deinit(&spec);
     read_spec("model = \"vgg\"");
@@ -192,7 +197,8 @@ Test(suggest, limits_that_nothing_keeps_say_what_the_smallest_needs) {
 }
 
 Test(suggest, an_assistant_is_as_large_as_was_asked_for) {
-    static const char *const students[] = {"hidden = [10, 20]", "model = \"cnn\"", "model = \"wrn\"\ndepth = 10"};
+    static const char *const students[] = {"hidden = [10, 20]", "model = \"cnn\"",
+                                           "model = \"wrn\"\ndepth = 10"};
     rt_examples e = digits();
     for (int i = 0; i < 3; i++) {
         rti_limits limits = {.accuracy = NAN};
@@ -203,8 +209,10 @@ Test(suggest, an_assistant_is_as_large_as_was_asked_for) {
         cr_assert_eq(rti_shape_resize(&e, &limits, &rows, 300000, NULL), RT_OK);
         cr_assert_eq(rti_shape_size(&e, &rows, &size, NULL, 0, NULL), RT_OK);
         cr_expect(size.float32 <= 300000 && size.float32 > 260000, "%lld", (long long)size.float32);
-        if (i == 0) cr_expect_float_eq(rows.values[rt_params_find(&rows, "hidden")].items[1] /
-                                       rows.values[rt_params_find(&rows, "hidden")].items[0], 2, 0.05);
+        if (i == 0)
+            cr_expect_float_eq(rows.values[rt_params_find(&rows, "hidden")].items[1] /
+                                   rows.values[rt_params_find(&rows, "hidden")].items[0],
+                               2, 0.05);
         rti_spec_deinit(&spec);
     }
 }
@@ -214,10 +222,14 @@ Test(suggest, an_assistant_is_as_large_as_was_asked_for) {
 Test(suggest, the_compression_table_has_the_ratios) {
     static rti_compression c;
     c = (rti_compression){.count = 2, .has_teacher = true};
-    c.entry[0] = (rti_compression_entry){.name = "teacher", .networks = 1, .accuracy = 0.98, .low = 0.97,
-                                         .high = 0.99, .agreement = NAN};
-    c.entry[1] = (rti_compression_entry){.name = "student, small", .networks = 1, .accuracy = 0.931, .low = 0.9,
-                                         .high = 0.95, .agreement = 0.96};
+    c.entry[0] = (rti_compression_entry){
+        .name = "teacher", .networks = 1, .accuracy = 0.98, .low = 0.97, .high = 0.99, .agreement = NAN};
+    c.entry[1] = (rti_compression_entry){.name = "student, small",
+                                         .networks = 1,
+                                         .accuracy = 0.931,
+                                         .low = 0.9,
+                                         .high = 0.95,
+                                         .agreement = 0.96};
     c.entry[0].size = (rti_size){1000, 900, 900, 100, 100, 4000, 2000, 1700, 640};
     c.entry[1].size = (rti_size){100, 90, 90, 10, 10, 400, 200, 170, 320};
     double times[] = {50, 10, 30, 20, 40}, ten[] = {3, 1, 4, 2};
@@ -227,8 +239,15 @@ Test(suggest, the_compression_table_has_the_ratios) {
     rti_text text = RTI_TEXT_EMPTY;
     rti_table table = rti_table_compression(&c);
     rti_table_print(&text, &table, 0);
-    static const char *const words[] = {"30.0 (20.0 to 40.0)", "2.50 (1.75 to 3.25)", "93.10 (90.00 to 95.00)",
-                                        "10.0 x", "23.5 x", "12.0 x", "95.00", "1,000", "640"};
+    static const char *const words[] = {"30.0 (20.0 to 40.0)",
+                                        "2.50 (1.75 to 3.25)",
+                                        "93.10 (90.00 to 95.00)",
+                                        "10.0 x",
+                                        "23.5 x",
+                                        "12.0 x",
+                                        "95.00",
+                                        "1,000",
+                                        "640"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         cr_expect(strstr(rti_text_string(&text), words[i]), "no \"%s\" in\n%s", words[i],
                   rti_text_string(&text));
@@ -260,12 +279,12 @@ static void start(const char *text) {
     test_write(path, text);
 }
 
-#define SAYS(wanted, words, ...)                                                                             \
-    do {                                                                                                     \
-        test_program(&result, (const char *const[]){__VA_ARGS__, NULL});                                     \
-        cr_assert_eq(result.status, wanted, "status %d\n%s%s", result.status, result.out, result.err);       \
-        cr_assert(strstr(result.out, words) || strstr(result.err, words), "no \"%s\":\n%s%s", words,        \
-                  result.out, result.err);                                                                   \
+#define SAYS(wanted, words, ...)                                                                       \
+    do {                                                                                               \
+        test_program(&result, (const char *const[]){__VA_ARGS__, NULL});                               \
+        cr_assert_eq(result.status, wanted, "status %d\n%s%s", result.status, result.out, result.err); \
+        cr_assert(strstr(result.out, words) || strstr(result.err, words), "no \"%s\":\n%s%s", words,   \
+                  result.out, result.err);                                                             \
     } while (0)
 
 Test(suggest, a_search_on_the_digits_chooses_and_writes_a_spec_that_runs) {
@@ -325,7 +344,8 @@ Test(suggest, wrong_words_are_2_and_wrong_specs_are_1) {
     SAYS(1, "needs [distill], not [compare]", "suggest", path, "--runs", runs);
     SAYS(2, "Name TEACHER and STUDENT", "report", "--compression");
     SAYS(2, "has no option", "report", "--compression", "x", "--plots");
-    SAYS(1, "on which data?", "report", "--compression", "x.safetensors", "y.safetensors");
+    SAYS(1, "x.safetensors: there is no such file", "report", "--compression", "x.safetensors",
+         "y.safetensors");
 }
 
 Test(suggest, compression_of_an_ensemble_is_the_sum_of_its_members) {
@@ -341,7 +361,8 @@ Test(suggest, compression_of_an_ensemble_is_the_sum_of_its_members) {
     cr_assert(strstr(text, "| bytes, int8 | 25,824 | 6,496 | 6,496 |"), "%s", text);
     cr_assert(strstr(text, "| multiply-adds | 25,408 | 6,352 | 6,352 |"), "%s", text);
     free(text);
-    SAYS(0, "student seed 1", "status", path, "--runs", runs, "--set", "teacher.count=2", "--set", "seeds=[1]");
+    SAYS(0, "student seed 1", "status", path, "--runs", runs, "--set", "teacher.count=2", "--set",
+         "seeds=[1]");
     char *line = strstr(result.out, "student seed 1");
     while (line > result.out && line[-1] != '\n') line--;
     snprintf(student, sizeof student, "%s/tiny/%.16s", runs, line);
