@@ -274,7 +274,7 @@ void rti_compression_notes(rti_text *out, const rti_compression *c, const char *
     }
     rti_text_printf(out,
                     "%sbytes: of weights and biases as deployed, batch normalisation folded into the layer "
-                    "before it;%s",
+                    "before it%s",
                     before, after);
     rti_text_printf(out, "%sint8: a byte a weight, four a bias, a float a channel for its scale%s", before,
                     after);

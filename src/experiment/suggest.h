@@ -6,9 +6,9 @@
  *   suggest_report.c  candidates from records; the table, suggest.csv, the picture
  *
  * The search is a sweep like any other: runs/<name>-suggest/spec.toml, which has the shapes as axes, is run
- * by the scheduler, so that it goes on where it was. Everything is chosen on validation. When the choice stays
- * far below its teacher, the same student is trained once more with an assistant of middle size between them
- * (assistant.toml; Mirzadeh et al. 2020, arXiv 1902.03393).
+ * by the scheduler, so that it goes on where it was. Everything is chosen on validation. When the choice
+ * stays far below its teacher, the same student is trained once more with an assistant of middle size between
+ * them (assistant.toml; Mirzadeh et al. 2020, arXiv 1902.03393).
  *
  * What lies in runs/<name>-suggest/ besides the trials:
  *
