@@ -172,11 +172,9 @@ void rti_suggest_terminal(rti_text *out, const rti_suggestion *s) {
     order_of(s, l.order);
     rti_table table = {NULL, 0, 1 + s->count, 5, candidate_text, &l};
     rti_table_print(out, &table, 2);
-    rti_text_printf(
-        out,
-        "\n  accuracy: mean%s over %d seed%s, last epoch; front: nobody is smaller, faster and more "
-        "accurate\n",
-        s->seeds > 1 ? " and 95 % interval" : "", s->seeds, s->seeds == 1 ? "" : "s");
+    rti_text_printf(out, "\n  validation: mean%s over %d seed%s, last epoch\n",
+                    s->seeds > 1 ? " and 95 % interval" : "", s->seeds, s->seeds == 1 ? "" : "s");
+    rti_text_append(out, "  front: nobody else is smaller, faster and more accurate\n");
     say_choice(out, s);
 }
 
