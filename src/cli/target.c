@@ -48,12 +48,9 @@ rt_status rti_target_data(const rti_target *t, const char *set, const char *cons
     int count;
     const rt_param *rows = rt_data_rows(&count);
     rt_params_init(data, rows, count);
-    if (t->directory[0] && !set)
-        *data = t->spec.base.data;
-    else if (set)
-        RT_TRY(rt_params_set_text(data, "set", set, error));
-    else
-        return rt_fail(error, RT_VALUE, "%s: on which data? For example --data mnist", t->name);
+    if (t->directory[0] && !set) *data = t->spec.base.data;
+    else if (set) RT_TRY(rt_params_set_text(data, "set", set, error));
+    else return rt_fail(error, RT_VALUE, "%s: on which data? For example --data mnist", t->name);
     for (int i = 0; i < override_count; i++) {
         char key[RTI_KEY_MAX];
         const char *text = overrides[i], *equals = strchr(text, '=');
@@ -110,9 +107,8 @@ rt_status rti_target_teachers(const rti_target *t, rt_model *members[RTI_TEACHER
 }
 
 rt_combine rti_target_combine(const rti_target *t) {
-    const char *word = t->directory[0] && t->spec.base.has_teacher
-                           ? rt_params_text(&t->spec.base.teacher, "combine")
-                           : "";
+    const char *word =
+        t->directory[0] && t->spec.base.has_teacher ? rt_params_text(&t->spec.base.teacher, "combine") : "";
     if (!strcmp(word, "probabilities")) return RT_COMBINE_PROBABILITIES;
     return strcmp(word, "geometric") ? RT_COMBINE_LOGITS : RT_COMBINE_GEOMETRIC;
 }
