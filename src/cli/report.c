@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/compression.h"
 #include "core/file.h"
 #include "experiment/report.h"
 #include "retort/alloc.h"
@@ -12,6 +13,7 @@ extern const rti_command rti_command_report;
 
 static const char usage[] =
     "usage: retort report SPEC.toml|runs/NAME [--no-plots] [--runs DIRECTORY] [--set KEY=VALUE ...]\n"
+    "       retort report --compression TEACHER STUDENT... [options]\n"
     "\n"
     "Reads what the trials of an experiment have left on disk and writes the report again: the table\n"
     "and a chart to the terminal, and into runs/NAME report.md, results.csv (one row per trial),\n"
@@ -22,8 +24,19 @@ static const char usage[] =
     "  --runs DIRECTORY   where experiments are kept (runs)\n"
     "  --set KEY=VALUE    as given to retort run; only with a spec file\n"
     "\n"
-    "example:\n"
-    "  retort report runs/demo\n";
+    "--compression measures networks side by side: parameters, bytes in float32, bf16 and int8,\n"
+    "multiply-adds, latency on one thread, working memory, accuracy, agreement with the teacher, and the\n"
+    "ratios. Each is the directory of a trial or a .safetensors file. A lone STUDENT is compared with the\n"
+    "teachers of its trial. Data are the first student's.\n"
+    "\n"
+    "  --teacher NETWORK  teaches; given several times, they teach together and cost together\n"
+    "  --best             of trials, the weights that were best on validation (default: the last)\n"
+    "  --data SET         on this set;  --set data.K=V an option of it\n"
+    "  --csv FILE, --json FILE   the numbers, unrounded\n"
+    "\n"
+    "examples:\n"
+    "  retort report runs/demo\n"
+    "  retort report --compression runs/demo/0ad17e86814a91c0\n";
 
 #define OVERRIDES_MAX 64
 
@@ -86,6 +99,7 @@ static rt_status report(const arguments *a, rt_error *error) {
 }
 
 static int run(int argc, char **argv) {
+    if (rti_wants_compression(argc, argv)) return rti_compression_run(&rti_command_report, argc, argv);
     arguments a = {.runs = "runs", .plots = true};
     bool runs_given = false, only_names = false;
     for (int i = 1; i < argc; i++) {
@@ -122,7 +136,7 @@ static int run(int argc, char **argv) {
 
 const rti_command rti_command_report = {
     .name = "report",
-    .line = "writes the table, files and pictures of an experiment again",
+    .line = "writes an experiment's table, files and pictures again; measures compression",
     .usage = usage,
     .run = run,
 };

@@ -1,14 +1,13 @@
 /* run.c - `retort run`: trains what a spec asks for.                   Floor 9 (cli) */
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
-#include "cli/live.h"
 #include "cli/opening.h"
 #include "cli/status.h"
+#include "cli/training.h"
 #include "experiment/preview.h"
 #include "experiment/report.h"
 #include "experiment/scheduler.h"
@@ -24,14 +23,6 @@ typedef struct arguments {
 
 /* ---- arguments ---- */
 
-static bool read_count(const char *text, long least, long most, int *out) {
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (!text[0] || *end || value < least || value > most) return false;
-    *out = (int)value;
-    return true;
-}
-
 /* One task of a Slurm array: the tasks are numbered MIN, MIN + STEP, ... and there are COUNT. */
 static const char *shard_of_slurm(arguments *a) {
     const char *id = getenv("SLURM_ARRAY_TASK_ID"), *count = getenv("SLURM_ARRAY_TASK_COUNT");
@@ -39,9 +30,9 @@ static const char *shard_of_slurm(arguments *a) {
     int number, least = 0, stride = 1;
     if (!id || !count)
         return "--shard auto needs the environment of a Slurm array (SLURM_ARRAY_TASK_ID and _COUNT):";
-    if (!read_count(id, 0, 100000000, &number) || !read_count(count, 1, 100000000, &a->run.shards) ||
-        (min && !read_count(min, 0, 100000000, &least)) ||
-        (step && !read_count(step, 1, 100000000, &stride)) || number < least ||
+    if (!rti_read_count(id, 0, 100000000, &number) || !rti_read_count(count, 1, 100000000, &a->run.shards) ||
+        (min && !rti_read_count(min, 0, 100000000, &least)) ||
+        (step && !rti_read_count(step, 1, 100000000, &stride)) || number < least ||
         (number - least) / stride >= a->run.shards)
         return "the SLURM_ARRAY_TASK_* variables do not fit together:";
     a->run.shard = (number - least) / stride + 1;
@@ -54,8 +45,8 @@ static const char *read_shard(arguments *a, const char *text) {
     if (!strcmp(text, "auto")) return shard_of_slurm(a);
     if (!slash || slash - text >= (long)sizeof first) return "--shard needs i/n, for example 1/4, or auto:";
     snprintf(first, sizeof first, "%.*s", (int)(slash - text), text);
-    if (!read_count(slash + 1, 1, 100000000, &a->run.shards) ||
-        !read_count(first, 1, a->run.shards, &a->run.shard))
+    if (!rti_read_count(slash + 1, 1, 100000000, &a->run.shards) ||
+        !rti_read_count(first, 1, a->run.shards, &a->run.shard))
         return "--shard i/n: i goes from 1 to n:";
     return NULL;
 }
@@ -64,26 +55,13 @@ static const char *read_shard(arguments *a, const char *text) {
 static bool take_option(arguments *a, int argc, char **argv, int *i, const char **problem) {
     const char *value;
     *problem = NULL;
-    if ((value = rti_option_value("--workers", argc, argv, i, problem))) {
-        if (!*problem && !read_count(value, 1, 256, &a->run.workers))
-            *problem = "--workers goes from 1 to 256:";
-    } else if ((value = rti_option_value("--threads", argc, argv, i, problem))) {
-        if (!*problem && !read_count(value, 1, 256, &a->run.threads))
-            *problem = "--threads goes from 1 to 256:";
-    } else if ((value = rti_option_value("--checkpoint", argc, argv, i, problem))) {
-        char *end;
-        a->run.checkpoint_s = strtod(value, &end);
-        if (!*problem && (end == value || *end || !(a->run.checkpoint_s >= 0)))
-            *problem = "--checkpoint needs a number of seconds, 0 or more:";
-    } else if ((value = rti_option_value("--shard", argc, argv, i, problem))) {
+    if (rti_training_take(&a->run, argc, argv, i, problem)) return true;
+    if ((value = rti_option_value("--shard", argc, argv, i, problem))) {
         if (!*problem) *problem = read_shard(a, value);
     } else if (!strcmp(argv[*i], "--dry-run")) a->dry_run = true;
-    else if (!strcmp(argv[*i], "--retry-failed")) a->run.retry_failed = true;
-    else if (!strcmp(argv[*i], "--fail-fast")) a->run.fail_fast = true;
     else if (!strcmp(argv[*i], "--strict")) a->opening.strict = true;
-    else if (!strcmp(argv[*i], "--keep-going")) a->run.fail_fast = false;
     else if (!strcmp(argv[*i], "--no-plots")) a->no_plots = true;
-    else return !strcmp(argv[*i], "--resume");
+    else return false;
     return true;
 }
 
@@ -145,28 +123,6 @@ static int dry_run(const rti_plan *plan, const arguments *a) {
     return status == RT_OK ? RTI_EXIT_DONE : rti_complain(&error);
 }
 
-/* ---- signals ---- */
-
-static volatile sig_atomic_t stop;
-
-static void on_signal(int signal_number) {
-    (void)signal_number;
-    stop = stop + 1;
-}
-
-/* Not restarting, so that waiting ends at once. A signal that our starter ignores (nohup) stays so. */
-static void catch_signals(void) {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
-    for (int i = 0; i < 4; i++) {
-        struct sigaction action, before;
-        memset(&action, 0, sizeof action);
-        action.sa_handler = on_signal;
-        sigemptyset(&action.sa_mask);
-        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            sigaction(signals[i], &action, NULL);
-    }
-}
-
 /* ---- after ---- */
 
 static int report(const rti_plan *plan, const arguments *a) {
@@ -177,16 +133,6 @@ static int report(const rti_plan *plan, const arguments *a) {
     fputs(rti_text_string(&said), stdout);
     rti_text_deinit(&said);
     return status == RT_OK ? RTI_EXIT_DONE : rti_complain(&error);
-}
-
-static rt_status run_trials(const rti_plan *plan, arguments *a, rti_run_outcome *outcome, rt_error *error) {
-    rti_live live;
-    rti_live_begin(&live, plan);
-    a->run.event = rti_live_event;
-    a->run.context = &live;
-    rt_status status = rti_run(plan, &a->run, outcome, error);
-    rti_live_end(&live);
-    return status;
 }
 
 /* "kd: T 4 of 3 points" for what the last plan did not know. */
@@ -207,7 +153,7 @@ static rt_status run_phases(rti_plan *plan, arguments *a, rti_run_outcome *outco
     for (;;) {
         bool known[RTI_ROWS_MAX] = {false};
         int undecided = plan->undecided;
-        RT_TRY(run_trials(plan, a, outcome, error));
+        RT_TRY(rti_training_run(plan, &a->run, outcome, error));
         if (outcome->stopped || !undecided || (a->run.fail_fast && outcome->view.failed)) return RT_OK;
         a->run.retry_failed = false; /* once is what was asked for */
         for (int r = 0; r < plan->row_count; r++)
@@ -222,31 +168,11 @@ static int train(rti_plan *plan, arguments *a) {
     rti_run_outcome outcome;
     rt_error error = {0};
     if (rti_spec_copy(plan, &error) != RT_OK) return rti_complain(&error); /* `retort report runs/NAME` */
-    a->run.stop = &stop;
-    catch_signals();
     rt_status status = run_phases(plan, a, &outcome, &error);
-    const rti_run_view *v = &outcome.view;
-    if (status != RT_OK) {
-        fprintf(stderr,
-                "%d of %d trials are finished and kept; the others go on from where they are when the same "
-                "command is run again.\n",
-                v->done, v->total);
-        return rti_complain(&error);
-    }
-    if (outcome.stopped) {
-        fprintf(
-            stderr,
-            "stopped: %d of %d trials are finished, the others %s. To go on, run the same command again.\n",
-            v->done, v->total, stop >= 2 ? "go on from their last checkpoint" : "are saved");
-        return RTI_EXIT_STOPPED;
-    }
+    if (status != RT_OK) return rti_training_broken(&outcome, &error);
+    if (outcome.stopped) return rti_training_stopped(&outcome);
     int said = report(plan, a);
-    if (v->failed || v->blocked) {
-        fprintf(stderr, "%d of %d trials failed", v->failed, v->total);
-        if (v->blocked) fprintf(stderr, " and %d wait for a teacher that failed", v->blocked);
-        fputs("; `retort status` says why, --retry-failed tries them again.\n", stderr);
-        return RTI_EXIT_FAILED;
-    }
+    if (rti_training_failures(&outcome)) return RTI_EXIT_FAILED;
     return said;
 }
 
@@ -287,16 +213,11 @@ const rti_command rti_command_run = {
         "spec, on several machines that share the directory, divide the work among them.\n"
         "\n"
         RTI_OPENING_USAGE
-        "  --workers N       processes at once (default: one for each processor)\n"
-        "  --threads N       threads of each (default: processors divided by what runs)\n"
+        RTI_TRAINING_USAGE
         "  --shard I/N       only part I of N of the students, and their teachers; auto: the task of a\n"
         "                    Slurm array\n"
-        "  --checkpoint S    saves unfinished trials every S seconds (default: 5; 0: after each epoch)\n"
         "  --dry-run         networks, taps, adapters, memory, an estimate of the time, and the trials with\n"
         "                    their states and why; trains nothing\n"
-        "  --retry-failed    tries failed trials again\n"
-        "  --fail-fast       stops at the first failure (default: --keep-going)\n"
-        "  --resume          goes on with what is unfinished: the default, accepted for clarity\n"
         "  --strict          a row of a comparison that is undefined for its pair is an error, not left out\n"
         "  --no-plots        writes the tables, draws no pictures\n"
         "\n"

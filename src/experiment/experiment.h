@@ -174,7 +174,7 @@ typedef struct rti_cell {
     int row;                         /* of a comparison; -1: scratch, or the plan is no comparison */
     int value[RTI_AXES_MAX];         /* index into each axis' values (the row's axes) */
     int *trials;                     /* (seed_count) trial numbers */
-    int *scratch;                    /* (seed_count) the paired student trained on labels alone */
+    int *scratch;                    /* (seed_count) the paired student trained on labels alone; -1: none */
     int facet;                       /* cells that differ in temperature and alpha only share one */
 } rti_cell;
 
@@ -293,7 +293,8 @@ typedef struct rti_record {
     int term_count;
     rti_record_term term[RT_TERMS_MAX];
     double seconds;                  /* training, all sessions together */
-    double latency_us;               /* one example, one thread, median */
+    double latency_us, latency_low_us, latency_high_us; /* one example, one thread: median, quartiles */
+    double latency_1000_us, latency_1000_low_us, latency_1000_high_us; /* 1000 examples at once */
     double peak_megabytes;
     int epoch_count;
     rti_epoch_row *rows;             /* the metrics table; owned, freed by rti_record_deinit */

@@ -14,10 +14,11 @@ static int contract_cell(const rti_summary *summary, int facet) {
     return f->first_cell;
 }
 
-static rt_status model_text(const rti_plan *plan, int trial, char **out, rt_error *error) {
+static rt_status model_facts(const rti_plan *plan, int trial, char **out, rti_size *size, rt_error *error) {
     rt_model *model = rti_trial_model(plan, trial, error);
     if (!model) return error ? error->status : RT_MEMORY;
     *out = rt_strdup(rt_model_summary(model));
+    *size = rti_size_of(model);
     rt_model_free(model);
     return *out ? RT_OK : rt_fail(error, RT_MEMORY, "not enough memory for the report");
 }
@@ -60,8 +61,9 @@ static rt_status facet_facts(rti_facet_facts *facts, const rti_summary *summary,
         facts->teacher = rt_strdup(name);
         if (!facts->teacher) return rt_fail(error, RT_MEMORY, "not enough memory for the report");
     }
-    if (trial->reference_count > 0) RT_TRY(model_text(plan, trial->references[0], &facts->teacher, error));
-    return model_text(plan, cell->trials[0], &facts->student, error);
+    if (trial->reference_count > 0)
+        RT_TRY(model_facts(plan, trial->references[0], &facts->teacher, &facts->teacher_size, error));
+    return model_facts(plan, cell->trials[0], &facts->student, &facts->student_size, error);
 }
 
 rt_status rti_facts_make(rti_facts *facts, const rti_summary *summary, rt_error *error) {

@@ -17,6 +17,8 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/hash.h"
+#include "deploy/size.h"
+#include "experiment/latency.h"
 #include "formats/json.h"
 #include "kernels/kernels.h"
 #include "retort/alloc.h"
@@ -115,46 +117,13 @@ rt_status rti_reference_load(rti_teaching *reference, const rti_plan *plan, int 
 
 /* ---- measuring ---- */
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
+/* Long enough to be steady, short beside the training. */
 #define LATENCY_RUNS 101
 #define LATENCY_LIMIT_S 0.5
-
-/* Median time of one example through the network on one thread, in microseconds; NaN when it cannot
- * be measured. A few runs warm the caches up. */
-static double latency_us(rt_model *model, const rt_part *test) {
-    double times[LATENCY_RUNS];
-    int count = 0, threads = rt_threads_get();
-    rt_part one = *test;
-    one.count = 1;
-    rt_graph *graph = test->count ? rt_graph_new(NULL) : NULL;
-    rt_loader *loader = graph ? rt_loader_new(&one, 1, 0, NULL, NULL) : NULL;
-    rt_batch batch;
-    rt_threads_set(1);
-    if (loader && rt_loader_next(loader, &batch)) {
-        rt_model_evaluate(model);
-        double end = rti_clock_s() + LATENCY_LIMIT_S;
-        for (int i = -5; i < LATENCY_RUNS && (i < 1 || rti_clock_s() < end); i++) {
-            double start = rti_clock_s();
-            rt_no_grad_begin(graph);
-            bool fine = rt_model_answer(model, graph, batch.x) != NULL;
-            rt_no_grad_end(graph);
-            double time = rti_clock_s() - start;
-            rt_graph_reset(graph);
-            if (!fine) break;
-            if (i >= 0) times[count++] = time;
-        }
-    }
-    rt_threads_set(threads);
-    rt_loader_free(loader);
-    rt_graph_free(graph);
-    if (!count) return NAN;
-    qsort(times, (size_t)count, sizeof times[0], ascending);
-    return 1e6 * times[count / 2];
-}
+#define LARGE_BATCH 1000
+#define LARGE_RUNS 15
+#define LARGE_LIMIT_S 0.1
+#define LARGE_BYTES ((int64_t)1 << 29) /* a batch that needs more is not tried beside other trainings */
 
 typedef struct measured {
     rt_quality validation, test;
@@ -249,14 +218,32 @@ static rt_status save_result(rti_finish *f, const measured *last, const measured
     return status;
 }
 
+/* "latency_1000_us", "latency_1000_low_us", "latency_1000_high_us" */
+static void add_latency(rti_json_writer *w, const char *of, const rti_latency *latency) {
+    char key[32];
+    snprintf(key, sizeof key, "latency%s_us", of);
+    rti_json_add_number(w, key, latency->median_us);
+    snprintf(key, sizeof key, "latency%s_low_us", of);
+    rti_json_add_number(w, key, latency->low_us);
+    snprintf(key, sizeof key, "latency%s_high_us", of);
+    rti_json_add_number(w, key, latency->high_us);
+}
+
 static rt_status save_cost(rti_finish *f, rt_error *error) {
     const rt_dataset *set = f->plan->datasets[f->plan->trials[f->trial].dataset];
+    const rt_part *test = rt_dataset_part(set, RT_PART_TEST);
+    double peak = fmax(f->now->peak_megabytes, rti_peak_megabytes()); /* of the training */
+    rti_latency one = rti_latency_measure(&f->model, 1, test, 1, LATENCY_RUNS, LATENCY_LIMIT_S);
+    rti_latency large = rti_latency_of(NULL, 0);
+    if (rti_size_of(f->model).working <= LARGE_BYTES / LARGE_BATCH)
+        large = rti_latency_measure(&f->model, 1, test, LARGE_BATCH, LARGE_RUNS, LARGE_LIMIT_S);
     rti_text text = RTI_TEXT_EMPTY;
     rti_json_writer w = {.text = &text};
     rti_json_begin_object(&w, NULL);
     rti_json_add_number(&w, "seconds", f->now->seconds);
-    rti_json_add_number(&w, "latency_us", latency_us(f->model, rt_dataset_part(set, RT_PART_TEST)));
-    rti_json_add_number(&w, "peak_megabytes", fmax(f->now->peak_megabytes, rti_peak_megabytes()));
+    add_latency(&w, "", &one);
+    add_latency(&w, "_1000", &large);
+    rti_json_add_number(&w, "peak_megabytes", peak);
     rti_json_add_integer(&w, "threads", rt_threads_get());
     rti_json_end(&w);
     rti_text_append(&text, "\n");

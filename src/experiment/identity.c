@@ -76,7 +76,8 @@ rt_status rti_builder_data(rti_builder *b, const rt_params *rows, int *number, r
 /* ---- identities ---- */
 
 static const char *const network_skip[] = {"count", "combine", "seed", "weights", NULL};
-static const char *const distill_skip[] = {"preset", "schedule", "generations", "first", "teachers", NULL};
+static const char *const distill_skip[] = {"preset", "schedule", "generations", "first", "teachers",
+                                           "scratch", NULL};
 
 bool rti_has_own_references(const rti_trial *trial) {
     if (trial->reference_answers[0] && strcmp(trial->reference_answers, trial->answers) != 0) return true;

@@ -133,7 +133,7 @@ static purpose purpose_of(const rti_plan *plan, int trial) {
         for (int s = 0; s < plan->spec.seed_count; s++) {
             const rti_cell *cell = &plan->cells[c];
             if (!rti_trial_needs(plan, cell->trials[s], trial) &&
-                !rti_trial_needs(plan, cell->scratch[s], trial))
+                (cell->scratch[s] < 0 || !rti_trial_needs(plan, cell->scratch[s], trial)))
                 continue;
             return (purpose){cell->row < 0 ? &plan->spec : plan->rows[cell->row].spec, cell->value,
                              cell->row, c};

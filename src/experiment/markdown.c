@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiment/compression.h"
 #include "experiment/league.h"
+#include "retort/alloc.h"
 
 static void escaped(rti_text *out, const char *before, const char *text, const char *after) {
     rti_text_append(out, before);
@@ -69,9 +71,14 @@ static void chosen_sentence(rti_text *out, const rti_summary *summary, int facet
     escaped(out, "* chosen on validation: **", label[0] ? label : "the student", "**: ");
     rti_text_printf(
         out,
-        "test error %s %% at the last epoch, %s %% at the epochs that are best on validation; %s points "
-        "against scratch, paired %s, %s adjusted for %d comparisons: **%s**\n",
-        rti_percent(&cell->students.test_last, a), rti_percent(&cell->students.test_best, b),
+        "test error %s %% at the last epoch, %s %% at the epochs that are best on validation",
+        rti_percent(&cell->students.test_last, a), rti_percent(&cell->students.test_best, b));
+    if (!f->scratch.trials) {
+        rti_text_append(out, "\n");
+        return;
+    }
+    rti_text_printf(
+        out, "; %s points against scratch, paired %s, %s adjusted for %d comparisons: **%s**\n",
         rti_points(&cell->paired.difference, c), rti_p_text(cell->paired.p, p),
         rti_p_text(cell->p_holm, holm), f->tests, rti_verdict_name(cell->paired.verdict));
     if (f->scratch_is_better)
@@ -97,7 +104,7 @@ static void result(rti_text *out, const rti_summary *summary) {
         facet_heading(out, summary, f);
         if (facet->teacher.trials)
             group_sentence(out, facet->teacher.trials > 1 ? "teachers" : "teacher", &facet->teacher);
-        group_sentence(out, "scratch", &facet->scratch);
+        if (facet->scratch.trials) group_sentence(out, "scratch", &facet->scratch);
         chosen_sentence(out, summary, f);
         rti_text_append(out, "\n");
         if (!rti_is_grid(plan)) continue;
@@ -198,7 +205,7 @@ static void quality(rti_text *out, const rti_summary *summary) {
             quality_row(out, whole, &facet->teacher);
         }
         snprintf(whole, sizeof whole, "scratch%s%s", suffix[0] ? ", " : "", suffix);
-        quality_row(out, whole, &facet->scratch);
+        if (facet->scratch.trials) quality_row(out, whole, &facet->scratch);
         for (int c = 0; c < plan->cell_count; c++)
             if (plan->cells[c].facet == f && !summary->cells[c].is_scratch)
                 quality_row(out, cell_name(plan, c, RTI_LABEL_ALL, name), &summary->cells[c].students);
@@ -265,13 +272,37 @@ static void cost(rti_text *out, const rti_summary *summary) {
             cost_row(out, name, &facet->teacher);
         }
         snprintf(name, sizeof name, "scratch student%s%s", label[0] ? ", " : "", label);
-        cost_row(out, name, &facet->scratch);
+        if (facet->scratch.trials) cost_row(out, name, &facet->scratch);
         if (facet->best_cell < 0) continue;
         snprintf(name, sizeof name, "distilled student, %s",
                  cell_name(plan, facet->best_cell, RTI_LABEL_ALL, label));
         cost_row(out, name, &summary->cells[facet->best_cell].students);
     }
     rti_text_append(out, "\nTimes and memory are of the machine and the hour they were measured on.\n\n");
+}
+
+static void compression(rti_text *out, const rti_summary *summary, const rti_facts *facts) {
+    rti_compression *c = rt_alloc_zero(1, sizeof *c);
+    bool any = false;
+    if (!c) {
+        out->failed = true;
+        return;
+    }
+    for (int f = 0; f < facts->count; f++) {
+        rti_compression_of_facet(c, summary, &facts->facets[f], f);
+        if (c->count < 2) continue;
+        if (!any) rti_text_append(out, "## Compression\n\n");
+        any = true;
+        facet_heading(out, summary, f);
+        rti_table table = rti_table_compression(c);
+        rti_table_markdown(out, &table);
+        rti_text_append(out, "\n");
+    }
+    if (any) rti_compression_notes(out, c, "* ", "\n");
+    if (any)
+        rti_text_append(out, "* measured when each training ended, beside others: "
+                             "`retort report --compression` measures again\n\n");
+    rt_free(c);
 }
 
 /* ---- setting ------------------------------------------------------------------------------------ */
@@ -391,6 +422,7 @@ rt_status rti_markdown_write(const rti_summary *summary, const rti_facts *facts,
     quality(&text, summary);
     rti_text_append(&text, "## Cost\n\n");
     cost(&text, summary);
+    compression(&text, summary, facts);
     reproduce(&text, summary);
     rt_status status = rti_report_file(summary->plan, "report.md", &text, error);
     rti_text_deinit(&text);

@@ -114,8 +114,11 @@ static rt_status fill_cell(rti_builder *b, rti_cell *cell, const rti_settings *s
         return status;
     }
     RT_TRY(rti_lesson_begin(b, &lesson, &plan->spec, cell->value, settings, 0, error));
-    for (int s = 0; s < plan->spec.seed_count; s++)
-        RT_TRY(rti_lesson_scratch(b, &lesson, plan->spec.seeds[s], &cell->scratch[s], error));
+    bool compared = rt_params_bool(&settings->distill, "scratch");
+    for (int s = 0; s < plan->spec.seed_count; s++) {
+        cell->scratch[s] = -1;
+        if (compared) RT_TRY(rti_lesson_scratch(b, &lesson, plan->spec.seeds[s], &cell->scratch[s], error));
+    }
     for (int s = 0; s < plan->spec.seed_count; s++)
         RT_TRY(rti_lesson_student(b, &lesson, plan->spec.seeds[s], cell->scratch[s], &cell->trials[s],
                                   error));
@@ -298,7 +301,7 @@ static void renumber(rti_plan *plan, const int *moved) {
     }
     for (int c = 0; c < plan->cell_count; c++)
         for (int s = 0; s < 2 * plan->spec.seed_count; s++)
-            plan->cells[c].trials[s] = moved[plan->cells[c].trials[s]];
+            if (plan->cells[c].trials[s] >= 0) plan->cells[c].trials[s] = moved[plan->cells[c].trials[s]];
     for (int r = 0; r < plan->row_count; r++)
         for (int p = 0; p < plan->rows[r].point_count; p++)
             for (int s = 0; plan->rows[r].points[p].tuning && s < plan->spec.tune_seed_count; s++) {

@@ -21,6 +21,12 @@ void rti_record_deinit(rti_record *record) {
     memset(record, 0, sizeof *record);
 }
 
+static void forget_cost(rti_record *record) {
+    record->seconds = record->peak_megabytes = NAN;
+    record->latency_us = record->latency_low_us = record->latency_high_us = NAN;
+    record->latency_1000_us = record->latency_1000_low_us = record->latency_1000_high_us = NAN;
+}
+
 static void spoilt(rti_record *record, const char *path, const char *what) {
     record->state = RTI_FAILED;
     snprintf(record->failure, sizeof record->failure, "%.380s: %s; remove the file and run again", path,
@@ -167,10 +173,15 @@ static rt_status read_done(const char *directory, const char *id, rti_record *re
 
     status = read_json(directory, "cost.json", &document, path, &inner);
     if (status == RT_MEMORY) return rt_fail(error, status, "%s", inner.message);
-    record->seconds = record->latency_us = record->peak_megabytes = NAN;
+    forget_cost(record);
     if (status == RT_OK) {
         record->seconds = rti_json_number(&document.root, "seconds", NAN);
         record->latency_us = rti_json_number(&document.root, "latency_us", NAN);
+        record->latency_low_us = rti_json_number(&document.root, "latency_low_us", NAN);
+        record->latency_high_us = rti_json_number(&document.root, "latency_high_us", NAN);
+        record->latency_1000_us = rti_json_number(&document.root, "latency_1000_us", NAN);
+        record->latency_1000_low_us = rti_json_number(&document.root, "latency_1000_low_us", NAN);
+        record->latency_1000_high_us = rti_json_number(&document.root, "latency_1000_high_us", NAN);
         record->peak_megabytes = rti_json_number(&document.root, "peak_megabytes", NAN);
         rti_json_deinit(&document);
     }
@@ -198,7 +209,7 @@ static rt_status read_failed(const char *directory, rti_record *record, rt_error
 
 rt_status rti_record_read(const rti_plan *plan, int trial, rti_record *record, rt_error *error) {
     memset(record, 0, sizeof *record);
-    record->seconds = record->latency_us = record->peak_megabytes = NAN;
+    forget_cost(record);
     char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
     rti_trial_directory(plan, trial, directory, sizeof directory);
     rt_status status = read_done(directory, plan->trials[trial].id, record, error);

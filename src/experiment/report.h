@@ -7,6 +7,7 @@
  *   chart.c     rti_summary -> accuracy against temperature, drawn with characters
  *   results.c   results.csv and summary.csv; figures.c: the CSV files that gnuplot reads
  *   markdown.c  report.md
+ *   compression.c, report_compression.c   what was gained and what was lost, as a table
  *   copy.c      spec.toml: what was asked for, beside its results
  *   report.c    everything in order
  *   dark.c      the teacher's probabilities at several temperatures

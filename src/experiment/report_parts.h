@@ -3,6 +3,7 @@
 #define RTI_REPORT_PARTS_H
 
 #include "core/file.h"
+#include "deploy/size.h"
 #include "experiment/report.h"
 
 #define RTI_LABEL_MAX 256
@@ -37,6 +38,7 @@ typedef struct rti_facet_facts {
     char *method;             /* "kd: ..." */
     char *contract;           /* of contract_cell: the chosen cell, else the first distilled one */
     int contract_cell;
+    rti_size teacher_size, student_size; /* of one network; all 0: there is none */
 } rti_facet_facts;
 
 typedef struct rti_facts {

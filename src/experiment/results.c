@@ -183,7 +183,8 @@ static void cells(rti_text *text, const rti_summary *summary) {
         const rti_facet_summary *facet = &summary->facets[f];
         if (facet->teacher.trials)
             add_reference(text, plan, f, facet->first_cell, "teacher", &facet->teacher);
-        add_reference(text, plan, f, facet->first_cell, "scratch", &facet->scratch);
+        if (facet->scratch.trials)
+            add_reference(text, plan, f, facet->first_cell, "scratch", &facet->scratch);
         for (int c = 0; c < plan->cell_count; c++)
             if (plan->cells[c].facet == f) add_cell(text, summary, c);
     }

@@ -87,7 +87,7 @@ const rt_param *rti_assistant_rows(int *count) {
 }
 
 const rt_param *rti_distill_rows(int *count) {
-    static rt_param rows[6];
+    static rt_param rows[7];
     const rt_param all[] = {
         RT_PARAM_CHOICE_ROW("method", "none", method_choices(), "how the student learns from the teacher"),
         RT_PARAM_TEXT_ROW("preset", "", "settings of the method as somebody published them"),
@@ -98,9 +98,11 @@ const rt_param *rti_distill_rows(int *count) {
                             "who taught the first generation: a student of the labels, or the teacher"),
         RT_PARAM_INT_ROW("teachers", 0, 0, RTI_TEACHERS_MAX, "networks",
                          "so many members of the teacher teach, the first ones; 0: all"),
+        RT_PARAM_BOOL_ROW("scratch", true,
+                          "train a student on the labels alone beside each, to compare with"),
     };
     memcpy(rows, all, sizeof rows);
-    *count = 6;
+    *count = 7;
     return rows;
 }
 
@@ -180,7 +182,7 @@ static const char *const later_rows[] = {
     "stop_epoch", "schedule", "generations", "first", "teachers", "flip", "crop", "crop_fill",
     "cutout", "mixup", "normalize", "student_taps", "teacher_taps", "cifar10.held_out",
     "cifar100.labels", "logits_are", "npy.holdout", "npy.classes", "npy.standardise", "folder.holdout",
-    "folder.classes", "folder.standardise", NULL,
+    "folder.classes", "folder.standardise", "scratch", NULL,
 };
 
 static bool is_default(const rt_param *row, const rt_value *value) {

@@ -55,9 +55,10 @@ static rti_estimate estimate(const workspace *w, const int trials[], int count, 
 }
 
 static rti_group group_of(const workspace *w, const int trials[], int count) {
-    rti_group g = {.trials = count};
+    rti_group g = {0};
     for (int i = 0; i < count; i++) {
         const rti_record *r = trials[i] < 0 ? NULL : &w->records[trials[i]];
+        g.trials += r != NULL;
         if (r && r->state == RTI_DONE && g.done++ == 0) g.cost = r->cost;
         if (r && r->state == RTI_FAILED) g.failed++;
     }

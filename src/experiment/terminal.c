@@ -51,7 +51,7 @@ static void references(rti_text *pieces, const rti_facet_summary *facet) {
                            &facet->teacher);
         rti_text_append(pieces, "\n");
     }
-    rti_terminal_group(pieces, "scratch", NULL, &facet->scratch);
+    if (facet->scratch.trials) rti_terminal_group(pieces, "scratch", NULL, &facet->scratch);
 }
 
 static void head(rti_text *out, const rti_summary *summary) {
@@ -100,6 +100,7 @@ static void chosen(rti_text *out, const rti_summary *summary, int facet, bool se
     rti_text_printf(out, "  * chosen on validation: %s\n    test error %s %%, at the best epochs %s %%\n",
                     label, rti_percent(&cell->students.test_last, number),
                     rti_percent(&cell->students.test_best, best));
+    if (!f->scratch.trials) return;
     rti_text_printf(out, "    against scratch %s points, ", rti_points(&cell->paired.difference, points));
     if (isnan(cell->paired.p)) rti_text_append(out, "one pair: no test\n");
     else
