@@ -79,7 +79,8 @@ static rt_combine combine_of(const evaluation *e) {
 }
 
 static rt_status open_all(const arguments *a, evaluation *e, rt_error *error) {
-    RT_TRY(rti_target_find(&e->target, a->target, a->best ? "best.safetensors" : "weights.safetensors", error));
+    const char *weights = a->best ? "best.safetensors" : "weights.safetensors";
+    RT_TRY(rti_target_find(&e->target, a->target, weights, error));
     e->model = rt_model_open(e->target.weights, error);
     if (!e->model) return error->status;
     RT_TRY(rti_target_data(&e->target, a->data, a->overrides, a->override_count, &e->data, error));

@@ -43,7 +43,8 @@ typedef struct rti_target {
 } rti_target;
 
 /* `weights`: the file that is meant when a trial is: "weights.safetensors" (the last epoch's), or
- * "best.safetensors". A file may lie in a trial's directory, too. RT_NOT_FOUND and what rti_spec_read says. */
+ * "best.safetensors". A file may lie in a trial's directory, too. RT_NOT_FOUND and what rti_spec_read
+ * says. */
 rt_status rti_target_find(rti_target *target, const char *name, const char *weights,
                           rt_error *error) RT_MUST_CHECK;
 void rti_target_deinit(rti_target *target);
