@@ -36,13 +36,13 @@ typedef struct rt_teacher rt_teacher;
 rt_teacher *rt_teacher_new(rt_model *const members[], int count, rt_combine combine,
                            rt_error *error) RT_MUST_CHECK;
 /* A teacher without a network: what any model whatsoever said of each of `examples`, one row of classes
- * numbers for each in their order, in an .npy file (float16, float32, float64) or a .csv (a first line without
- * a number is a heading). Probabilities must sum to 1 within 1e-3 and become log p, p being RT_PROBABILITY_FLOOR
- * at least. `examples` must outlive the teacher. It answers by example: it says the same of an example however
- * it was shifted, knows no mixtures (mixup) and no hidden layers, has one member, which is no network
- * (rt_teacher_member), and is not asked with rt_teacher_logits. NULL and *error: RT_SHAPE (numbers of rows or
- * columns), RT_NOT_FINITE and RT_VALUE (with the row), RT_FORMAT, RT_UNSUPPORTED, RT_IO, RT_NOT_FOUND,
- * RT_MEMORY. */
+ * numbers for each in their order, in an .npy file (float16, float32, float64) or a .csv (a first line
+ * without a number is a heading). Probabilities must sum to 1 within 1e-3 and become log p, with
+ * RT_PROBABILITY_FLOOR for a smaller p. `examples` must outlive the teacher. It answers by example: it says
+ * the same of an example however it was shifted, knows no mixtures (mixup) and no hidden layers, has one
+ * member, which is no network (rt_teacher_member), and is not asked with rt_teacher_logits. NULL and *error:
+ * RT_SHAPE (numbers of rows or columns), RT_NOT_FINITE and RT_VALUE (with the row), RT_FORMAT,
+ * RT_UNSUPPORTED, RT_IO, RT_NOT_FOUND, RT_MEMORY. */
 typedef enum rt_answer_form { RT_ANSWERS_LOGITS, RT_ANSWERS_PROBABILITIES } rt_answer_form;
 #define RT_PROBABILITY_FLOOR 1e-12
 rt_teacher *rt_teacher_open(const char *path, rt_answer_form form, const rt_examples *examples,

@@ -25,7 +25,7 @@ static rt_status ask_batch(rt_model *m, rt_graph *g, const rt_batch *batch, rt_r
     for (int64_t i = 0; i < batch->count * K; i++)
         if (!isfinite((double)to[i]))
             return rt_fail(error, RT_NOT_FINITE, "the network's answer to example %lld is not finite",
-                           (long long)(batch->index[0] + i / K + 1));
+                           (long long)batch->index[0] + (long long)(i / K) + 1);
     return RT_OK;
 }
 

@@ -31,8 +31,8 @@ static rt_status check_stored(const rt_distiller *d, rt_error *error) {
         return rt_fail(error, RT_SHAPE, "the student has %lld classes and the teacher %lld", K, teacher_K);
     if (d->uses_features)
         return rt_fail(error, RT_UNSUPPORTED,
-                       "method \"%s\" looks at hidden layers, and %.200s holds answers alone; use a network as "
-                       "teacher, or a method of the logits (kd)",
+                       "method \"%s\" looks at hidden layers, and %.200s holds answers alone; use a network "
+                       "as teacher, or a method of the logits (kd)",
                        c->method, file);
     if (c->augment.mixup > 0)
         return rt_fail(error, RT_UNSUPPORTED,

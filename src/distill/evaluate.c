@@ -140,8 +140,11 @@ rt_status rt_evaluate(rt_model *model, rt_teacher *teacher, const rt_part *part,
                        (long long)rt_teacher_classes(teacher));
     if (predictions && K > 256)
         return rt_fail(error, RT_UNSUPPORTED, "predictions are bytes, %lld classes do not fit", (long long)K);
-    evaluation e = {
-        .model = model, .teacher = teacher, .part = part, .predictions = predictions, .graph = rt_graph_new(error)};
+    evaluation e = {.model = model,
+                    .teacher = teacher,
+                    .part = part,
+                    .predictions = predictions,
+                    .graph = rt_graph_new(error)};
     if (!e.graph) return RT_MEMORY;
     rt_model_evaluate(model);
     rt_status status = evaluate_part(&e, part, error);

@@ -200,6 +200,7 @@ rt_tensor *rti_teacher_answers(rt_teacher *teacher, rt_graph *graph, const rt_pa
     const int64_t K = teacher->classes;
     rt_tensor *v = rt_graph_tensor(graph, RT_DTYPE_REAL, 2, (int64_t[]){batch->count, K});
     for (int64_t n = 0; v && n < batch->count; n++)
-        memcpy(rt_real_data(v) + n * K, logits + part->index[batch->index[n]] * K, (size_t)K * sizeof *logits);
+        memcpy(rt_real_data(v) + n * K, logits + part->index[batch->index[n]] * K,
+               (size_t)K * sizeof *logits);
     return v;
 }

@@ -24,8 +24,8 @@ bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *
 const rti_stored *rti_teacher_stored(const rt_teacher *teacher);
 /* Can it say something of these examples? Networks can of all. */
 bool rti_teacher_knows(const rt_teacher *teacher, const rt_examples *examples);
-/* v (N, K) at T for a batch of `part`: from the networks, or from the file. NULL after a failure that the graph
- * remembers. */
+/* v (N, K) at T for a batch of `part`: from the networks, or from the file. NULL after a failure that the
+ * graph remembers. */
 rt_tensor *rti_teacher_answers(rt_teacher *teacher, rt_graph *graph, const rt_part *part,
                                const rt_batch *batch, double T);
 

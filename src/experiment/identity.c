@@ -112,7 +112,8 @@ static void append_teachers(rti_text *text, const rti_builder *b, const rti_tria
     rti_text_append(text, "measured\n");
     for (int i = 0; i < trial->reference_count; i++)
         rti_text_printf(text, "reference %s\n", plan->trials[trial->references[i]].id);
-    if (trial->reference_answers[0]) rti_text_printf(text, "reference answers %s\n", trial->reference_answers);
+    if (trial->reference_answers[0])
+        rti_text_printf(text, "reference answers %s\n", trial->reference_answers);
     if (trial->reference_count > 1) {
         const rt_params *rows = b->is_shared ? &plan->spec.base.teacher : &trial->settings->teacher;
         rti_text_printf(text, "combine %s\n", rt_params_text(rows, "combine"));

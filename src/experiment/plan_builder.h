@@ -60,8 +60,8 @@ rt_status rti_builder_data(rti_builder *b, const rt_params *rows, int *number, r
 /* The number of the trial with the identity of `trial`, which is added when it is new. The network of a
  * new one is tried. */
 rt_status rti_builder_trial(rti_builder *b, rti_trial *trial, int *number, rt_error *error) RT_MUST_CHECK;
-/* The content of the answers that [teacher] `rows` name, checked against the set. RT_SHAPE, RT_VALUE, ... with
- * the spec's name. */
+/* The content of the answers that [teacher] `rows` name, checked against the set. RT_SHAPE, RT_VALUE, ...
+ * with the spec's name. */
 rt_status rti_builder_answers(rti_builder *b, const rt_params *rows, int dataset, char hash[RTI_HASH_TEXT],
                               rt_error *error) RT_MUST_CHECK;
 /* A copy that the plan owns. */

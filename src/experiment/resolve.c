@@ -311,7 +311,7 @@ static rt_status check_stored(const rti_spec *spec, const rti_settings *s, rt_er
         snprintf(key, sizeof key, "teacher.%.80s", t->rows[i]->name);
         if (!t->given[i] || is_own == stored || !strcmp(t->rows[i]->name, "logits")) continue;
         if (stored)
-            return fail_key(spec, key, error, "[teacher] logits are answers without a network; take this away");
+            return fail_key(spec, key, error, "[teacher] logits are answers without a network; take it away");
         return fail_key(spec, key, error, "goes with [teacher] logits, and there are none");
     }
     return RT_OK;

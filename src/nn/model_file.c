@@ -161,11 +161,11 @@ rt_status rt_model_load(rt_model *m, const char *path, rt_error *error) {
 
 static const char *field(const rti_st_file *file, const char *path, const char *key, rt_error *error) {
     const char *value = rti_st_metadata(file, key);
+    const char *what_to_do = "; weights with PyTorch's names are loaded into a model that a spec names, "
+                             "[teacher] weights";
     if (!value)
-        rt_fail(error, RT_FORMAT,
-                "%s: has no metadata \"%s\", so it does not say what model it is%s.", path, key,
-                rti_torch_is(file) ? "; weights with PyTorch's names are loaded into a model that a spec names, "
-                                     "[teacher] weights" : "");
+        rt_fail(error, RT_FORMAT, "%s: has no metadata \"%s\", so it does not say what model it is%s.", path,
+                key, rti_torch_is(file) ? what_to_do : "");
     return value;
 }
 

@@ -217,10 +217,13 @@ rt_status rti_torch_list(const rt_model *m, rti_torch_tensor **list, int *count,
     char(*name)[RTI_TORCH_NAME] = rt_alloc_zero(layers, sizeof *name);
     int *number = rt_alloc(layers * sizeof *number);
     *list = rt_alloc((size_t)(m->parameter_count + m->layer_count) * sizeof **list);
-    rt_status status = name && number && *list
-                           ? module_names(m, name, number, error)
-                           : rt_fail(error, RT_MEMORY, "no memory for the names of a model");
-    if (status == RT_OK) *count = fill(m, name, *list);
+    rt_status status;
+    if (name && number && *list) {
+        status = module_names(m, name, number, error);
+        if (status == RT_OK) *count = fill(m, name, *list);
+    } else {
+        status = rt_fail(error, RT_MEMORY, "no memory for the names of a model");
+    }
     rt_free(name);
     rt_free(number);
     if (status == RT_OK) return RT_OK;

@@ -1,5 +1,6 @@
 /* What is exported, read back: by the reader of files with PyTorch's names, by the reader of NumPy's arrays,
- * and against answers computed here. From outside, the command: what it writes, where, and what it refuses. */
+ * and against answers computed here. From outside, the command: what it writes, where, and what it
+ * refuses. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +18,8 @@
 static rt_error error;
 
 static rt_model *net(uint64_t seed) {
-    return fixture_image_model("cnn", "filters=[2,3] pool_after=[1] hidden=[5] batch_norm=true", fixture_image,
-                               3, seed);
+    return fixture_image_model("cnn", "filters=[2,3] pool_after=[1] hidden=[5] batch_norm=true",
+                               fixture_image, 3, seed);
 }
 
 Test(export, a_file_for_pytorch_is_one_for_retort) {
@@ -31,7 +32,8 @@ Test(export, a_file_for_pytorch_is_one_for_retort) {
     rti_st_file file;
     cr_assert_eq(rti_st_read(&file, test_path("m.safetensors"), &error), RT_OK);
     cr_assert_str_eq(rti_st_metadata(&file, "format"), "pt");
-    cr_assert(strstr(rti_st_metadata(&file, "module"), "nn.Sequential(nn.Conv2d(2, 2, 3, padding=1, bias=False)"));
+    cr_assert(
+        strstr(rti_st_metadata(&file, "module"), "nn.Sequential(nn.Conv2d(2, 2, 3, padding=1, bias=False)"));
     const rti_st_entry *batches = rti_st_find(&file, "1.num_batches_tracked");
     cr_assert(batches && batches->dtype == RTI_ST_I64 && batches->ndim == 0 && batches->data[0] == 0);
     rti_st_deinit(&file);
@@ -84,8 +86,14 @@ Test(export, logits_are_the_answers_in_the_order_of_the_examples) {
     static int32_t labels[N];
     rt_rng rng = rt_rng_stream(1, "pixels", 0, 0);
     for (int i = 0; i < N * D; i++) pixels[i] = (uint8_t)rt_rng_below(&rng, 256);
-    rt_examples e = {.count = N, .ndim = 3, .shape = {2, 12, 12}, .features = D, .classes = 3, .bytes = pixels,
-                     .labels = labels, .scale = 1.0 / 255};
+    rt_examples e = {.count = N,
+                     .ndim = 3,
+                     .shape = {2, 12, 12},
+                     .features = D,
+                     .classes = 3,
+                     .bytes = pixels,
+                     .labels = labels,
+                     .scale = 1.0 / 255};
     rt_model *m = net(1);
     cr_assert_eq(rti_export_logits(m, &e, test_path("v.npy"), &error), RT_OK, "%s", error.message);
     rti_npy a;
@@ -126,8 +134,8 @@ Test(export, the_command_writes_and_refuses) {
     rt_model *m = rt_mlp_new(3, (int64_t[]){784, 7, 10}, 1, &error);
     cr_assert_eq(rt_model_save(m, file, NULL, &error), RT_OK);
     rt_model_free(m);
-    COMMAND(0, "net = nn.Sequential(nn.Linear(784, 7), nn.ReLU(), nn.Linear(7, 10))", file, "--to", "safetensors",
-            "-o", out);
+    COMMAND(0, "net = nn.Sequential(nn.Linear(784, 7), nn.ReLU(), nn.Linear(7, 10))", file, "--to",
+            "safetensors", "-o", out);
     cr_assert(rti_file_exists(out));
     COMMAND(1, "is the network itself", file, "--to", "safetensors", "-o", file);
     cr_assert_eq(symlink(file, link), 0);

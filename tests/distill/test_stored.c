@@ -52,9 +52,16 @@ static void refused(const char *path, rt_answer_form form, rt_status status, con
 
 static rt_distiller_config config_of(rt_model *student, rt_teacher *teacher, const rt_params *options,
                                      const rt_params *optimizer) {
-    return (rt_distiller_config){.student = student, .teacher = teacher, .method = "kd", .options = options,
-                                 .transfer = &fixture_part, .batch = BATCH, .seed = 3, .epochs = 3,
-                                 .training = optimizer, .prefix = ""};
+    return (rt_distiller_config){.student = student,
+                                 .teacher = teacher,
+                                 .method = "kd",
+                                 .options = options,
+                                 .transfer = &fixture_part,
+                                 .batch = BATCH,
+                                 .seed = 3,
+                                 .epochs = 3,
+                                 .training = optimizer,
+                                 .prefix = ""};
 }
 
 Test(stored, a_training_from_a_file_has_the_bits_of_one_with_the_network) {
@@ -123,7 +130,8 @@ Test(stored, rows_are_those_of_the_examples_not_of_positions) {
     part.examples = &others;
     cr_assert_eq(rt_evaluate(student, teacher, &part, &quality, NULL, &error), RT_OK);
     cr_assert(!quality.has_teacher && quality.agreement == 0 && quality.teacher_kl == 0);
-    cr_assert_eq(rt_teacher_open_more(teacher, test_path("v.npy"), RT_ANSWERS_LOGITS, &others, &error), RT_OK);
+    cr_assert_eq(rt_teacher_open_more(teacher, test_path("v.npy"), RT_ANSWERS_LOGITS, &others, &error),
+                 RT_OK);
     cr_assert_eq(rt_evaluate(student, teacher, &part, &quality, NULL, &error), RT_OK);
     cr_assert(quality.has_teacher);
     rt_teacher_free(teacher);
@@ -175,18 +183,20 @@ Test(stored, files_that_do_not_fit_are_refused) {
     p[17 * CLASSES + 2] = (rt_real)0.2509; /* within a thousandth */
     rt_teacher_free(open_as(save(p, EXAMPLES, CLASSES), RT_ANSWERS_PROBABILITIES));
     p[17 * CLASSES + 2] = (rt_real)-0.25;
-    refused(save(p, EXAMPLES, CLASSES), RT_ANSWERS_PROBABILITIES, RT_VALUE, "row 18 has the probability -0.25");
+    refused(save(p, EXAMPLES, CLASSES), RT_ANSWERS_PROBABILITIES, RT_VALUE,
+            "row 18 has the probability -0.25");
     for (int k = 0; k < 2; k++) {
         p[17 * CLASSES + 2] = k ? (rt_real)INFINITY : (rt_real)NAN;
         refused(save(p, EXAMPLES, CLASSES), RT_ANSWERS_LOGITS, RT_NOT_FINITE, "row 18, column 3");
         refused(test_path("v.npy"), RT_ANSWERS_PROBABILITIES, RT_NOT_FINITE, "row 18, column 3");
     }
     const int64_t whole[EXAMPLES * CLASSES] = {0};
-    cr_assert_eq(rti_npy_write(test_path("i.npy"), RTI_NPY_I8, 2, (int64_t[]){EXAMPLES, CLASSES}, whole, NULL),
-                 RT_OK);
+    cr_assert_eq(
+        rti_npy_write(test_path("i.npy"), RTI_NPY_I8, 2, (int64_t[]){EXAMPLES, CLASSES}, whole, NULL), RT_OK);
     refused(test_path("i.npy"), RT_ANSWERS_LOGITS, RT_FORMAT, "holds int64");
-    cr_assert_eq(rti_npy_write(test_path("i.npy"), RTI_NPY_F8, 1, (int64_t[]){EXAMPLES * CLASSES}, whole, NULL),
-                 RT_OK);
+    cr_assert_eq(
+        rti_npy_write(test_path("i.npy"), RTI_NPY_F8, 1, (int64_t[]){EXAMPLES * CLASSES}, whole, NULL),
+        RT_OK);
     refused(test_path("i.npy"), RT_ANSWERS_LOGITS, RT_SHAPE, "has 1 dimensions");
     test_write(test_path("t.csv"), "a,b,c,d\n1,2,3,4\n1,2,nan,4\n");
     refused(test_path("t.csv"), RT_ANSWERS_LOGITS, RT_SHAPE, "has 2 rows");

@@ -19,11 +19,11 @@
 static rti_plan plan, other;
 static rt_error error;
 
-#define HEAD                                                                                     \
-    "name = \"tiny\"\nseeds = [1, 2]\n[data]\nset = \"digits\"\n"                                \
+#define HEAD                                                      \
+    "name = \"tiny\"\nseeds = [1, 2]\n[data]\nset = \"digits\"\n" \
     "digits = { train = 160, test = 60 }\nvalidation = 40\nbatch = 20\n"
-#define STUDENT                                                                                  \
-    "[student]\nhidden = [8]\nepochs = 2\noptimizer = { name = \"sgd\", lr = 0.1 }\n"            \
+#define STUDENT                                                                       \
+    "[student]\nhidden = [8]\nepochs = 2\noptimizer = { name = \"sgd\", lr = 0.1 }\n" \
     "[distill]\nmethod = \"kd\"\ntemperature = 4.0\nalpha = 0.9\n"
 #define NETWORK "[teacher]\nmodel = \"cnn\"\nfilters = [2, 3]\nhidden = [6]\n"
 
@@ -38,8 +38,7 @@ static const char *spec_of(const char *teacher) {
 static const char *stored_spec(bool test) {
     char teacher[2048];
     snprintf(teacher, sizeof teacher, "[teacher]\nlogits = \"%s\"\n", test_path("v.npy"));
-    if (test)
-        snprintf(teacher + strlen(teacher), 1024, "test_logits = \"%s\"\n", test_path("t.npy"));
+    if (test) snprintf(teacher + strlen(teacher), 1024, "test_logits = \"%s\"\n", test_path("t.npy"));
     return spec_of(teacher);
 }
 
@@ -80,8 +79,10 @@ static void train_teacher(void) {
     rt_model *teacher = rt_model_open(path, &error);
     cr_assert(teacher, "%s", error.message);
     const rt_dataset *set = plan.datasets[0];
-    cr_assert_eq(rti_export_logits(teacher, rt_dataset_train_examples(set), test_path("v.npy"), &error), RT_OK);
-    cr_assert_eq(rti_export_logits(teacher, rt_dataset_test_examples(set), test_path("t.npy"), &error), RT_OK);
+    cr_assert_eq(rti_export_logits(teacher, rt_dataset_train_examples(set), test_path("v.npy"), &error),
+                 RT_OK);
+    cr_assert_eq(rti_export_logits(teacher, rt_dataset_test_examples(set), test_path("t.npy"), &error),
+                 RT_OK);
     cr_assert_eq(rti_export_torch(teacher, test_path("torch.safetensors"), &error), RT_OK);
     rt_model_free(teacher);
 }
@@ -199,11 +200,13 @@ Test(stored_teacher, chains_begin_with_the_file) {
     rti_record_deinit(&record);
     rti_plan_deinit(&plan);
 
-    const char *generations[] = {"distill.schedule=born-again", "distill.generations=2", "distill.first=teacher"};
+    const char *generations[] = {"distill.schedule=born-again", "distill.generations=2",
+                                 "distill.first=teacher"};
     test_plan(&plan, stored_spec(false), generations, 3, test_path("again"));
     student = &plan.trials[plan.cells[0].trials[0]];
     cr_assert(student->generation == 2 && student->teacher_count == 1 && !student->answers[0]);
-    cr_assert(plan.trials[student->teachers[0]].answers[0] && !plan.trials[student->teachers[0]].teacher_count);
+    cr_assert(plan.trials[student->teachers[0]].answers[0] &&
+              !plan.trials[student->teachers[0]].teacher_count);
     run_all(&plan);
     rti_plan_deinit(&plan);
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
@@ -217,8 +220,8 @@ static void refused(const char *teacher, const char *const sets[], int count, co
     rt_status status = rti_spec_parse(&spec, text, strlen(text), "tiny.toml", sets, count, &error);
     if (status == RT_OK) status = rti_plan_make(&plan, &spec, "runs", NULL, &error);
     cr_assert_neq(status, RT_OK, "%s", says);
-    cr_assert(strstr(error.message, says) && strstr(error.message, "tiny.toml"), "wanted \"%s\", got: %s", says,
-              error.message);
+    cr_assert(strstr(error.message, says) && strstr(error.message, "tiny.toml"), "wanted \"%s\", got: %s",
+              says, error.message);
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }
 

@@ -227,8 +227,8 @@ static void pytorch(const state *s, const double *x, double z[3]) {
 Test(torch_names, the_layouts_are_those_that_pytorch_computes_with) {
     static state s;
     const int64_t shape[3] = {2, H, W};
-    rt_model *m = fixture_image_model("cnn", "filters=[3,4] pool_after=[2] hidden=[5] batch_norm=true",
-                                      shape, 3, 1);
+    rt_model *m = fixture_image_model("cnn", "filters=[3,4] pool_after=[2] hidden=[5] batch_norm=true", shape,
+                                      3, 1);
     scatter(m);
     take(&s, m, "");
     rti_text python = RTI_TEXT_EMPTY;
@@ -316,18 +316,24 @@ static const other_names accepted[] = {
     {"mlp", "hidden=[5,3]", {"0.", "layers.0.", "2.", "layers.1.", "4.", "classifier."}},
     {"resnet", "depth=8 filters=[2,3,4,5]", {"fc.", "linear."}},
     {"wrn", "depth=10 base=2", {"fc.", "linear."}},
-    {"vgg", "depth=8 filters=[2,3,5,6,8]",
-     {"0.", "block0.0.", "1.", "block0.1.", "4.", "block1.0.", "5.", "block1.1.", "20.", "classifier.",
-      "8.", "block2.0.", "9.", "block2.1.", "12.", "block3.0."}}, /* and the rest, in the test */
-    {"cnn", "filters=[2,3] pool_after=[1] hidden=[5]",
+    {"vgg",
+     "depth=8 filters=[2,3,5,6,8]",
+     {"0.", "block0.0.", "1.", "block0.1.", "4.", "block1.0.", "5.", "block1.1.", "20.", "classifier.", "8.",
+      "block2.0.", "9.", "block2.1.", "12.", "block3.0."}}, /* and the rest, in the test */
+    {"cnn",
+     "filters=[2,3] pool_after=[1] hidden=[5]",
      {"0.", "conv1.", "3.", "conv2.", "6.", "fc1.", "8.", "fc2."}},
-    {"cnn", "filters=[2,3] pool_after=[1] hidden=[5]",
+    {"cnn",
+     "filters=[2,3] pool_after=[1] hidden=[5]",
      {"0.", "features.0.", "3.", "features.3.", "6.", "classifier.1.", "8.", "classifier.4."}},
-    {"cnn", "filters=[2,3] pool_after=[1] hidden=[5]",
+    {"cnn",
+     "filters=[2,3] pool_after=[1] hidden=[5]",
      {"0.", "body.0.0.", "3.", "body.1.0.", "6.", "body.2.1.", "8.", "fc."}},
     {"lenet5", "", {"0.", "conv1.", "3.", "conv2.", "7.", "fc1.", "9.", "fc2.", "11.", "fc3."}},
-    {"plain", "layers=2", {"0.", "conv_layers.0.", "1.", "conv_layers.1.", "4.", "conv_layers.4.", "5.",
-                           "conv_layers.5.", "9.", "fc_layers.0."}},
+    {"plain",
+     "layers=2",
+     {"0.", "conv_layers.0.", "1.", "conv_layers.1.", "4.", "conv_layers.4.", "5.", "conv_layers.5.", "9.",
+      "fc_layers.0."}},
 };
 
 static rt_model *made(const other_names *a, uint64_t seed) {
@@ -385,7 +391,8 @@ Test(torch_names, shortcuts_have_two_names) {
 
 Test(torch_names, halves_and_doubles_are_converted) {
     rt_model *m = mlp("hidden=[]", 1);
-    static const unsigned char half[] = {0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00, 0xff, 0x7b}; /* 1 -2 2^-24 65504 */
+    static const unsigned char half[] = {0x00, 0x3c, 0x00, 0xc0,
+                                         0x01, 0x00, 0xff, 0x7b}; /* 1 -2 2^-24 65504 */
     static const unsigned char brain[] = {0x80, 0x3f, 0x00, 0xc0, 0x80, 0x33, 0x40, 0x40}; /* 1 -2 2^-24 3 */
     const double weight[24] = {0.1, 1, 2};
     /* The writer makes no halves: a file by hand. */
@@ -433,8 +440,9 @@ Test(torch_names, what_does_not_fit_is_refused_with_its_name) {
 
     rti_st_entry *e = &s.entry[find(&s, "layer2.0.conv1.weight")];
     e->shape[0] = 3, e->shape[1] = 4;
-    wrong(m, &s, "\"layer2.0.conv1.weight\" has the shape (3, 4, 3, 3); stage2.block1.conv1.weight of the model "
-                 "resnet8");
+    wrong(m, &s,
+          "\"layer2.0.conv1.weight\" has the shape (3, 4, 3, 3); stage2.block1.conv1.weight of the model "
+          "resnet8");
     e = &s.entry[find(&s, "layer2.0.conv1.weight")];
     e->shape[0] = 3, e->shape[1] = 4;
     wrong(m, &s, "needs (4, 3, 3, 3)");
