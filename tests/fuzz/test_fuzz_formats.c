@@ -362,7 +362,9 @@ Test(fuzz_formats, cifar, .timeout = 60) {
 Test(fuzz_formats, pnm, .timeout = 60) {
     static const char *const words[] = {"P2 ", "P3\n", "P5 1 1 255\nA", "P6 ", "#", "\n", " 65536 ", " 0 ",
                                         "255", "99999999999999999999", " 1 1 1 "};
-    input seeds[] = {text_input("P2 3 2 255\n0 1 2\n10 254 255\n"), text_input("P5 # c\n2 2\n15\n\x01\x02\x03\x04"),
-                     text_input("P3 1 1 9 1 2 3\nP6 2 1 255\nabcdef"), text_input("P5 1 1 255\nA P2 1 1 1 1")};
+    input seeds[] = {text_input("P2 3 2 255\n0 1 2\n10 254 255\n"),
+                     text_input("P5 # c\n2 2\n15\n\x01\x02\x03\x04"),
+                     text_input("P3 1 1 9 1 2 3\nP6 2 1 255\nabcdef"),
+                     text_input("P5 1 1 255\nA P2 1 1 1 1")};
     fuzz("pnm", read_pnm, seeds, COUNT(seeds), words, COUNT(words));
 }
