@@ -391,7 +391,7 @@ static int errors_in(const char *table, const char *network) {
     return errors;
 }
 
-/* A table with names of classes, standardised in training: the names come back, errors are those of rt_evaluate. */
+/* A table with names of classes, standardised in training: the names come back, and so do the errors. */
 Test(predict, classes_have_their_names) {
     char spec[4096];
     name_files();
