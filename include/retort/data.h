@@ -2,8 +2,8 @@
  *
  * A data set stays in memory as it came: pixels are bytes until a batch needs them. Splits and
  * subsets are lists of example numbers, never copies. Kinds of sets are descriptors
- * (RTI_REGISTER(dataset, ...)): digits, mnist, fashion-mnist, cifar10, cifar100,
- * csv, idx.
+ * (RTI_REGISTER(dataset, ...)): digits, mnist, fashion-mnist, cifar10, cifar100, and of one's own: csv,
+ * idx, npy, folder.
  */
 #ifndef RETORT_DATA_H
 #define RETORT_DATA_H

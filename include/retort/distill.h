@@ -35,6 +35,22 @@ typedef struct rt_teacher rt_teacher;
  * numbers of classes), RT_MEMORY. */
 rt_teacher *rt_teacher_new(rt_model *const members[], int count, rt_combine combine,
                            rt_error *error) RT_MUST_CHECK;
+/* A teacher without a network: what any model whatsoever said of each of `examples`, one row of classes
+ * numbers for each in their order, in an .npy file (float16, float32, float64) or a .csv (a first line without
+ * a number is a heading). Probabilities must sum to 1 within 1e-3 and become log p, p being RT_PROBABILITY_FLOOR
+ * at least. `examples` must outlive the teacher. It answers by example: it says the same of an example however
+ * it was shifted, knows no mixtures (mixup) and no hidden layers, has one member, which is no network
+ * (rt_teacher_member), and is not asked with rt_teacher_logits. NULL and *error: RT_SHAPE (numbers of rows or
+ * columns), RT_NOT_FINITE and RT_VALUE (with the row), RT_FORMAT, RT_UNSUPPORTED, RT_IO, RT_NOT_FOUND,
+ * RT_MEMORY. */
+typedef enum rt_answer_form { RT_ANSWERS_LOGITS, RT_ANSWERS_PROBABILITIES } rt_answer_form;
+#define RT_PROBABILITY_FLOOR 1e-12
+rt_teacher *rt_teacher_open(const char *path, rt_answer_form form, const rt_examples *examples,
+                            rt_error *error) RT_MUST_CHECK;
+/* Its answers to other examples, too, those of the test set: once. */
+rt_status rt_teacher_open_more(rt_teacher *teacher, const char *path, rt_answer_form form,
+                               const rt_examples *examples, rt_error *error) RT_MUST_CHECK;
+bool rt_teacher_is_stored(const rt_teacher *teacher);
 void rt_teacher_free(rt_teacher *teacher);
 /* (N, K) logits v with softmax(v/T) = what the teacher says at T; no gradient. The members run in
  * evaluation mode. Logits of one example do not depend on the batch it stands in. NULL after a
@@ -143,11 +159,13 @@ typedef struct rt_distiller rt_distiller;
 
 /* A training that stands before its first epoch. The teacher is asked for the soft targets of all
  * examples here, or they are read from the cache directory; with jitter it is asked in every step
- * instead, about the same shifted images as the student. When the options give the teacher's term the
+ * instead, about the same shifted images as the student. A stored teacher's answers are those in its file,
+ * whatever the student sees of an example. When the options give the teacher's term the
  * weight 0 it is not asked at all and may be NULL.
  * NULL and *error: RT_SPEC (no such method, options that are not right, no teacher, a student that is
  * its own teacher), RT_SHAPE (numbers of classes that differ), RT_VALUE (no examples),
- * RT_UNSUPPORTED (jitter of what is no image), RT_MEMORY. Freed with rt_distiller_free. */
+ * RT_UNSUPPORTED (jitter of what is no image; a stored teacher, and features, mixup or examples that its file
+ * does not know), RT_MEMORY. Freed with rt_distiller_free. */
 rt_distiller *rt_distiller_new(const rt_distiller_config *config, rt_error *error) RT_MUST_CHECK;
 void rt_distiller_free(rt_distiller *distiller);
 
@@ -190,7 +208,8 @@ typedef struct rt_quality {
     double teacher_kl;     /* mean KL(teacher || student) at T = 1, nats */
 } rt_quality;
 
-/* Of `model` on `part`, in evaluation mode, no augmentation. teacher may be NULL. predictions (may
+/* Of `model` on `part`, in evaluation mode, no augmentation. teacher may be NULL; a stored
+ * one that has no answers to these examples counts as none (has_teacher is false). predictions (may
  * be NULL) receives part->count top classes. Leaves the model in evaluation mode. Of equal logits the
  * first class is the answer. Confidence b/15 belongs to bin b (of 1 ... 15); Guo, Pleiss, Sun,
  * Weinberger 2017, arXiv 1706.04599, eq. 3. Errors: RT_NOT_FINITE (an answer that is no number),

@@ -1,4 +1,4 @@
-/* data.c - retort data: shows, fetches and lists data sets.            Floor 9 (cli) */
+/* data.c - retort data: shows, describes, fetches and lists data sets.  Floor 9 (cli) */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/describe.h"
 #include "core/file.h"
 #include "data/dataset.h"
 #include "data/views.h"
@@ -362,17 +363,19 @@ static int fetch(int argc, char **argv) {
 static int run(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (strcmp(what, "show") == 0) return show(argc - 1, argv + 1);
+    if (strcmp(what, "describe") == 0) return rti_data_describe(argc - 1, argv + 1);
     if (strcmp(what, "fetch") == 0) return fetch(argc - 1, argv + 1);
     if (strcmp(what, "list") == 0 && argc == 2) return list();
-    return rti_usage(&rti_command_data, "say show, fetch or list.");
+    return rti_usage(&rti_command_data, "say show, describe, fetch or list.");
 }
 
 const rti_command rti_command_data = {
     .name = "data",
-    .line = "shows, fetches and lists data sets",
+    .line = "shows, describes, fetches and lists data sets",
     .usage =
         "usage: retort data show SET [--count N] [--seed S] [--part train|test] [--scale N] [--out FILE.png] "
         "[--augment LIST] [KEY=VALUE ...]\n"
+        "       retort data describe FILE_OR_FOLDER [--spec FILE.toml] [--label COLUMN] [--all]\n"
         "       retort data fetch mnist|fashion-mnist|cifar10|cifar100 ...\n"
         "       retort data list\n\n"
         "show   draws a sheet of images (SET.png unless --out says otherwise) and a preview on the "
@@ -383,11 +386,16 @@ const rti_command rti_command_data = {
         "training\n"
         "       with this seed sees them in its first epoch. KEY=VALUE: any option of [data], e.g. "
         "csv.train=iris.csv\n"
+        "describe  what is in a CSV, IDX or NPY file, or in a folder of IDX or NPY files: rows, columns,\n"
+        "       types, ranges, classes, what is missing or constant. --spec FILE.toml: writes a complete\n"
+        "       spec for it, which `retort run` takes as it is. --label: name or number of a table's label\n"
+        "       column (it is guessed otherwise). --all: every column of a wide table\n"
         "fetch  downloads with curl, goes on with what was begun, verifies SHA-256, renames into place last\n"
         "list   the sets, where their files are looked for\n\n"
         "RETORT_DATA=DIR      where the files are; otherwise XDG_DATA_HOME/retort or ~/.local/share/retort\n"
         "RETORT_MIRROR=A,B    addresses that are tried instead of the public mirrors: A/SET/FILE\n\n"
-        "example: retort data show digits --seed 7 --out digits.png\n",
+        "example: retort data show digits --seed 7 --out digits.png\n"
+        "         retort data describe my.csv --spec my.toml\n",
     .run = run,
 };
 RTI_REGISTER(command, data)

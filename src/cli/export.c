@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/export_c.h"
 #include "cli/opening.h"
 #include "cli/target.h"
 #include "deploy/export.h"
+#include "deploy/trainable.h"
 #include "deploy/onnx.h"
 #include "retort/alloc.h"
 #include "retort/threads.h"
@@ -23,7 +25,7 @@ typedef struct job {
     const char *name, *format_name, *output, *data, *part;
     const char *overrides[RTI_OVERRIDES_MAX];
     int override_count;
-    bool best;
+    bool best, int8;
     const struct format *format;
     rti_target target;
     rt_model *model;
@@ -90,6 +92,20 @@ static rt_status to_onnx(job *j, rt_error *error) {
     return status;
 }
 
+/* The data are those of the trial or of --data; without any, float is possible. */
+static rt_status to_c(job *j, rt_error *error) {
+    const bool known = j->data || j->target.directory[0];
+    rt_params *data = known ? rt_alloc(sizeof *data) : NULL;
+    if (known && !data) return rt_fail(error, RT_MEMORY, "no memory for the data's options");
+    rt_status status =
+        known ? rti_target_data(&j->target, j->data, j->overrides, j->override_count, data, error) : RT_OK;
+    const rti_export_c work = {.target = &j->target, .model = j->model, .output = j->path, .int8 = j->int8,
+                               .data = data};
+    if (status == RT_OK) status = rti_export_c_write(&work, error);
+    rt_free(data);
+    return status;
+}
+
 static const struct format {
     const char *name, *line;
     const char *ending; /* of the file that is written when nobody names one */
@@ -100,6 +116,7 @@ static const struct format {
     {"logits", "what the network says of every training example, one row each: a teacher for others",
      "-logits.npy", to_logits},
     {"onnx", "a graph that ONNX Runtime and others run, input scaling included", ".onnx", to_onnx},
+    {"c", "C99 without libraries, in float or in 8-bit integers, for anybody's program", "", to_c},
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
@@ -132,6 +149,7 @@ static bool is_same_file(const char *a, const char *b) {
 static rt_status choose_path(job *j, rt_error *error) {
     char base[256], name[320];
     if (j->output) return rti_path_join(j->path, sizeof j->path, "", j->output, error);
+    if (j->format->write == to_c) return rti_path_join(j->path, sizeof j->path, "", "student", error);
     base_name(j, base);
     snprintf(name, sizeof name, "%s%s%s", base,
              j->format->write == to_logits && !strcmp(j->part, "test") ? "-test" : "", j->format->ending);
@@ -145,6 +163,7 @@ static rt_status export(job *j, rt_error *error) {
     RT_TRY(choose_path(j, error));
     if (is_same_file(j->path, j->target.weights))
         return rt_fail(error, RT_VALUE, "%s: is the network itself; name another file with -o.", j->path);
+    if (j->format->write == to_c && rti_net_is_file(j->target.weights)) return to_c(j, error);
     j->model = rt_model_open(j->target.weights, error);
     return j->model ? j->format->write(j, error) : error->status;
 }
@@ -168,6 +187,8 @@ static const char *take(job *j, int argc, char **argv, int *i) {
             j->overrides[j->override_count++] = value;
     } else if (!strcmp(argv[*i], "--best"))
         j->best = true;
+    else if (!strcmp(argv[*i], "--int8"))
+        j->int8 = true;
     else if (argv[*i][0] == '-')
         problem = "unknown option";
     else if (j->name)
@@ -184,9 +205,11 @@ static const char *what_is_missing(job *j, char text[512]) {
     for (int i = 0; i < FORMATS; i++) words[i] = formats[i].name;
     j->format = j->format_name ? find_format(j->format_name) : NULL;
     if (j->format) {
-        if (j->format->write == to_logits || (!j->data && !j->override_count && strcmp(j->part, "test")))
-            return NULL;
-        return "--data, --set and --part go with --to logits";
+        const bool logits = j->format->write == to_logits, c = j->format->write == to_c;
+        if (j->int8 && !c) return "--int8 goes with --to c";
+        if (!logits && !strcmp(j->part, "test")) return "--part goes with --to logits";
+        if (logits || c || (!j->data && !j->override_count)) return NULL;
+        return "--data and --set go with --to logits and --to c";
     }
     int length = snprintf(text, 512, "--to which format? There are");
     for (int i = 0; i < FORMATS; i++)
@@ -229,6 +252,7 @@ const rti_command rti_command_export = {
         "\n"
         "  --to safetensors  weights with the names and layouts of PyTorch's state_dict, in one file\n"
         "  --to npy          the same, one NumPy file a tensor, in a directory\n"
+        "  --to c            NAME.h and NAME.c: C99 without allocation or libraries, weights in const arrays\n"
         "  --to logits       what the network says of every training example, one row each, as a NumPy\n"
         "                    array: [teacher] logits of a spec takes it\n"
         "  --to onnx         a graph for ONNX Runtime and others (operator set 13, float32): it reads raw\n"
@@ -236,9 +260,11 @@ const rti_command rti_command_export = {
         "\n"
         "  -o PATH           where it goes (default: a name made of the network's, in this directory)\n"
         "  --best            of a trial, the weights that were best on validation (default: the last)\n"
+        "  --int8            of c: 8-bit integers and integer arithmetic; takes TRIAL/int8.safetensors of\n"
+        "                    retort quantize when it is there, else calibrates on training examples now\n"
         "  --part PART       of logits: train (default; all training examples) or test\n"
-        "  --data SET        of logits: on this set (default: the trial's)\n"
-        "  --set data.K=V    of logits: an option of the data\n"
+        "  --data SET        of logits and c: on this set (default: the trial's)\n"
+        "  --set data.K=V    of logits and c: an option of the data\n"
         "\n"
         "A chain of layers is an nn.Sequential, which the command prints; residual networks have the names\n"
         "of the usual implementations. PyTorch loads them strictly:\n"

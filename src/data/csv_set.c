@@ -10,8 +10,6 @@
 #include "data/dataset.h"
 #include "formats/csv.h"
 
-#define CLASSES_MAX 4096
-
 static const rt_param rows[] = {
     RT_PARAM_TEXT_ROW("csv.train", "", "path of the training file"),
     RT_PARAM_TEXT_ROW("csv.test", "",
@@ -78,7 +76,6 @@ static rt_status layout_find(const rt_params *options, table *t, rt_error *error
     return RT_OK;
 }
 
-/* The path as given when it is there, else in the data directory. */
 static rt_status table_read(const rt_params *options, const char *given, const char *directory, table *t,
                             rt_error *error) {
     static const char *const words[] = {"comma", "semicolon", "tab"};
@@ -86,8 +83,7 @@ static rt_status table_read(const rt_params *options, const char *given, const c
     char separator = ',';
     for (int i = 0; i < 3; i++)
         if (strcmp(rt_params_text(options, "csv.separator"), words[i]) == 0) separator = ",;\t"[i];
-    if (given[0] == '/' || rti_file_exists(given)) snprintf(t->path, sizeof t->path, "%s", given);
-    else RT_TRY(rti_path_join(t->path, sizeof t->path, directory, given, error));
+    RT_TRY(rti_data_path(given, directory, t->path, error));
     RT_TRY(rti_csv_read(&t->csv, t->path, separator, error));
     rt_status status = layout_find(options, t, error);
     if (status != RT_OK) rti_csv_deinit(&t->csv);
@@ -95,14 +91,6 @@ static rt_status table_read(const rt_params *options, const char *given, const c
 }
 
 /* ---- numbers ---- */
-
-static bool is_missing(const char *field) {
-    static const char *const words[] = {"", "?", "NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None"};
-    while (*field == ' ') field++;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(field, words[i]) == 0) return true;
-    return false;
-}
 
 static rt_status number_read(const table *t, int64_t row, int column, float *out, rt_error *error) {
     const char *field = rti_csv_field(&t->csv, row, column);
@@ -113,7 +101,7 @@ static rt_status number_read(const table *t, int64_t row, int column, float *out
         return RT_OK;
     }
     long long line = (long long)t->csv.lines[row];
-    if (is_missing(field))
+    if (rti_csv_missing(field))
         return rt_fail(error, RT_FORMAT, "%s:%lld: %s is missing; fill it in or leave the row out", t->path,
                        line, column_name(t, column, name));
     return rt_fail(error, RT_FORMAT,
@@ -163,7 +151,7 @@ static order_function *order_of(const char *const *labels, int64_t count) {
 static rt_status label_field(const table *t, int64_t i, const char **out, rt_error *error) {
     int64_t row = i + t->first;
     *out = rti_csv_field(&t->csv, row, t->label);
-    if (!is_missing(*out)) return RT_OK;
+    if (!rti_csv_missing(*out)) return RT_OK;
     char name[64];
     return rt_fail(error, RT_FORMAT, "%s:%lld: the label, %s, is missing; fill it in or leave the row out",
                    t->path, (long long)t->csv.lines[row], column_name(t, t->label, name));
@@ -185,11 +173,11 @@ static rt_status classes_find(const table *t, rti_source *source, int *classes, 
                 labels[distinct++] = labels[i];
                 text_bytes += strlen(labels[i]) + 1;
             }
-        if (distinct < 2 || distinct > CLASSES_MAX)
+        if (distinct < 2 || distinct > RTI_CLASSES_MAX)
             status = rt_fail(error, RT_FORMAT,
                              "%s: the label column has %lld distinct values; 2 to %d are possible. "
                              "Is csv.label right?",
-                             t->path, (long long)distinct, CLASSES_MAX);
+                             t->path, (long long)distinct, RTI_CLASSES_MAX);
     }
     const char **names = status == RT_OK ? rt_alloc((size_t)distinct * sizeof *names + text_bytes) : NULL;
     if (status == RT_OK && !names)
@@ -237,54 +225,12 @@ static rt_status labels_read(const table *t, const char *const *names, int class
 
 /* ---- test rows ---- */
 
-/* Moves rows with chosen[i] to the end, order kept on both sides, so that the two parts are two
- * stretches of the same arrays. */
-static rt_status hold_out(const rt_params *options, rti_source *out, rt_error *error) {
-    rt_examples *all = &out->train;
-    int64_t N = all->count, D = all->features;
-    int64_t want = (int64_t)floor(rt_params_real(options, "csv.holdout") * (double)N + 0.5);
-    if (want < 1 || want >= N)
-        return rt_fail(error, RT_SPEC, "csv.holdout: %g of %lld rows leaves one side empty",
-                       rt_params_real(options, "csv.holdout"), (long long)N);
-    int32_t *list = rt_alloc((size_t)N * sizeof *list), *labels = rt_alloc((size_t)N * sizeof *labels);
-    float *values = rt_alloc((size_t)(N * D) * sizeof *values);
-    bool *chosen = rt_alloc((size_t)N * sizeof *chosen);
-    rt_status status = list && labels && values && chosen
-                           ? RT_OK
-                           : rt_fail(error, RT_MEMORY, "no memory to split rows");
-    if (status == RT_OK) {
-        for (int64_t i = 0; i < N; i++) list[i] = (int32_t)i;
-        status = rti_choose(all->labels, all->classes, list, N, want,
-                            (uint64_t)rt_params_int(options, "seed"), "holdout", chosen, error);
-    }
-    if (status == RT_OK) {
-        int64_t at[2] = {0, N - want};
-        for (int64_t i = 0; i < N; i++) {
-            int64_t to = at[chosen[i]]++;
-            labels[to] = all->labels[i];
-            memcpy(values + to * D, all->values + i * D, (size_t)D * sizeof *values);
-        }
-        rti_source_keep(out, labels);
-        rti_source_keep(out, values);
-        out->train.labels = labels, out->train.values = values;
-        out->test = out->train;
-        out->train.count = N - want;
-        out->test.count = want;
-        out->test.labels += N - want;
-        out->test.values += (N - want) * D;
-    } else {
-        rt_free(labels);
-        rt_free(values);
-    }
-    rt_free(list);
-    rt_free(chosen);
-    return status;
-}
-
 static rt_status test_read(const rt_params *options, const char *directory, rti_source *out,
                            const table *train, rt_error *error) {
     const char *path = rt_params_text(options, "csv.test");
-    if (!*path) return hold_out(options, out, error);
+    if (!*path)
+        return rti_hold_out(out, rt_params_real(options, "csv.holdout"), "csv.holdout",
+                            (uint64_t)rt_params_int(options, "seed"), error);
     table t;
     RT_TRY(table_read(options, path, directory, &t, error));
     rt_status status = RT_OK;

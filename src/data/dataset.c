@@ -14,14 +14,15 @@
 
 #include "core/hash.h"
 #include "core/text.h"
-#include "data/dataset.h"
+#include "data/arrays.h"
 #include "data/input_form.h"
 
 struct rt_dataset {
     const rti_dataset_kind *kind;
     rti_source main, transfer; /* transfer: only with a set of its own */
     bool own_transfer;
-    double *mean;            /* (2, features) mean and factor of standardised numbers; else NULL */
+    double *mean;            /* (2, groups) mean and factor of standardised numbers; else NULL */
+    int64_t groups;          /* columns, of images channels */
     uint64_t seed;
     int32_t *noisy;          /* (train.count) labels of the training examples after noise */
     int32_t *transfer_noisy; /* the same of the transfer set */
@@ -219,40 +220,44 @@ static rt_status parts_make(rt_dataset *set, const rt_params *options, rt_error 
 
 /* ---- standardisation ---- */
 
-static void standardise(const rt_examples *examples, const double *mean, const double *factor) {
+/* `plane` neighbours share a mean and a deviation: the pixels of a channel, or a column alone. */
+static void standardise(const rt_examples *examples, int64_t plane, const double *mean,
+                        const double *factor) {
     float *values = (float *)(uintptr_t)examples->values; /* ours; const for everybody else */
     for (int64_t i = 0; i < examples->count; i++)
         for (int64_t d = 0; d < examples->features; d++) {
             float *v = &values[i * examples->features + d];
-            *v = (float)((*v - mean[d]) * factor[d]);
+            *v = (float)((*v - mean[d / plane]) * factor[d / plane]);
         }
 }
 
-/* Mean and deviation of each feature over the train part, in two passes; a constant feature becomes
- * 0 everywhere on the train part and keeps its distance elsewhere. */
+/* Mean and deviation of each column, of images each channel, over the train part, in two passes; a
+ * constant one becomes 0 everywhere on the train part and keeps its distance elsewhere. */
 static rt_status standardise_all(rt_dataset *set, rt_error *error) {
     const rt_part *part = &set->parts[RT_PART_TRAIN];
-    int64_t D = part->examples->features;
-    double *mean = rt_alloc_zero(2 * (size_t)D, sizeof *mean);
+    const rt_examples *e = part->examples;
+    int64_t D = e->features, plane = e->ndim == 3 ? D / e->shape[0] : 1, groups = D / plane;
+    double *mean = rt_alloc_zero(2 * (size_t)groups, sizeof *mean);
     if (!mean) return rt_fail(error, RT_MEMORY, "no memory to standardise %lld columns", (long long)D);
     rti_source_keep(&set->main, mean);
     set->mean = mean;
-    double *factor = mean + D;
-    double n = (double)part->count;
+    set->groups = groups;
+    double *factor = mean + groups;
+    double n = (double)(part->count * plane);
     for (int64_t i = 0; i < part->count; i++)
-        for (int64_t d = 0; d < D; d++) mean[d] += part->examples->values[part->index[i] * D + d] / n;
+        for (int64_t d = 0; d < D; d++) mean[d / plane] += e->values[part->index[i] * D + d] / n;
     for (int64_t i = 0; i < part->count; i++)
         for (int64_t d = 0; d < D; d++) {
-            double difference = part->examples->values[part->index[i] * D + d] - mean[d];
-            factor[d] += difference * difference / n;
+            double difference = e->values[part->index[i] * D + d] - mean[d / plane];
+            factor[d / plane] += difference * difference / n;
         }
-    for (int64_t d = 0; d < D; d++) {
-        double deviation = sqrt(factor[d]);
-        factor[d] = deviation > 1e-12 * (fabs(mean[d]) + 1e-300) ? 1 / deviation : 1;
+    for (int64_t g = 0; g < groups; g++) {
+        double deviation = sqrt(factor[g]);
+        factor[g] = deviation > 1e-12 * (fabs(mean[g]) + 1e-300) ? 1 / deviation : 1;
     }
-    standardise(&set->main.train, mean, factor);
-    standardise(&set->main.test, mean, factor);
-    if (set->own_transfer) standardise(&set->transfer.train, mean, factor);
+    standardise(&set->main.train, plane, mean, factor);
+    standardise(&set->main.test, plane, mean, factor);
+    if (set->own_transfer) standardise(&set->transfer.train, plane, mean, factor);
     return RT_OK;
 }
 
@@ -366,7 +371,10 @@ static rt_status transfer_read(rt_dataset *set, const rt_params *options, const 
                                            {"transfer.digits.seed", "digits.seed"},
                                            {"transfer.csv", "csv.train"},
                                            {"transfer.images", "idx.train_images"},
-                                           {"transfer.labels", "idx.train_labels"}};
+                                           {"transfer.labels", "idx.train_labels"},
+                                           {"transfer.images", "npy.train_x"},
+                                           {"transfer.labels", "npy.train_y"},
+                                           {"transfer.folder", "folder.path"}};
     const char *name = rt_params_text(options, "transfer.set");
     if (strcmp(name, "same") == 0) return RT_OK;
     set->own_transfer = true;
@@ -385,9 +393,7 @@ static rt_status transfer_read(rt_dataset *set, const rt_params *options, const 
     if (status != RT_OK) return rt_fail_in(error, status, "transfer set");
 
     const rt_examples *a = &set->main.train, *b = &set->transfer.train;
-    bool same = a->ndim == b->ndim && (a->bytes != NULL) == (b->bytes != NULL);
-    for (int d = 0; same && d < a->ndim; d++) same = a->shape[d] == b->shape[d];
-    if (!same || a->classes != b->classes)
+    if (!rti_same_form(a, b) || a->classes != b->classes)
         return rt_fail(error, RT_SPEC,
                        "data.transfer.set: the examples of \"%s\" (%lld numbers, %d classes) do not have "
                        "the form of those of \"%s\" (%lld numbers, %d classes)",
@@ -468,6 +474,6 @@ const char *rt_dataset_class_name(const rt_dataset *set, int class_number, char 
 
 rti_dataset_form rti_dataset_form_get(const rt_dataset *set) {
     const rt_examples *e = &set->main.train;
-    return (rti_dataset_form){e, set->mean, set->mean ? set->mean + e->features : NULL,
+    return (rti_dataset_form){e, set->mean, set->mean ? set->mean + set->groups : NULL, set->groups,
                               set->main.class_names != NULL};
 }

@@ -16,6 +16,7 @@
 #endif
 
 #define RTI_SOURCE_BLOCKS 16
+#define RTI_CLASSES_MAX 4096 /* of a set whose classes are counted, not stated */
 
 /* What reading a set gives: training and test examples and the memory behind them. */
 typedef struct rti_source {
@@ -52,6 +53,11 @@ void rti_source_deinit(rti_source *source);
 /* True when `path` or `path`.gz is there. (directory.c) */
 bool rti_file_or_gzip_exists(const char *path);
 
+/* Where `given`, the value of an option, is looked for: as it stands when it is there (or absolute), else
+ * in the data directory. (directory.c) */
+rt_status rti_data_path(const char *given, const char *directory, char out[RTI_PATH_MAX],
+                        rt_error *error) RT_MUST_CHECK;
+
 /* ---- IDX (idx.c) ---- */
 
 typedef struct rti_idx {
@@ -84,6 +90,11 @@ rt_status rti_mnist_files_read(const char *directory, const char *folder, const 
  * (largest remainder), at random inside a class by the stream (seed, purpose). RT_MEMORY. */
 rt_status rti_choose(const int32_t *labels, int classes, const int32_t *list, int64_t count, int64_t want,
                      uint64_t seed, const char *purpose, bool *chosen, rt_error *error) RT_MUST_CHECK;
+
+/* Makes the last examples of source->train the test set: `fraction` of them, by class in proportion, order
+ * kept on both sides. RT_SPEC naming the option `row` when one side would be empty; RT_MEMORY. */
+rt_status rti_hold_out(rti_source *source, double fraction, const char *row, uint64_t seed,
+                       rt_error *error) RT_MUST_CHECK;
 
 /* Changes round(fraction * count) of labels[0 ... count-1] into another class, each other class with
  * the same probability. RT_MEMORY. */

@@ -26,6 +26,11 @@ rt_status rt_data_directory(char *out, size_t size, rt_error *error) {
     return RT_OK;
 }
 
+rt_status rti_data_path(const char *given, const char *directory, char out[RTI_PATH_MAX], rt_error *error) {
+    if (given[0] == '/' || rti_file_or_gzip_exists(given)) directory = "";
+    return rti_path_join(out, RTI_PATH_MAX, directory, given, error);
+}
+
 bool rti_file_or_gzip_exists(const char *path) {
     char packed[RTI_PATH_MAX + 4];
     size_t length = strlen(path);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "data/dataset.h"
+#include "data/arrays.h"
 
 #define IDX_LIMIT_BYTES ((size_t)1 << 33)
 #define IDX_UBYTE 0x08
@@ -82,63 +82,9 @@ rt_status rti_idx_read(const char *path, rti_idx *out, rt_error *error) {
     return status;
 }
 
-/* (N,H,W) are grey images (1,H,W); (N,C,H,W) images; (N,D) rows. */
-static rt_status shape_of_one(const char *path, const rti_idx *images, rt_examples *out, rt_error *error) {
-    if (images->ndim == 1)
-        return rt_fail(error, RT_FORMAT, "%s: has one dimension, as a label file has; images have 2 to 4",
-                       path);
-    out->ndim = 0;
-    if (images->ndim == 3) out->shape[out->ndim++] = 1;
-    out->features = 1;
-    for (int d = 1; d < images->ndim; d++) {
-        out->shape[out->ndim++] = images->shape[d];
-        out->features *= images->shape[d];
-    }
-    return RT_OK;
-}
-
-static rt_status labels_convert(const char *path, const rti_idx *labels, int classes, int32_t *to,
-                                rt_examples *out, rt_error *error) {
-    int largest = 0;
-    for (int64_t i = 0; i < labels->shape[0]; i++) {
-        int label = labels->bytes[i];
-        if (classes > 0 && label >= classes)
-            return rt_fail(error, RT_FORMAT, "%s: label %lld (at byte %lld) is %d; 0 to %d is possible", path,
-                           (long long)i, (long long)i + 8, label, classes - 1);
-        if (label > largest) largest = label;
-        to[i] = label;
-    }
-    out->labels = to;
-    out->classes = classes > 0 ? classes : largest + 1;
-    return RT_OK;
-}
-
-rt_status rti_idx_examples(const char *images_path, const char *labels_path, int classes, rti_source *source,
+rt_status rti_idx_examples(const char *images, const char *labels, int classes, rti_source *source,
                            rt_examples *out, rt_error *error) {
-    rti_idx images, labels;
-    RT_TRY(rti_idx_read(images_path, &images, error));
-    rti_source_keep(source, images.file.data);
-    RT_TRY(shape_of_one(images_path, &images, out, error));
-    RT_TRY(rti_idx_read(labels_path, &labels, error));
-    rt_status status = RT_OK;
-    if (labels.ndim != 1)
-        status = rt_fail(error, RT_FORMAT, "%s: has %d dimensions; a label file has one", labels_path,
-                         labels.ndim);
-    else if (labels.shape[0] != images.shape[0])
-        status = rt_fail(error, RT_FORMAT,
-                         "%s has %lld images and %s has %lld labels; they do not belong together",
-                         images_path, (long long)images.shape[0], labels_path, (long long)labels.shape[0]);
-    else {
-        int32_t *to = rt_alloc((size_t)labels.shape[0] * sizeof *to);
-        rti_source_keep(source, to);
-        if (!to) status = rt_fail(error, RT_MEMORY, "%s: no memory for the labels", labels_path);
-        else status = labels_convert(labels_path, &labels, classes, to, out, error);
-    }
-    rt_free(labels.file.data);
-    out->count = images.shape[0];
-    out->bytes = images.bytes;
-    out->scale = 1.0 / 255;
-    return status;
+    return rti_array_examples(RTI_ARRAY_IDX, images, labels, classes, source, out, error);
 }
 
 /* ---- the set ---- */
@@ -152,16 +98,11 @@ static const rt_param rows[] = {
                      "number of classes; 0 takes one more than the largest label"),
 };
 
-/* A path is looked up from where we stand, then in the data directory. */
 static rt_status path_of(const rt_params *options, const char *row, const char *directory, char *out,
                          rt_error *error) {
     const char *given = rt_params_text(options, row);
     if (!*given) return rt_fail(error, RT_SPEC, "set \"idx\" needs the path %s", row);
-    if (given[0] == '/' || rti_file_or_gzip_exists(given)) {
-        snprintf(out, RTI_PATH_MAX, "%s", given);
-        return RT_OK;
-    }
-    return rti_path_join(out, RTI_PATH_MAX, directory, given, error);
+    return rti_data_path(given, directory, out, error);
 }
 
 static rt_status read_idx(const rt_params *options, const char *directory, const rti_source *like,
@@ -174,7 +115,8 @@ static rt_status read_idx(const rt_params *options, const char *directory, const
     if (like) return RT_OK; /* of a transfer set only the training examples are used */
     RT_TRY(path_of(options, "idx.test_images", directory, images, error));
     RT_TRY(path_of(options, "idx.test_labels", directory, labels, error));
-    return rti_idx_examples(images, labels, out->train.classes, out, &out->test, error);
+    RT_TRY(rti_idx_examples(images, labels, out->train.classes, out, &out->test, error));
+    return rti_test_check(out, images, error);
 }
 
 const rti_dataset_kind rti_dataset_kind_idx = {

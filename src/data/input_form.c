@@ -86,7 +86,7 @@ static rt_status write_pairs(rt_input_form *form, const rt_dataset *set, bool na
 }
 
 static int64_t count_of(const rti_dataset_form *f) {
-    if (f->mean) return f->examples->features;
+    if (f->mean) return f->groups;
     return f->examples->bytes && f->examples->channels ? f->examples->channels : 1;
 }
 

@@ -9,7 +9,8 @@
 
 typedef struct rti_dataset_form {
     const rt_examples *examples;
-    const double *mean, *factor; /* (features) of standardised sets; else NULL */
+    const double *mean, *factor; /* (groups) of standardised sets; else NULL */
+    int64_t groups;              /* columns, of images channels */
     bool named;                  /* classes have names that are no numbers */
 } rti_dataset_form;
 

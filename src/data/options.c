@@ -56,8 +56,9 @@ static const rt_param common_rows[] = {
     RT_PARAM_INT_ROW("transfer.digits.seed", 2, 0, 9007199254740992.0, "",
                      "transfer.set \"digits\": its seed"),
     RT_PARAM_TEXT_ROW("transfer.csv", "", "transfer.set \"csv\": path of the file"),
-    RT_PARAM_TEXT_ROW("transfer.images", "", "transfer.set \"idx\": path of the image file"),
-    RT_PARAM_TEXT_ROW("transfer.labels", "", "transfer.set \"idx\": path of the label file"),
+    RT_PARAM_TEXT_ROW("transfer.images", "", "transfer.set \"idx\" or \"npy\": path of the examples' file"),
+    RT_PARAM_TEXT_ROW("transfer.labels", "", "transfer.set \"idx\" or \"npy\": path of the label file"),
+    RT_PARAM_TEXT_ROW("transfer.folder", "", "transfer.set \"folder\": path of the directory"),
 };
 
 #define COMMON ((int)(sizeof common_rows / sizeof *common_rows))

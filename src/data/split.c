@@ -1,5 +1,6 @@
-/* split.c - choosing examples, changing labels.                        Floor 6 (data) */
+/* split.c - choosing examples, holding some out, changing labels.      Floor 6 (data) */
 #include <math.h>
+#include <string.h>
 
 #include "data/dataset.h"
 
@@ -51,6 +52,59 @@ rt_status rti_choose(const int32_t *labels, int classes, const int32_t *list, in
     rt_free(tables);
     rt_free(members);
     return RT_OK;
+}
+
+/* Copies the examples in the order that brings those with chosen[i] to the end: numbers and labels. */
+static void move_to_the_end(const rt_examples *all, const bool *chosen, int64_t want, char *numbers,
+                            int32_t *labels) {
+    size_t bytes = (size_t)all->features * (all->bytes ? 1 : sizeof *all->values);
+    const char *from = all->bytes ? (const char *)all->bytes : (const char *)all->values;
+    int64_t at[2] = {0, all->count - want};
+    for (int64_t i = 0; i < all->count; i++) {
+        int64_t to = at[chosen[i]]++;
+        labels[to] = all->labels[i];
+        memcpy(numbers + (size_t)to * bytes, from + (size_t)i * bytes, bytes);
+    }
+}
+
+rt_status rti_hold_out(rti_source *source, double fraction, const char *row, uint64_t seed,
+                       rt_error *error) {
+    rt_examples *all = &source->train;
+    int64_t N = all->count, want = (int64_t)floor(fraction * (double)N + 0.5);
+    if (want < 1 || want >= N)
+        return rt_fail(error, RT_SPEC, "%s: %g of %lld rows leaves one side empty", row, fraction,
+                       (long long)N);
+    int32_t *list = rt_alloc((size_t)N * sizeof *list), *labels = rt_alloc((size_t)N * sizeof *labels);
+    char *numbers = rt_alloc((size_t)(N * all->features) * (all->bytes ? 1 : sizeof *all->values));
+    bool *chosen = rt_alloc((size_t)N * sizeof *chosen);
+    rt_status status = list && labels && numbers && chosen
+                           ? RT_OK
+                           : rt_fail(error, RT_MEMORY, "no memory to split rows");
+    if (status == RT_OK) {
+        for (int64_t i = 0; i < N; i++) list[i] = (int32_t)i;
+        status = rti_choose(all->labels, all->classes, list, N, want, seed, "holdout", chosen, error);
+    }
+    if (status == RT_OK) {
+        move_to_the_end(all, chosen, want, numbers, labels);
+        rti_source_keep(source, labels);
+        rti_source_keep(source, numbers);
+        int64_t at = (N - want) * all->features;
+        all->labels = labels;
+        all->count = N - want;
+        if (all->bytes) all->bytes = (const uint8_t *)numbers;
+        else all->values = (const float *)(const void *)numbers;
+        source->test = *all;
+        source->test.count = want;
+        source->test.labels += N - want;
+        if (all->bytes) source->test.bytes += at;
+        else source->test.values += at;
+    } else {
+        rt_free(labels);
+        rt_free(numbers);
+    }
+    rt_free(list);
+    rt_free(chosen);
+    return status;
 }
 
 rt_status rti_noise(int32_t *labels, int classes, int64_t count, double fraction, uint64_t seed,

@@ -2,9 +2,7 @@
  *
  * The same arithmetic as in the C that is written out (emit_int8.c); there it is to be read, here it is to be
  * counted with. */
-#include <math.h>
-#include <string.h>
-
+#include "core/pool.h"
 #include "deploy/int8.h"
 #include "retort/alloc.h"
 
@@ -191,22 +189,49 @@ int rti_int8_run(const rti_int8 *q, const void *raw, int8_t *scratch, int32_t *l
     return run_logits(q, scratch + net->steps[net->steps[net->count - 1].in].offset, logits);
 }
 
+enum { CHUNK = 64 };
+
+typedef struct evaluation {
+    const rti_int8 *q;
+    const rt_part *part;
+    uint8_t *predictions;
+    char *memory;     /* (chunks, each) */
+    size_t each;
+    int64_t *wrong;   /* (chunks) */
+} evaluation;
+
+static void evaluate_chunk(void *context, int64_t chunk) {
+    const evaluation *e = context;
+    const rti_net *net = e->q->net;
+    char *memory = e->memory + (size_t)chunk * e->each;
+    float *row = (float *)(void *)memory;
+    int32_t *logits = (int32_t *)(void *)(memory + (size_t)net->features * sizeof *row);
+    int8_t *scratch = (int8_t *)(logits + net->classes);
+    int64_t end = (chunk + 1) * CHUNK;
+    if (end > e->part->count) end = e->part->count;
+    for (int64_t n = chunk * CHUNK; n < end; n++) {
+        const void *raw = rti_net_raw(net, e->part->examples, e->part->index[n], row);
+        const int said = rti_int8_run(e->q, raw, scratch, logits);
+        e->wrong[chunk] += said != e->part->labels[n];
+        if (e->predictions) e->predictions[n] = (uint8_t)said;
+    }
+}
+
 rt_status rti_int8_evaluate(const rti_int8 *q, const rt_part *part, int64_t *errors, uint8_t *predictions,
                             rt_error *error) {
-    const rti_net *net = q->net;
-    int8_t *scratch = rt_alloc((size_t)q->scratch);
-    int32_t *logits = rt_alloc((size_t)net->classes * sizeof *logits);
-    float *row = rt_alloc((size_t)net->features * sizeof *row);
-    rt_status status = scratch && logits && row ? RT_OK : rt_fail(error, RT_MEMORY, "no memory for int8");
+    const int64_t chunks = (part->count + CHUNK - 1) / CHUNK;
+    const size_t own = (size_t)q->net->features * sizeof(float) + (size_t)q->net->classes * sizeof(int32_t) +
+                       (size_t)q->scratch;
+    evaluation e = {.q = q, .part = part, .predictions = predictions, .each = (own + 63) / 64 * 64};
+    e.memory = rt_alloc((size_t)chunks * e.each + 1);
+    e.wrong = rt_alloc_zero((size_t)chunks + 1, sizeof *e.wrong);
     *errors = 0;
-    for (int64_t n = 0; status == RT_OK && n < part->count; n++) {
-        const void *raw = rti_net_raw(net, part->examples, part->index[n], row);
-        const int said = rti_int8_run(q, raw, scratch, logits);
-        *errors += said != part->labels[n];
-        if (predictions) predictions[n] = (uint8_t)said;
+    if (e.memory && e.wrong) {
+        rti_parallel(chunks, evaluate_chunk, &e);
+        for (int64_t c = 0; c < chunks; c++) *errors += e.wrong[c];
     }
-    rt_free(scratch);
-    rt_free(logits);
-    rt_free(row);
+    rt_status status = e.memory && e.wrong ? RT_OK : rt_fail(error, RT_MEMORY, "no memory to evaluate in int8");
+    rt_free(e.memory);
+    rt_free(e.wrong);
     return status;
 }

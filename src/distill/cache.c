@@ -145,9 +145,22 @@ static rt_status ask_teacher(rti_cache *c, const rt_part *part, rt_error *error)
     return status;
 }
 
+/* ---- from a table ---- */
+
+static rt_status copy_answers(rti_cache *c, const rti_stored *stored, const rt_part *part, rt_error *error) {
+    const rt_real *logits = rti_stored_logits(stored, part->examples);
+    if (!logits)
+        return rt_fail(error, RT_UNSUPPORTED, "%s has no answers to the examples of this part", stored->name);
+    for (int64_t i = 0; i < c->N; i++)
+        memcpy(c->logits + i * c->K, logits + part->index[i] * c->K, (size_t)c->K * sizeof *logits);
+    return RT_OK;
+}
+
 /* ---- opening ---- */
 
 static rt_status fill(rti_cache *c, const rt_part *part, const char *directory, rt_error *error) {
+    const rti_stored *stored = rti_teacher_stored(c->teacher);
+    if (stored) return copy_answers(c, stored, part, error);
     if (directory && read_cache(c)) return RT_OK;
     RT_TRY(ask_teacher(c, part, error));
     rt_error trouble;
@@ -171,6 +184,7 @@ rti_cache *rti_cache_open(rt_teacher *teacher, const rt_part *part, const char *
         return NULL;
     }
     char name[RTI_HASH_TEXT + 16];
+    if (rt_teacher_is_stored(teacher)) directory = NULL; /* it is a file already */
     if (directory) {
         make_key(c, part);
         snprintf(name, sizeof name, "%s.safetensors", c->key);

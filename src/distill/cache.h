@@ -7,7 +7,7 @@
  * It can not go stale: the file's name is a hash of the members' weights, of the examples themselves
  * (every byte the teacher would see, in the order of the part) and of the precision and instruction
  * set that decide the last bit. A file that is damaged or says something else is computed again and
- * replaced. There is no cache of augmented batches: the driver runs the teacher on those. */
+ * replaced. A stored teacher's answers are copied from its table and written nowhere. There is no cache of augmented batches: the driver runs the teacher on those. */
 #ifndef RTI_CACHE_H
 #define RTI_CACHE_H
 

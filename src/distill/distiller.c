@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "distill/teacher.h"
 #include "kernels/kernels.h"
 #include "retort/alloc.h"
 #include "retort/log.h"
@@ -21,11 +22,37 @@
 
 /* ---- making ---- */
 
+/* Answers from a file: what they can not be asked. */
+static rt_status check_stored(const rt_distiller *d, rt_error *error) {
+    const rt_distiller_config *c = &d->config;
+    const char *file = rti_teacher_stored(c->teacher)->name;
+    long long K = rt_model_classes(c->student), teacher_K = rt_teacher_classes(c->teacher);
+    if (K != teacher_K)
+        return rt_fail(error, RT_SHAPE, "the student has %lld classes and the teacher %lld", K, teacher_K);
+    if (d->uses_features)
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "method \"%s\" looks at hidden layers, and %.200s holds answers alone; use a network as "
+                       "teacher, or a method of the logits (kd)",
+                       c->method, file);
+    if (c->augment.mixup > 0)
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "mixup shows mixtures of examples, and %.200s has answers to the examples alone; take "
+                       "mixup away, or use a network as teacher",
+                       file);
+    if (!rti_teacher_knows(c->teacher, c->transfer->examples))
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "the student learns from a transfer set of its own, and %.200s has answers to the "
+                       "training examples of the main set alone",
+                       file);
+    return RT_OK;
+}
+
 static rt_status check_teacher(const rt_distiller *d, rt_error *error) {
     const rt_distiller_config *c = &d->config;
     if (!d->uses_teacher) return RT_OK;
     if (!c->teacher)
         return rt_fail(error, RT_SPEC, "method \"%s\" needs a teacher, there is none", c->method);
+    if (rt_teacher_is_stored(c->teacher)) return check_stored(d, error);
     for (int i = 0; i < rt_teacher_members(c->teacher); i++)
         if (rt_teacher_member(c->teacher, i) == c->student)
             return rt_fail(error, RT_SPEC,
@@ -106,7 +133,10 @@ static rt_status open_cache(rt_distiller *d, rt_error *error) {
     const rt_distiller_config *c = &d->config;
     if (!d->uses_teacher || d->uses_features) return RT_OK;
     const rt_augment *a = &c->augment;
-    if (a->jitter || a->flip || a->crop || a->cutout || a->mixup > 0) {
+    const bool moves = a->jitter || a->flip || a->crop || a->cutout || a->mixup > 0;
+    if (moves && rt_teacher_is_stored(c->teacher)) {
+        rt_say(RT_LOG_INFO, "soft targets are fixed: the student's images change, the stored answers do not");
+    } else if (moves) {
         rt_say(RT_LOG_INFO, "soft targets are not cached: %s shows the teacher new images in every epoch",
                a->jitter   ? "jitter"
                : a->crop   ? "crop"

@@ -14,6 +14,7 @@
 
 #include <math.h>
 
+#include "distill/teacher.h"
 #include "graph/op.h"
 #include "kernels/kernels.h"
 #include "ops/softmax_row.h"
@@ -94,6 +95,7 @@ void rti_quality_finish(const rti_quality_sums *s, rt_quality *quality) {
 typedef struct evaluation {
     rt_model *model;
     rt_teacher *teacher;
+    const rt_part *part;
     rt_graph *graph;
     uint8_t *predictions;
     rti_quality_sums sums;
@@ -103,7 +105,7 @@ static rt_status evaluate_batch(evaluation *e, const rt_batch *batch, rt_error *
     rt_graph *g = e->graph;
     int64_t K = rt_model_classes(e->model);
     rt_tensor *z = rt_model_answer(e->model, g, batch->x);
-    rt_tensor *v = e->teacher ? rt_teacher_logits(e->teacher, g, batch->x, 1) : NULL;
+    rt_tensor *v = e->teacher ? rti_teacher_answers(e->teacher, g, e->part, batch, 1) : NULL;
     const rt_real *zd = z ? rti_contiguous(g, z) : NULL, *vd = v ? rt_real_data(v) : NULL;
     double *scratch = rti_step_alloc(g, (size_t)(4 * K) * sizeof *scratch);
     if (!zd || !scratch || rt_graph_status(g) != RT_OK) {
@@ -132,13 +134,14 @@ static rt_status evaluate_part(evaluation *e, const rt_part *part, rt_error *err
 rt_status rt_evaluate(rt_model *model, rt_teacher *teacher, const rt_part *part, rt_quality *quality,
                       uint8_t *predictions, rt_error *error) {
     int64_t K = rt_model_classes(model);
+    if (teacher && !rti_teacher_knows(teacher, part->examples)) teacher = NULL;
     if (teacher && rt_teacher_classes(teacher) != K)
         return rt_fail(error, RT_SHAPE, "the model has %lld classes and its teacher %lld", (long long)K,
                        (long long)rt_teacher_classes(teacher));
     if (predictions && K > 256)
         return rt_fail(error, RT_UNSUPPORTED, "predictions are bytes, %lld classes do not fit", (long long)K);
     evaluation e = {
-        .model = model, .teacher = teacher, .predictions = predictions, .graph = rt_graph_new(error)};
+        .model = model, .teacher = teacher, .part = part, .predictions = predictions, .graph = rt_graph_new(error)};
     if (!e.graph) return RT_MEMORY;
     rt_model_evaluate(model);
     rt_status status = evaluate_part(&e, part, error);

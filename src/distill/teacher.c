@@ -17,6 +17,7 @@ struct rt_teacher {
     rt_combine combine;
     int64_t classes;
     rt_model *member[RT_TEACHER_MEMBERS_MAX];
+    rti_stored stored; /* no tables: it is made of networks; else count is 1 and the member NULL */
 };
 
 rt_teacher *rt_teacher_new(rt_model *const members[], int count, rt_combine combine, rt_error *error) {
@@ -46,7 +47,43 @@ rt_teacher *rt_teacher_new(rt_model *const members[], int count, rt_combine comb
     return teacher;
 }
 
-void rt_teacher_free(rt_teacher *teacher) { rt_free(teacher); }
+rt_teacher *rt_teacher_open(const char *path, rt_answer_form form, const rt_examples *examples,
+                            rt_error *error) {
+    rt_teacher *teacher = rt_alloc_zero(1, sizeof *teacher);
+    if (!teacher) {
+        rt_fail(error, RT_MEMORY, "no memory for a teacher");
+        return NULL;
+    }
+    teacher->count = 1;
+    teacher->classes = examples->classes;
+    if (rti_stored_read(&teacher->stored, path, form, examples, error) == RT_OK) return teacher;
+    rt_teacher_free(teacher);
+    return NULL;
+}
+
+rt_status rt_teacher_open_more(rt_teacher *teacher, const char *path, rt_answer_form form,
+                               const rt_examples *examples, rt_error *error) {
+    RT_ASSERT(rt_teacher_is_stored(teacher), "a teacher of networks needs no more answers");
+    if (examples->classes != teacher->classes)
+        return rt_fail(error, RT_SHAPE, "%s: answers of %d classes, the others have %lld", path,
+                       examples->classes, (long long)teacher->classes);
+    return rti_stored_read(&teacher->stored, path, form, examples, error);
+}
+
+bool rt_teacher_is_stored(const rt_teacher *teacher) { return teacher->stored.tables > 0; }
+
+const rti_stored *rti_teacher_stored(const rt_teacher *teacher) {
+    return teacher->stored.tables ? &teacher->stored : NULL;
+}
+
+bool rti_teacher_knows(const rt_teacher *teacher, const rt_examples *examples) {
+    return !rt_teacher_is_stored(teacher) || rti_stored_logits(&teacher->stored, examples);
+}
+
+void rt_teacher_free(rt_teacher *teacher) {
+    if (teacher) rti_stored_deinit(&teacher->stored);
+    rt_free(teacher);
+}
 
 int64_t rt_teacher_classes(const rt_teacher *teacher) { return teacher->classes; }
 
@@ -54,10 +91,16 @@ int rt_teacher_members(const rt_teacher *teacher) { return teacher->count; }
 
 rt_model *rt_teacher_member(const rt_teacher *teacher, int i) {
     RT_ASSERT(i >= 0 && i < teacher->count, "member %d of %d", i, teacher->count);
+    RT_ASSERT(!rt_teacher_is_stored(teacher), "the teacher is the file %s, no network", teacher->stored.name);
     return teacher->member[i];
 }
 
 void rti_teacher_hash_members(const rt_teacher *teacher, rti_hash *hash) {
+    if (rt_teacher_is_stored(teacher)) {
+        rti_hash_add_text(hash, "stored");
+        rti_stored_hash(&teacher->stored, hash);
+        return;
+    }
     for (int i = 0; i < teacher->count; i++) {
         char text[RTI_HASH_TEXT];
         rt_model_hash(teacher->member[i], text);
@@ -142,8 +185,21 @@ bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *
 
 rt_tensor *rt_teacher_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x, double T) {
     RT_ASSERT(rti_temperature_is_valid(T), "a temperature of %g", T);
+    RT_ASSERT(!rt_teacher_is_stored(teacher), "the file %s answers by example", teacher->stored.name);
     const rt_real *member[RT_TEACHER_MEMBERS_MAX];
     if (!x || !rti_teacher_member_logits(teacher, graph, x, member)) return NULL;
     rt_tensor *v = rt_graph_tensor(graph, RT_DTYPE_REAL, 2, (int64_t[]){x->shape[0], teacher->classes});
     return v && rti_teacher_combine(teacher, graph, member, x->shape[0], T, rt_real_data(v)) ? v : NULL;
+}
+
+rt_tensor *rti_teacher_answers(rt_teacher *teacher, rt_graph *graph, const rt_part *part,
+                               const rt_batch *batch, double T) {
+    if (!rt_teacher_is_stored(teacher)) return rt_teacher_logits(teacher, graph, batch->x, T);
+    const rt_real *logits = rti_stored_logits(&teacher->stored, part->examples);
+    RT_ASSERT(logits, "the file %s knows nothing of these examples", teacher->stored.name);
+    const int64_t K = teacher->classes;
+    rt_tensor *v = rt_graph_tensor(graph, RT_DTYPE_REAL, 2, (int64_t[]){batch->count, K});
+    for (int64_t n = 0; v && n < batch->count; n++)
+        memcpy(rt_real_data(v) + n * K, logits + part->index[batch->index[n]] * K, (size_t)K * sizeof *logits);
+    return v;
 }

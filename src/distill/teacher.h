@@ -3,6 +3,7 @@
 #define RTI_TEACHER_H
 
 #include "core/hash.h"
+#include "distill/stored.h"
 #include "retort/distill.h"
 
 /* Feeds the members' structures and weights to a hash, but not how they are combined. */
@@ -18,5 +19,14 @@ bool rti_teacher_combine(const rt_teacher *teacher, rt_graph *graph, const rt_re
 /* The logits of every member, uncombined: (N, K) each, contiguous, in the graph; false after a
  * failure that the graph remembers. */
 bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x, const rt_real *member[]);
+
+/* The answers of a stored teacher; NULL: it is made of networks. */
+const rti_stored *rti_teacher_stored(const rt_teacher *teacher);
+/* Can it say something of these examples? Networks can of all. */
+bool rti_teacher_knows(const rt_teacher *teacher, const rt_examples *examples);
+/* v (N, K) at T for a batch of `part`: from the networks, or from the file. NULL after a failure that the graph
+ * remembers. */
+rt_tensor *rti_teacher_answers(rt_teacher *teacher, rt_graph *graph, const rt_part *part,
+                               const rt_batch *batch, double T);
 
 #endif

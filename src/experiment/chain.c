@@ -82,9 +82,19 @@ rt_status rti_lesson_check(rti_builder *b, const rti_spec *spec, const int value
 
 /* ---- teachers ---- */
 
+/* A file of answers is no trial. Without answers to the test set nobody is measured against it. */
+static rt_status add_answers(rti_builder *b, rti_lesson *lesson, rt_error *error) {
+    const rt_params *rows = &lesson->own->teacher;
+    RT_TRY(rti_builder_answers(b, rows, lesson->dataset, lesson->answers, error));
+    if (!b->is_shared && rt_params_text(rows, "test_logits")[0])
+        memcpy(lesson->reference_answers, lesson->answers, RTI_HASH_TEXT);
+    return RT_OK;
+}
+
 static rt_status add_members(rti_builder *b, rti_lesson *lesson, rt_error *error) {
     const rt_params *rows = &lesson->own->teacher;
     if (!lesson->own->has_teacher) return RT_OK;
+    if (rti_settings_stored(lesson->own)) return add_answers(b, lesson, error);
     int count = (int)rt_params_int(rows, "count");
     int wanted = (int)rt_params_int(&lesson->own->distill, "teachers");
     int needed = b->is_shared && wanted ? wanted : count;
@@ -128,7 +138,10 @@ static rt_status add_assistants(rti_builder *b, rti_lesson *lesson, rt_error *er
                            .reference_count = lesson->reference_count};
         memcpy(trial.teachers, lesson->teachers, sizeof trial.teachers);
         memcpy(trial.references, lesson->references, sizeof trial.references);
+        memcpy(trial.answers, lesson->answers, sizeof trial.answers);
+        memcpy(trial.reference_answers, lesson->reference_answers, sizeof trial.reference_answers);
         status = rti_builder_trial(b, &trial, &lesson->teachers[0], error);
+        lesson->answers[0] = 0;
         lesson->teacher_count = 1;
         lesson->own->assistant = kept;
     }
@@ -150,6 +163,7 @@ rt_status rti_lesson_begin(rti_builder *b, rti_lesson *lesson, const rti_spec *s
     if (b->is_shared) {
         lesson->reference_count = b->reference_count;
         memcpy(lesson->references, b->references, sizeof lesson->references);
+        memcpy(lesson->reference_answers, b->reference_answers, sizeof lesson->reference_answers);
     }
     const char *method = rt_params_text(&lesson->own->distill, "method");
     lesson->labels_only = !strcmp(method, "none") || rt_method_is_labels_only(method, &lesson->own->distill);
@@ -178,6 +192,8 @@ rt_status rti_lesson_scratch(rti_builder *b, rti_lesson *lesson, uint64_t seed, 
                        .reference_count = lesson->reference_count};
     memcpy(trial.teachers, lesson->references, sizeof trial.teachers);
     memcpy(trial.references, lesson->references, sizeof trial.references);
+    memcpy(trial.answers, lesson->reference_answers, sizeof trial.answers);
+    memcpy(trial.reference_answers, lesson->reference_answers, sizeof trial.reference_answers);
     int before = b->plan->trial_count;
     RT_TRY(rti_builder_trial(b, &trial, number, error));
     if (b->plan->trial_count > before) lesson->labels_are_new = true;
@@ -196,6 +212,8 @@ static rt_status add_student(rti_builder *b, const rti_lesson *lesson, rti_setti
     trial->reference_count = lesson->reference_count;
     memcpy(trial->teachers, teachers, (size_t)teacher_count * sizeof trial->teachers[0]);
     memcpy(trial->references, lesson->references, sizeof trial->references);
+    if (teachers == lesson->teachers) memcpy(trial->answers, lesson->answers, sizeof trial->answers);
+    memcpy(trial->reference_answers, lesson->reference_answers, sizeof trial->reference_answers);
     return rti_builder_trial(b, trial, number, error);
 }
 

@@ -88,6 +88,9 @@ rt_augment rti_training_augment(const rt_params *network);
 typedef enum rti_lineage { RTI_DIRECT, RTI_TAKD, RTI_BORN_AGAIN } rti_lineage;
 rti_lineage rti_settings_lineage(const rti_settings *settings);
 
+/* Is [teacher] a file of answers, "logits", instead of a network? */
+bool rti_settings_stored(const rti_settings *settings);
+
 /* ---- the spec ---- */
 
 typedef struct rti_axis {
@@ -159,6 +162,9 @@ typedef struct rti_trial {
      * `teachers`; not so for assistants' students, generations, and rows with a teacher of their own. */
     int reference_count;
     int references[RTI_TEACHERS_MAX];
+    /* Content of the files of [teacher] logits, when it learns from them, and when its answers are compared
+     * with them (test_logits); else "". */
+    char answers[33], reference_answers[33];
     rt_model_cost cost;              /* of its network */
 } rti_trial;
 
@@ -250,6 +256,9 @@ bool rti_has_own_references(const rti_trial *trial);
 
 /* Is `trial` the trial `root`, or one that root waits for, directly or not? */
 bool rti_trial_needs(const rti_plan *plan, int root, int trial);
+
+/* The rows of [teacher] that the references stand in: the trial's own, in a comparison those of all rows. */
+const rt_params *rti_reference_rows(const rti_plan *plan, int trial);
 
 /* How the answers of trial->references are combined: "logits", ... */
 const char *rti_reference_combine(const rti_plan *plan, int trial);

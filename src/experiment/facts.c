@@ -22,6 +22,18 @@ static rt_status model_text(const rti_plan *plan, int trial, char **out, rt_erro
     return *out ? RT_OK : rt_fail(error, RT_MEMORY, "not enough memory for the report");
 }
 
+/* What the contract of the method can not know: that the soft targets are a file's. */
+static void add_fixed_targets(const rti_trial *trial, char *contract, size_t size) {
+    const rt_params *rows = &trial->settings->teacher;
+    const rt_augment a = rti_training_augment(&trial->settings->student);
+    const bool moves = a.jitter || a.flip || a.crop || a.cutout;
+    const size_t length = strlen(contract);
+    const bool probabilities = !strcmp(rt_params_text(rows, "logits_are"), "probabilities");
+    snprintf(contract + length, size - length, "\nsoft targets: fixed, v from %s%s%s",
+             rt_params_text(rows, "logits"), probabilities ? ", v = log max(p, 1e-12)" : "",
+             moves ? "; the student's images change, v is what was said of the images as they are" : "");
+}
+
 static rt_status facet_facts(rti_facet_facts *facts, const rti_summary *summary, int facet, rt_error *error) {
     const rti_plan *plan = summary->plan;
     facts->contract_cell = contract_cell(summary, facet);
@@ -31,6 +43,8 @@ static rt_status facet_facts(rti_facet_facts *facts, const rti_summary *summary,
     const char *method = rt_params_text(&trial->settings->distill, "method");
     char contract[4096] = "";
     rt_method_contract(method, &trial->settings->distill, contract, sizeof contract);
+    if (trial->answers[0] && rt_method_needs_teacher(method))
+        add_fixed_targets(trial, contract, sizeof contract);
     char name[512];
     const char *title = rt_method_title(method);
     snprintf(name, sizeof name, "%s%s%s", method, title ? ": " : "", title ? title : "");
@@ -40,6 +54,12 @@ static rt_status facet_facts(rti_facet_facts *facts, const rti_summary *summary,
     facts->data_hash = rt_strdup(rt_dataset_hash(set));
     if (!facts->contract || !facts->method || !facts->data || !facts->data_hash)
         return rt_fail(error, RT_MEMORY, "not enough memory for the report");
+    if (trial->reference_answers[0]) {
+        snprintf(name, sizeof name, "the answers in %s",
+                 rt_params_text(rti_reference_rows(plan, cell->trials[0]), "logits"));
+        facts->teacher = rt_strdup(name);
+        if (!facts->teacher) return rt_fail(error, RT_MEMORY, "not enough memory for the report");
+    }
     if (trial->reference_count > 0) RT_TRY(model_text(plan, trial->references[0], &facts->teacher, error));
     return model_text(plan, cell->trials[0], &facts->student, error);
 }

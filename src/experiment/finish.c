@@ -16,6 +16,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/hash.h"
 #include "formats/json.h"
 #include "kernels/kernels.h"
 #include "retort/alloc.h"
@@ -67,14 +68,47 @@ static rt_status load(rti_teaching *teaching, const rti_plan *plan, const int tr
     return rt_fail(error, status, "the teacher cannot be loaded: %s", inner.message);
 }
 
+rt_teacher *rti_stored_teacher(const rt_params *rows, const rt_dataset *set, rt_error *error) {
+    const rt_answer_form form = strcmp(rt_params_text(rows, "logits_are"), "probabilities") == 0
+                                    ? RT_ANSWERS_PROBABILITIES
+                                    : RT_ANSWERS_LOGITS;
+    const char *test = rt_params_text(rows, "test_logits");
+    rt_teacher *teacher =
+        rt_teacher_open(rt_params_text(rows, "logits"), form, rt_dataset_train_examples(set), error);
+    if (!teacher || !test[0] ||
+        rt_teacher_open_more(teacher, test, form, rt_dataset_test_examples(set), error) == RT_OK)
+        return teacher;
+    rt_teacher_free(teacher);
+    return NULL;
+}
+
+/* The plan's identities say what the files held; what they hold now must be the same. */
+static rt_status load_stored(rti_teaching *teaching, const rt_params *rows, const rt_dataset *set,
+                             const char *answers, rt_error *error) {
+    char now[RTI_HASH_TEXT];
+    memset(teaching, 0, sizeof *teaching);
+    teaching->teacher = rti_stored_teacher(rows, set, error);
+    if (!teaching->teacher) return error ? error->status : RT_MEMORY;
+    rt_teacher_hash(teaching->teacher, now);
+    if (strcmp(now, answers) == 0) return RT_OK;
+    rti_teaching_deinit(teaching);
+    return rt_fail(error, RT_FORMAT, "%s: has changed since the run began; start it again.",
+                   rt_params_text(rows, "logits"));
+}
+
 rt_status rti_teaching_load(rti_teaching *teaching, const rti_plan *plan, int trial, rt_error *error) {
     const rti_trial *t = &plan->trials[trial];
+    if (t->answers[0])
+        return load_stored(teaching, &t->settings->teacher, plan->datasets[t->dataset], t->answers, error);
     const char *combine = rt_params_text(&t->settings->teacher, "combine");
     return load(teaching, plan, t->teachers, t->teacher_count, combine, error);
 }
 
 rt_status rti_reference_load(rti_teaching *reference, const rti_plan *plan, int trial, rt_error *error) {
     const rti_trial *t = &plan->trials[trial];
+    if (t->reference_answers[0])
+        return load_stored(reference, rti_reference_rows(plan, trial), plan->datasets[t->dataset],
+                           t->reference_answers, error);
     const char *combine = rti_reference_combine(plan, trial);
     return load(reference, plan, t->references, t->reference_count, combine, error);
 }

@@ -9,7 +9,7 @@
 typedef struct rti_teaching {
     int count;
     rt_model *members[RTI_TEACHERS_MAX];
-    rt_teacher *teacher; /* NULL: the trial has none */
+    rt_teacher *teacher; /* NULL: the trial has none; a file of answers has no members */
 } rti_teaching;
 
 /* RT_NOT_FOUND, RT_FORMAT, RT_IO when weights cannot be read; RT_MEMORY. */
@@ -18,6 +18,8 @@ rt_status rti_teaching_load(rti_teaching *teaching, const rti_plan *plan, int tr
 /* The same of those whose answers its own are compared with; empty when there are none. */
 rt_status rti_reference_load(rti_teaching *reference, const rti_plan *plan, int trial,
                              rt_error *error) RT_MUST_CHECK;
+/* A teacher that is made of the files of [teacher] `rows`. */
+rt_teacher *rti_stored_teacher(const rt_params *rows, const rt_dataset *set, rt_error *error) RT_MUST_CHECK;
 void rti_teaching_deinit(rti_teaching *teaching);
 
 typedef struct rti_finish {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiment/finish.h"
 #include "experiment/plan_builder.h"
 #include "retort/alloc.h"
 
@@ -78,21 +79,26 @@ static const char *const network_skip[] = {"count", "combine", "seed", "weights"
 static const char *const distill_skip[] = {"preset", "schedule", "generations", "first", "teachers", NULL};
 
 bool rti_has_own_references(const rti_trial *trial) {
+    if (trial->reference_answers[0] && strcmp(trial->reference_answers, trial->answers) != 0) return true;
     return trial->reference_count != trial->teacher_count ||
            memcmp(trial->references, trial->teachers,
                   (size_t)trial->teacher_count * sizeof trial->teachers[0]) != 0;
 }
 
-const char *rti_reference_combine(const rti_plan *plan, int trial) {
+const rt_params *rti_reference_rows(const rti_plan *plan, int trial) {
     bool shared = plan->spec.is_comparison;
-    return rt_params_text(shared ? &plan->spec.base.teacher : &plan->trials[trial].settings->teacher,
-                          "combine");
+    return shared ? &plan->spec.base.teacher : &plan->trials[trial].settings->teacher;
+}
+
+const char *rti_reference_combine(const rti_plan *plan, int trial) {
+    return rt_params_text(rti_reference_rows(plan, trial), "combine");
 }
 
 static void append_teachers(rti_text *text, const rti_builder *b, const rti_trial *trial) {
     const rti_plan *plan = b->plan;
     for (int i = 0; i < trial->teacher_count; i++)
         rti_text_printf(text, "teacher %s\n", plan->trials[trial->teachers[i]].id);
+    if (trial->answers[0]) rti_text_printf(text, "answers %s\n", trial->answers);
     if (trial->teacher_count > 1)
         rti_text_printf(text, "combine %s\n", rt_params_text(&trial->settings->teacher, "combine"));
     if (trial->initial_seed != trial->seed)
@@ -105,6 +111,7 @@ static void append_teachers(rti_text *text, const rti_builder *b, const rti_tria
     rti_text_append(text, "measured\n");
     for (int i = 0; i < trial->reference_count; i++)
         rti_text_printf(text, "reference %s\n", plan->trials[trial->references[i]].id);
+    if (trial->reference_answers[0]) rti_text_printf(text, "reference answers %s\n", trial->reference_answers);
     if (trial->reference_count > 1) {
         const rt_params *rows = b->is_shared ? &plan->spec.base.teacher : &trial->settings->teacher;
         rti_text_printf(text, "combine %s\n", rt_params_text(rows, "combine"));
@@ -149,6 +156,31 @@ static rt_status weights_hash(rti_builder *b, const rti_trial *trial, const char
         return rt_fail(error, status, "%s: [teacher] weights: %s", b->plan->spec.path, inner.message);
     memcpy(hash, now.hash, RTI_HASH_TEXT);
     if (b->weights_count < RTI_WEIGHTS_MAX) b->weights[b->weights_count++] = now;
+    return RT_OK;
+}
+
+rt_status rti_builder_answers(rti_builder *b, const rt_params *rows, int dataset, char hash[RTI_HASH_TEXT],
+                              rt_error *error) {
+    rti_known_answers now = {.dataset = dataset};
+    snprintf(now.logits, sizeof now.logits, "%s", rt_params_text(rows, "logits"));
+    snprintf(now.test_logits, sizeof now.test_logits, "%s", rt_params_text(rows, "test_logits"));
+    snprintf(now.form, sizeof now.form, "%s", rt_params_text(rows, "logits_are"));
+    for (int i = 0; i < b->answers_count; i++) {
+        const rti_known_answers *known = &b->answers[i];
+        if (known->dataset != dataset || strcmp(known->logits, now.logits) != 0 ||
+            strcmp(known->test_logits, now.test_logits) != 0 || strcmp(known->form, now.form) != 0)
+            continue;
+        memcpy(hash, known->hash, RTI_HASH_TEXT);
+        return RT_OK;
+    }
+    rt_error inner = {0};
+    rt_teacher *teacher = rti_stored_teacher(rows, b->plan->datasets[dataset], &inner);
+    if (!teacher)
+        return rt_fail(error, inner.status, "%s: [teacher] logits: %s", b->plan->spec.path, inner.message);
+    rt_teacher_hash(teacher, now.hash);
+    rt_teacher_free(teacher);
+    memcpy(hash, now.hash, RTI_HASH_TEXT);
+    if (b->answers_count < RTI_WEIGHTS_MAX) b->answers[b->answers_count++] = now;
     return RT_OK;
 }
 

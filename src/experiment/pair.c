@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiment/finish.h"
 #include "experiment/plan_builder.h"
 #include "retort/alloc.h"
 
@@ -80,6 +81,11 @@ static rt_status make_networks(rti_rehearsal *r, const rti_pair *pair, const rt_
     r->student = rti_builder_model(&pair->settings->student, set, 1, &inner);
     if (!r->student) return in_section(pair, pair->student_name, &inner, error);
     if (!pair->teacher) return RT_OK;
+    const bool stored = pair->teacher == &pair->settings->teacher && rti_settings_stored(pair->settings);
+    if (stored) {
+        r->teacher = rti_stored_teacher(pair->teacher, set, &inner);
+        return r->teacher ? RT_OK : in_section(pair, pair->teacher_name, &inner, error);
+    }
     r->member = rti_builder_model(pair->teacher, set, 1, &inner);
     if (!r->member) return in_section(pair, pair->teacher_name, &inner, error);
     rt_model *members[RTI_TEACHERS_MAX];

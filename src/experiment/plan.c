@@ -155,6 +155,10 @@ static rt_status make_scratch(rti_builder *b, rt_error *error) {
     b->reference_count = lesson.reference_count = lesson.teacher_count;
     memcpy(b->references, lesson.teachers, sizeof b->references);
     memcpy(lesson.references, lesson.teachers, sizeof lesson.references);
+    if (rti_settings_stored(lesson.own) && rt_params_text(&lesson.own->teacher, "test_logits")[0]) {
+        memcpy(b->reference_answers, lesson.answers, sizeof b->reference_answers);
+        memcpy(lesson.reference_answers, lesson.answers, sizeof lesson.reference_answers);
+    }
     for (int s = 0; s < plan->spec.seed_count; s++) {
         RT_TRY(rti_lesson_scratch(b, &lesson, plan->spec.seeds[s], &cell->scratch[s], error));
         cell->trials[s] = cell->scratch[s];

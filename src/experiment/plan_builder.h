@@ -26,6 +26,12 @@ typedef struct rti_known_network {
     rt_model_cost cost;
 } rti_known_network;
 
+typedef struct rti_known_answers {
+    char logits[RT_PARAM_TEXT_MAX], test_logits[RT_PARAM_TEXT_MAX], form[16];
+    int dataset;
+    char hash[RTI_HASH_TEXT];
+} rti_known_answers;
+
 #define RTI_NETWORKS_MAX 512 /* more are checked again each time */
 
 typedef struct rti_builder {
@@ -36,12 +42,15 @@ typedef struct rti_builder {
     rti_known_network networks[RTI_NETWORKS_MAX];
     int weights_count;    /* files that teachers come from */
     rti_known_weights weights[RTI_WEIGHTS_MAX];
+    int answers_count;    /* files of answers */
+    rti_known_answers answers[RTI_WEIGHTS_MAX];
     int pair_count;       /* pairs of networks and a method that go together */
     char pairs[RTI_NETWORKS_MAX][RTI_HASH_TEXT];
     int trial_capacity;
     bool is_shared;       /* a comparison: all its rows are measured against these */
     int reference_count;
     int references[RTI_TEACHERS_MAX];
+    char reference_answers[RTI_HASH_TEXT];
 } rti_builder;
 
 /* ---- identity.c ---- */
@@ -51,6 +60,10 @@ rt_status rti_builder_data(rti_builder *b, const rt_params *rows, int *number, r
 /* The number of the trial with the identity of `trial`, which is added when it is new. The network of a
  * new one is tried. */
 rt_status rti_builder_trial(rti_builder *b, rti_trial *trial, int *number, rt_error *error) RT_MUST_CHECK;
+/* The content of the answers that [teacher] `rows` name, checked against the set. RT_SHAPE, RT_VALUE, ... with
+ * the spec's name. */
+rt_status rti_builder_answers(rti_builder *b, const rt_params *rows, int dataset, char hash[RTI_HASH_TEXT],
+                              rt_error *error) RT_MUST_CHECK;
 /* A copy that the plan owns. */
 rt_status rti_builder_keep(rti_plan *plan, const rti_settings *settings, rti_settings **kept,
                            rt_error *error) RT_MUST_CHECK;
@@ -71,6 +84,8 @@ typedef struct rti_lesson {
     bool tuning, labels_only;
     int teacher_count, teachers[RTI_TEACHERS_MAX];
     int reference_count, references[RTI_TEACHERS_MAX];
+    char answers[RTI_HASH_TEXT];   /* of the file that teaches; "": networks do */
+    char reference_answers[RTI_HASH_TEXT];
     bool taught_by_reference;      /* teachers are members of [teacher]; else an assistant */
 } rti_lesson;
 

@@ -102,6 +102,12 @@ static bool heatmap_settings(rti_text *text, const rti_summary *summary, int fac
     return true;
 }
 
+/* A teacher from a file has no curve. */
+static bool has_learnt_here(const rti_plan *plan, const rti_facet_summary *f) {
+    const rti_trial *student = &plan->trials[plan->cells[f->first_cell].trials[0]];
+    return student->reference_count > 0 && rti_trial_epochs(&plan->trials[student->references[0]]) > 0;
+}
+
 static bool curves_settings(rti_text *text, const rti_summary *summary, int facet) {
     const rti_plan *plan = summary->plan;
     const rti_facet_summary *f = &summary->facets[facet];
@@ -113,7 +119,7 @@ static bool curves_settings(rti_text *text, const rti_summary *summary, int face
     snprintf(all, sizeof all, "distilled student%s%s", label[0] ? ", " : "", label);
     rti_set_text(text, "student_name", all);
     rti_set_number(text, "has_student", f->best_cell >= 0);
-    rti_set_number(text, "has_teacher", f->teacher.done > 0);
+    rti_set_number(text, "has_teacher", f->teacher.done > 0 && has_learnt_here(plan, f));
     rti_set_number(text, "has_scratch", f->scratch.done > 0);
     rti_set_number(text, "teachers", f->teacher.trials);
     rti_set_number(text, "floor_value", 50.0 / (double)summary->validation_examples);

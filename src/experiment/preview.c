@@ -264,7 +264,10 @@ static rt_status add_all(preview *p, rti_settings *settings, rt_error *error) {
     const rti_settings *base = &plan->spec.base;
     bool measured = p->depth == RTI_PREVIEW_MEASURED;
     static const int first[RTI_AXES_MAX];
-    if (base->has_teacher)
+    if (rti_settings_stored(base))
+        rti_text_printf(p->out, "  %-12s answers from %s, no network\n", "teacher",
+                        rt_params_text(&base->teacher, "logits"));
+    else if (base->has_teacher)
         RT_TRY(add_network(p->out, "teacher", &base->teacher, p->set, measured, error));
     for (int n = 1; n <= plan->spec.assistant_count; n++) {
         char name[32];
@@ -273,7 +276,8 @@ static rt_status add_all(preview *p, rti_settings *settings, rt_error *error) {
         RT_TRY(add_network(p->out, name, &settings->student, p->set, measured, error));
     }
     RT_TRY(add_network(p->out, "student", &base->student, p->set, measured, error));
-    if (measured && base->has_teacher && !rt_params_text(&base->teacher, "weights")[0])
+    if (measured && base->has_teacher && !rti_settings_stored(base) &&
+        !rt_params_text(&base->teacher, "weights")[0])
         RT_TRY(see_alone(p, base, true, &p->teacher, error));
     if (measured) RT_TRY(see_alone(p, base, false, &p->scratch, error));
     int subjects = plan->spec.is_comparison ? plan->row_count : plan->facet_count;

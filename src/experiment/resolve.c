@@ -283,6 +283,10 @@ rti_lineage rti_settings_lineage(const rti_settings *settings) {
     return !strcmp(word, "takd") ? RTI_TAKD : !strcmp(word, "born-again") ? RTI_BORN_AGAIN : RTI_DIRECT;
 }
 
+bool rti_settings_stored(const rti_settings *settings) {
+    return settings->has_teacher && rt_params_text(&settings->teacher, "logits")[0];
+}
+
 static bool is_given(const rt_params *p, const char *name) { return p->given[rt_params_find(p, name)]; }
 
 static rt_status fail_key(const rti_spec *spec, const char *key, rt_error *error, const char *message) {
@@ -293,6 +297,24 @@ static rt_status fail_key(const rti_spec *spec, const char *key, rt_error *error
     if (line >= 0) return rti_spec_fail(spec, key, line, error, message);
     rti_spec_shown(spec, key, shown);
     return rt_fail(error, RT_SPEC, "%s: %s: %s", spec->path, shown, message);
+}
+
+/* Answers from a file have no network: whatever else is said of one contradicts them. */
+static rt_status check_stored(const rti_spec *spec, const rti_settings *s, rt_error *error) {
+    static const char *const own[] = {"logits", "logits_are", "test_logits"};
+    const rt_params *t = &s->teacher;
+    const bool stored = rti_settings_stored(s);
+    for (int i = 0; i < t->count; i++) {
+        char key[RTI_KEY_MAX];
+        bool is_own = false;
+        for (int k = 0; k < 3; k++) is_own |= !strcmp(t->rows[i]->name, own[k]);
+        snprintf(key, sizeof key, "teacher.%.80s", t->rows[i]->name);
+        if (!t->given[i] || is_own == stored || !strcmp(t->rows[i]->name, "logits")) continue;
+        if (stored)
+            return fail_key(spec, key, error, "[teacher] logits are answers without a network; take this away");
+        return fail_key(spec, key, error, "goes with [teacher] logits, and there are none");
+    }
+    return RT_OK;
 }
 
 /* In a spec with assistants, and no rows that could tell, they are there to teach. */
@@ -320,6 +342,7 @@ static rt_status check_lineage(const rti_spec *spec, rti_settings *s, rt_error *
                        spec->path, spec->label[0] ? "[compare." : "", spec->label,
                        spec->label[0] ? "] " : "", method);
     if (!s->has_teacher) return RT_OK;
+    RT_TRY(check_stored(spec, s, error));
     if (rt_params_int(&s->distill, "teachers") > rt_params_int(&s->teacher, "count"))
         return fail_key(spec, "distill.teachers", error, "there are not so many; see [teacher] count");
     if (rt_params_text(&s->teacher, "weights")[0] && rt_params_int(&s->teacher, "count") > 1)

@@ -69,8 +69,12 @@ const rt_param *rti_teacher_rows(int *count) {
         RT_PARAM_INT_ROW("stop_epoch", 0, 0, 100000, "epochs",
                          "teaches with its weights after this epoch of the whole schedule; 0: the last"),
         RT_PARAM_TEXT_ROW("weights", "", "file of a network trained elsewhere: it is not trained here"),
+        RT_PARAM_TEXT_ROW("logits", "",
+                          "answers instead of a network: .npy or .csv, one row per training example"),
+        RT_PARAM_CHOICE_ROW("logits_are", "logits", "logits|probabilities", "what stands in these files"),
+        RT_PARAM_TEXT_ROW("test_logits", "", "answers to the test set, for agreement and KL alone"),
     };
-    *count = 5;
+    *count = 8;
     return rows;
 }
 
@@ -175,7 +179,8 @@ void rti_settings_labels_only(rti_settings *settings) { rti_distill_table(&setti
 static const char *const later_rows[] = {
     "stop_epoch", "schedule", "generations", "first", "teachers", "flip", "crop", "crop_fill",
     "cutout", "mixup", "normalize", "student_taps", "teacher_taps", "cifar10.held_out",
-    "cifar100.labels", NULL,
+    "cifar100.labels", "logits_are", "npy.holdout", "npy.classes", "npy.standardise", "folder.holdout",
+    "folder.classes", "folder.standardise", NULL,
 };
 
 static bool is_default(const rt_param *row, const rt_value *value) {
@@ -213,6 +218,17 @@ void rti_params_append(rti_text *out, const rt_params *p, const char *const skip
     }
 }
 
+/* Answers in files: nothing else is said of such a teacher. */
+static void append_stored(const rt_params *teacher, rti_text *out) {
+    static const char *const own[] = {"logits", "logits_are", "test_logits", NULL};
+    const char *skip[RT_PARAMS_MAX + 1];
+    int count = 0;
+    for (int i = 0; i < teacher->count; i++)
+        if (!listed(own, teacher->rows[i]->name)) skip[count++] = teacher->rows[i]->name;
+    skip[count] = NULL;
+    rti_params_append(out, teacher, skip);
+}
+
 /* [assistant.1] ... of the chain that ends in *s; returns how many. */
 static int append_assistants(const rti_settings *s, rti_text *out) {
     if (!s) return 0;
@@ -228,7 +244,8 @@ void rti_settings_text(const rti_settings *s, rti_text *out) {
     rti_params_append(out, &s->data, NULL);
     if (s->has_teacher) {
         rti_text_append(out, "\n[teacher]\n");
-        rti_params_append(out, &s->teacher, NULL);
+        if (rti_settings_stored(s)) append_stored(&s->teacher, out);
+        else rti_params_append(out, &s->teacher, NULL);
     }
     append_assistants(s->assistant, out);
     rti_text_append(out, "\n[student]\n");

@@ -189,7 +189,8 @@ static rt_status check_required(const rti_spec *spec, rt_error *error) {
         return rt_fail(error, RT_SPEC, "%s: name is missing: it names the directory below runs/", spec->path);
     RT_TRY(require(spec, "data.set", "which data set?", error));
     RT_TRY(require(spec, "student.epochs", "for how long is the student trained?", error));
-    if (spec->base.has_teacher && require(spec, "teacher.weights", "", NULL) != RT_OK)
+    if (spec->base.has_teacher && require(spec, "teacher.weights", "", NULL) != RT_OK &&
+        require(spec, "teacher.logits", "", NULL) != RT_OK)
         RT_TRY(require(spec, "teacher.epochs", "for how long is the teacher trained?", error));
     for (int i = 1; i <= spec->assistant_count; i++) {
         char key[RTI_KEY_MAX];

@@ -184,6 +184,14 @@ bool rti_csv_number(const char *field, double *value) {
     return *p == 0 && rti_number_parse(field, (size_t)(end - field), value);
 }
 
+bool rti_csv_missing(const char *field) {
+    static const char *const words[] = {"", "?", "NA", "N/A", "na", "NaN", "nan", "NULL", "null", "None"};
+    while (*field == ' ') field++;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(field, words[i]) == 0) return true;
+    return false;
+}
+
 void rti_csv_append(rti_text *text, const char *field, bool first) {
     if (!first) rti_text_append(text, ",");
     /* An empty first field is quoted: a row of nothing else would be an empty line. */

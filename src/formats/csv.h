@@ -32,6 +32,9 @@ int rti_csv_column(const rti_csv *csv, const char *name); /* in row 0; -1 when m
  * junk, NaN, infinity, hexadecimal, more than a double can hold). */
 bool rti_csv_number(const char *field, double *value);
 
+/* Does the field say that there is no value? Empty, or ?, NA, N/A, NaN, NULL, None as programs write it. */
+bool rti_csv_missing(const char *field);
+
 /* Appends one field, quoted when it must be, and the comma before it unless `first`. */
 void rti_csv_append(rti_text *text, const char *field, bool first);
 

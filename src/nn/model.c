@@ -93,7 +93,7 @@ rt_status rti_model_add_parameter(rt_model *m, const char *suffix, rt_parameter_
     return RT_OK;
 }
 
-rt_status rti_model_mark(rt_model *m, rti_role role, const char *name, rt_error *error) {
+rt_status rti_model_mark(rt_model *m, rti_mark_role role, const char *name, rt_error *error) {
     RT_ASSERT(strlen(name) < RTI_LAYER_NAME, "the name %s is too long", name);
     int last = m->layer_count - 1, found = rti_model_layer_number(m, name);
     RT_ASSERT(found == RTI_NO_LAYER || found == last, "the name %s stands for another layer", name);

@@ -130,11 +130,11 @@ typedef struct rti_model_kind {
 } rti_model_kind;
 
 /* A second name for a layer, as users say it: "stage2". */
-typedef enum rti_role { RTI_BLOCK, RTI_STEM, RTI_STAGE, RTI_PENULTIMATE } rti_role;
+typedef enum rti_mark_role { RTI_BLOCK, RTI_STEM, RTI_STAGE, RTI_PENULTIMATE } rti_mark_role;
 
 typedef struct rti_mark {
     char name[RTI_LAYER_NAME];
-    rti_role role;
+    rti_mark_role role;
     int layer, before;                /* before: the layer whose "<name>.pre" this one's is */
 } rti_mark;
 
@@ -215,7 +215,7 @@ rt_parameter *rti_model_find_parameter(const rt_model *model, const char *name);
 
 /* Gives the last layer a name of this role; where a layer has that name itself, it must be this one.
  * `_before`: what is ahead of the last layer's activation is "<name>.pre" of the mark `name`. */
-rt_status rti_model_mark(rt_model *model, rti_role role, const char *name, rt_error *error) RT_MUST_CHECK;
+rt_status rti_model_mark(rt_model *model, rti_mark_role role, const char *name, rt_error *error) RT_MUST_CHECK;
 void rti_model_mark_before(rt_model *model, const char *name);
 
 /* ---- models without a kind, for adapters ----

@@ -128,7 +128,7 @@ bool rt_model_tap_batch_norm(const rt_model *m, const char *name, const rt_param
 /* ---- roles ---- */
 
 /* Name of mark number i of a role; NULL: there is none. */
-static const char *of_role(const rt_model *m, rti_role role, int i) {
+static const char *of_role(const rt_model *m, rti_mark_role role, int i) {
     for (int k = 0; k < m->mark_count; k++)
         if (m->marks[k].role == role && i-- == 0) return m->marks[k].name;
     return NULL;

@@ -132,6 +132,15 @@ Test(idx, labels_are_checked) {
     refuses(p, RT_FORMAT, "label 1 (at byte 9) is 9");
     scratch_write("i", labels, sizeof labels);
     refuses(idx_options(), RT_FORMAT, "one dimension");
+    scratch_write("i", images, sizeof images);
+    scratch_write("l", labels, sizeof labels);
+    uint8_t turned[sizeof images]; /* 3x2 instead of 2x3 */
+    memcpy(turned, images, sizeof images);
+    turned[11] = 3, turned[15] = 2;
+    scratch_write("t", turned, sizeof turned);
+    p = idx_options();
+    option(p, "idx.test_images", "t");
+    refuses(p, RT_FORMAT, "a test example is (1,3,2), bytes, a training example (1,2,3), bytes");
     p = idx_options();
     option(p, "idx.test_labels", "\"\"");
     scratch_write("i", images, sizeof images);

@@ -342,9 +342,9 @@ static bool read_npy_repaired(const char *bytes, size_t length, rti_hash *hash) 
 }
 
 Test(fuzz_formats, npy, .timeout = 60) {
-    static const char *const words[] = {"9223372036854775807", "4294967296", "0",     ",",     "()",    "'|O'",
-                                        "'>f4'",               "'<f8'",      "'|u1'", "True",  "(2,2)", "\n",
-                                        "'shape'",             " ",          "1, ",   "'<f2'", "\x93NUMPY"};
+    static const char *const words[] = {
+        "9223372036854775807", "4294967296", "0",    ",",     "()", "'|O'",     "'>f4'", "'<f8'", "'|u1'",
+        "True",                "(2,2)",      "\n",   "'shape'", " ",  "1, ",      "'<f2'", "\x93NUMPY"};
     input seeds[] = {npy_input(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }     \n", 24),
                      npy_input(2, "{'descr': '|u1', 'fortran_order': False, 'shape': (5,), }\n", 5),
                      npy_input(3, "{'descr': '<i8', 'fortran_order': True, 'shape': (), }\n", 8)};
