@@ -119,3 +119,12 @@ Test(pnm, what_is_damaged_or_another_kind_is_refused_with_the_reason) {
     }
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }
+
+Test(pnm, survives_a_failing_allocation) {
+    rti_pnm p;
+    size_t at = 0;
+    rt_alloc_fail_after(1);
+    cr_assert_eq(parse(&p, "P5 1 1 255 A", 12, &at), RT_MEMORY);
+    rt_alloc_fail_after(0);
+    cr_assert(at == 0 && !p.pixels);
+}
