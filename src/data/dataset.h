@@ -71,6 +71,9 @@ typedef struct rti_idx {
  * describe the file's length exactly. RT_NOT_FOUND, RT_FORMAT, RT_IO, RT_MEMORY. */
 rt_status rti_idx_read(const char *path, rti_idx *out, rt_error *error) RT_MUST_CHECK;
 
+/* The same from bytes that are there already and stay the caller's: out->file looks at them. */
+rt_status rti_idx_parse(const char *name, rti_bytes bytes, rti_idx *out, rt_error *error) RT_MUST_CHECK;
+
 /* An image file and its label file into examples kept by `source`. classes 0: one more than the
  * largest label. RT_FORMAT when the counts differ or a label is not below `classes`. */
 rt_status rti_idx_examples(const char *images, const char *labels, int classes, rti_source *source,

@@ -66,6 +66,11 @@ static rt_status header_read(const char *path, rti_idx *out, rt_error *error) {
     return RT_OK;
 }
 
+rt_status rti_idx_parse(const char *name, rti_bytes bytes, rti_idx *out, rt_error *error) {
+    *out = (rti_idx){.file = bytes};
+    return header_read(name, out, error);
+}
+
 rt_status rti_idx_read(const char *path, rti_idx *out, rt_error *error) {
     memset(out, 0, sizeof *out);
     RT_TRY(rti_file_read_gzip(path, IDX_LIMIT_BYTES, &out->file, error));

@@ -364,6 +364,23 @@ Test(onnx, a_place_that_can_not_be_written_is_said_and_nothing_is_left) {
     rt_model_free(m);
 }
 
+Test(onnx, survives_every_failing_allocation) {
+    rt_model *m = network(15); /* a resnet, padded shortcuts */
+    char path[1024];
+    snprintf(path, sizeof path, "%s", test_path("m.onnx"));
+    rt_status status = RT_MEMORY;
+    for (size_t n = 1; status != RT_OK; n++) {
+        const size_t before = rt_alloc_stats_get().live_blocks;
+        rt_alloc_fail_after(n);
+        status = rti_onnx_write(m, NULL, path, &error);
+        rt_alloc_fail_after(0);
+        cr_assert(status == RT_OK || status == RT_MEMORY, "allocation %d: %s", (int)n, error.message);
+        cr_assert_eq(rti_file_exists(path), status == RT_OK);
+        cr_assert_eq(rt_alloc_stats_get().live_blocks, before);
+    }
+    rt_model_free(m);
+}
+
 /* ---- ONNX Runtime ----
  *
  * Its WebAssembly build, the package onnxruntime-web, under node: where node finds it (NODE_PATH), else in

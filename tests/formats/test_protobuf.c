@@ -1,5 +1,6 @@
-/* Protocol Buffers: the bytes that the format's own description gives for its examples (protobuf.dev, "Encoding"),
- * and values at the edges worked out by hand. tests/deploy reads whole messages with a second reader. */
+/* Protocol Buffers: the bytes that the format's own description gives for its examples (protobuf.dev,
+ * "Encoding"), and values at the edges worked out by hand. tests/deploy reads whole messages with a second
+ * reader. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

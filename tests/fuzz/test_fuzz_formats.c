@@ -11,6 +11,7 @@
 #include "formats/csv.h"
 #include "formats/json.h"
 #include "formats/npy.h"
+#include "formats/pnm.h"
 #include "formats/safetensors.h"
 #include "formats/toml.h"
 #include "retort/alloc.h"
@@ -125,6 +126,23 @@ static bool read_cifar(const char *bytes, size_t length, rti_hash *hash) {
         return true;
     }
     return false;
+}
+
+/* A stream of pictures. */
+static bool read_pnm(const char *bytes, size_t length, rti_hash *hash) {
+    for (size_t at = 0; at < length;) {
+        rti_pnm picture;
+        rt_error error;
+        const size_t before = at;
+        if (rti_pnm_parse(&picture, (const unsigned char *)bytes, length, &at, "fuzz", &error) != RT_OK)
+            return false;
+        const int64_t count = picture.width * picture.height * picture.channels;
+        cr_assert(at > before && at <= length && count > 0 && (size_t)count <= length);
+        rti_hash_add(hash, &picture.width, sizeof picture.width);
+        rti_hash_add(hash, picture.pixels, (size_t)count);
+        rt_free(picture.pixels);
+    }
+    return length > 0;
 }
 
 typedef struct input {
@@ -339,4 +357,14 @@ Test(fuzz_formats, cifar, .timeout = 60) {
     for (int s = 0; s < 2; s++)
         for (size_t i = 0; i < seeds[s].length; i++) seeds[s].bytes[i] = (unsigned char)(i < 2 ? 7 : i);
     fuzz("cifar", read_cifar, seeds, COUNT(seeds), words, COUNT(words));
+}
+
+Test(fuzz_formats, pnm, .timeout = 60) {
+    static const char *const words[] = {"P2 ", "P3\n", "P5 1 1 255\nA", "P6 ", "#", "\n", " 65536 ", " 0 ",
+                                        "255", "99999999999999999999", " 1 1 1 "};
+    input seeds[] = {text_input("P2 3 2 255\n0 1 2\n10 254 255\n"),
+                     text_input("P5 # c\n2 2\n15\n\x01\x02\x03\x04"),
+                     text_input("P3 1 1 9 1 2 3\nP6 2 1 255\nabcdef"),
+                     text_input("P5 1 1 255\nA P2 1 1 1 1")};
+    fuzz("pnm", read_pnm, seeds, COUNT(seeds), words, COUNT(words));
 }
