@@ -252,7 +252,7 @@ const rti_command rti_command_export = {
         "\n"
         "  --to safetensors  weights with the names and layouts of PyTorch's state_dict, in one file\n"
         "  --to npy          the same, one NumPy file a tensor, in a directory\n"
-        "  --to c            NAME.h and NAME.c: C99 without allocation or libraries, weights in const arrays\n"
+        "  --to c            NAME.h and NAME.c: C99, no allocation, no libraries, const weights\n"
         "  --to logits       what the network says of every training example, one row each, as a NumPy\n"
         "                    array: [teacher] logits of a spec takes it\n"
         "  --to onnx         a graph for ONNX Runtime and others (operator set 13, float32): it reads raw\n"

@@ -20,7 +20,7 @@ typedef struct work {
     rti_net *net;
     double *range;
     rti_int8 *int8;
-    bool prepared;              /* from a file of `retort quantize` */
+    bool prepared; /* from a file of `retort quantize` */
     char prepared_path[RTI_PATH_MAX];
     char accuracy[256];
 } work;
@@ -48,16 +48,17 @@ static rt_status open_form(work *w, rt_error *error) {
     w->form = rt_input_form_read(w->job->target->weights, &why);
     if (w->form) return RT_OK;
     if (why.status != RT_NOT_FOUND) return rt_fail(error, why.status, "%s", why.message);
-    if (!w->set)
-        return rt_fail(error, RT_VALUE, "%s; name the data: --data mnist, for example", why.message);
+    if (!w->set) return rt_fail(error, RT_VALUE, "%s; name the data: --data mnist, for example", why.message);
     w->form = rt_input_form_of(w->set, error);
     return w->form ? RT_OK : error->status;
 }
 
 static rt_status calibrate(work *w, rt_error *error) {
     if (!w->set)
-        return rt_fail(error, RT_VALUE, "%s: int8 needs training examples to calibrate on; name the data: --data "
-                       "mnist, for example", w->job->target->name);
+        return rt_fail(error, RT_VALUE,
+                       "%s: int8 needs training examples to calibrate on; name the data: --data "
+                       "mnist, for example",
+                       w->job->target->name);
     w->range = rt_alloc(2 * (size_t)w->net->count * sizeof *w->range);
     if (!w->range) return rt_fail(error, RT_MEMORY, "no memory for the ranges");
     return rti_net_calibrate(w->net, rt_dataset_part(w->set, RT_PART_TRAIN), CALIBRATION, w->range, error);
@@ -65,7 +66,8 @@ static rt_status calibrate(work *w, rt_error *error) {
 
 static rt_status open_net(work *w, rt_error *error) {
     const rti_export_c *job = w->job;
-    if (w->prepared) RT_TRY(open_prepared(w, error));
+    if (w->prepared)
+        RT_TRY(open_prepared(w, error));
     else {
         RT_TRY(open_form(w, error));
         w->net = rti_net_new(job->model, w->form, error);
@@ -83,7 +85,8 @@ static rt_status measure(work *w, rt_error *error) {
     if (!w->set) return RT_OK;
     const rt_part *test = rt_dataset_part(w->set, RT_PART_TEST);
     if (test->examples->features != w->net->features || test->examples->classes != w->net->classes)
-        return rt_fail(error, RT_SHAPE, "the data have %lld numbers and %d classes, the network %lld and %lld",
+        return rt_fail(error, RT_SHAPE,
+                       "the data have %lld numbers and %d classes, the network %lld and %lld",
                        (long long)test->examples->features, test->examples->classes,
                        (long long)w->net->features, (long long)w->net->classes);
     rt_quality quality = {0};
@@ -101,9 +104,9 @@ static rt_status measure(work *w, rt_error *error) {
     int length = snprintf(w->accuracy, sizeof w->accuracy, "%.2f %% (%lld errors in %lld test examples)",
                           100 * (1 - (double)errors / count), (long long)errors, (long long)test->count);
     if (w->int8 && quality.examples)
-        snprintf(w->accuracy + length, sizeof w->accuracy - (size_t)length, "; in float %.2f %% (%lld), lost %.2f points",
-                 100 * (1 - (double)quality.errors / count), (long long)quality.errors,
-                 100 * (double)(errors - quality.errors) / count);
+        snprintf(w->accuracy + length, sizeof w->accuracy - (size_t)length,
+                 "; in float %.2f %% (%lld), lost %.2f points", 100 * (1 - (double)quality.errors / count),
+                 (long long)quality.errors, 100 * (double)(errors - quality.errors) / count);
     return RT_OK;
 }
 
@@ -111,12 +114,14 @@ static rt_status measure(work *w, rt_error *error) {
 
 static rt_status write_files(const work *w, rt_error *error) {
     const rti_export_c *job = w->job;
-    char name[NAME_MAX_BYTES + 1], upper[NAME_MAX_BYTES + 1], header_path[RTI_PATH_MAX], source_path[RTI_PATH_MAX], file[RTI_PATH_MAX];
+    char name[NAME_MAX_BYTES + 1], upper[NAME_MAX_BYTES + 1], header_path[RTI_PATH_MAX],
+        source_path[RTI_PATH_MAX], file[RTI_PATH_MAX];
     rti_text header = RTI_TEXT_EMPTY, source = RTI_TEXT_EMPTY;
     identifier(job->output, name);
     for (int i = 0; i == 0 || name[i - 1]; i++) upper[i] = (char)toupper((unsigned char)name[i]);
     const rti_emit_facts facts = {.accuracy = w->accuracy[0] ? w->accuracy : NULL,
-                                  .class_names = w->form->classes == w->net->classes ? w->form->class_names : NULL};
+                                  .class_names = w->form->classes == w->net->classes ? w->form->class_names
+                                                                                     : NULL};
     rt_status status = rti_emit(w->net, w->int8, name, &facts, &header, &source, error);
     const char *slash = strrchr(job->output, '/');
     const int directory = slash ? (int)(slash + 1 - job->output) : 0;
@@ -136,10 +141,12 @@ static rt_status write_files(const work *w, rt_error *error) {
                (long long)(w->int8 ? w->int8->bytes : 4 * w->net->parameters),
                (long long)(w->int8 ? w->int8->scratch : 4 * w->net->scratch));
         if (w->int8)
-            printf("  int8       %s\n", w->prepared ? w->prepared_path : "calibrated now, not trained for it: retort "
-                                                                         "quantize does that");
+            printf("  int8       %s\n", w->prepared ? w->prepared_path
+                                                    : "calibrated now, not trained for it: retort "
+                                                      "quantize does that");
         printf("\n    #include \"%s.h\"\n    static %s scratch[%s_SCRATCH];\n"
-               "    int class_number = %s_class(x, scratch);\n", name, w->int8 ? "int8_t" : "float", upper, name);
+               "    int class_number = %s_class(x, scratch);\n",
+               name, w->int8 ? "int8_t" : "float", upper, name);
     }
     rti_text_deinit(&header);
     rti_text_deinit(&source);
@@ -153,7 +160,8 @@ static rt_status go(work *w, rt_error *error) {
         w->prepared = true;
         snprintf(w->prepared_path, sizeof w->prepared_path, "%s", t->weights);
     } else if (job->int8 && t->directory[0]) {
-        RT_TRY(rti_path_join(w->prepared_path, sizeof w->prepared_path, t->directory, "int8.safetensors", error));
+        RT_TRY(rti_path_join(w->prepared_path, sizeof w->prepared_path, t->directory, "int8.safetensors",
+                             error));
         w->prepared = rti_file_exists(w->prepared_path);
     }
     if (job->data) {

@@ -6,10 +6,10 @@
 
 typedef struct rti_export_c {
     const rti_target *target;
-    const rt_model *model;        /* of target->weights; NULL when that is a file of int8 */
-    const char *output;           /* "dir/student": dir/student.h and dir/student.c */
+    const rt_model *model; /* of target->weights; NULL when that is a file of int8 */
+    const char *output;    /* "dir/student": dir/student.h and dir/student.c */
     bool int8;
-    const rt_params *data;        /* NULL: no data are known */
+    const rt_params *data; /* NULL: no data are known */
 } rti_export_c;
 
 /* Writes both files and says on standard output what they hold. RT_VALUE: a name that C cannot have, int8

@@ -20,7 +20,7 @@ typedef struct arguments {
     const char *target, *method;
     bool best;
     int64_t epochs, calibration;
-    double lr;                    /* 0: a tenth of the network's own */
+    double lr; /* 0: a tenth of the network's own */
 } arguments;
 
 typedef struct state {
@@ -96,7 +96,8 @@ static rt_status quantize(const arguments *a, state *s, rt_error *error) {
     char role[16], cache[RTI_PATH_MAX];
     RT_TRY(rti_target_find(&s->target, a->target, a->best, error));
     if (!s->target.directory[0])
-        return rt_fail(error, RT_VALUE, "%s: is no trial: its data, training and teacher are not known", a->target);
+        return rt_fail(error, RT_VALUE, "%s: is no trial: its data, training and teacher are not known",
+                       a->target);
     RT_TRY(role_of(&s->target, role, error));
     RT_TRY(rti_target_data(&s->target, NULL, NULL, 0, &s->data, error));
     s->set = rt_dataset_open(&s->data, NULL, error);
@@ -104,8 +105,9 @@ static rt_status quantize(const arguments *a, state *s, rt_error *error) {
     const rti_settings *settings = &s->target.spec.base;
     const bool is_teacher = !strcmp(role, "teacher");
     if (!is_teacher) RT_TRY(open_teacher(s, error));
-    const char *method = a->method ? a->method
-                         : is_teacher || !s->teacher ? "none" : rt_params_text(&settings->distill, "method");
+    const char *method = a->method                   ? a->method
+                         : is_teacher || !s->teacher ? "none"
+                                                     : rt_params_text(&settings->distill, "method");
     s->options = settings->distill;
     if (a->method || is_teacher || !s->teacher) {
         int count;
@@ -156,19 +158,26 @@ static bool read_integer(const char *text, int64_t least, int64_t most, int64_t 
 static const char *take(arguments *a, int argc, char **argv, int *i) {
     const char *problem = NULL, *value;
     if ((value = rti_option_value("--epochs", argc, argv, i, &problem))) {
-        if (!problem && !read_integer(value, 0, 100000, &a->epochs)) problem = "--epochs needs a whole number:";
+        if (!problem && !read_integer(value, 0, 100000, &a->epochs))
+            problem = "--epochs needs a whole number:";
     } else if ((value = rti_option_value("--examples", argc, argv, i, &problem))) {
         if (!problem && !read_integer(value, 1, 100000000, &a->calibration))
             problem = "--examples needs a whole number from 1:";
     } else if ((value = rti_option_value("--lr", argc, argv, i, &problem))) {
         char *end;
         a->lr = strtod(value, &end);
-        if (!problem && (!value[0] || *end || !(a->lr > 0) || !isfinite(a->lr))) problem = "--lr needs a number above 0:";
-    } else if ((value = rti_option_value("--method", argc, argv, i, &problem))) a->method = value;
-    else if (!strcmp(argv[*i], "--best")) a->best = true;
-    else if (argv[*i][0] == '-') problem = "unknown option";
-    else if (a->target) problem = "one trial at a time; this is a second one:";
-    else a->target = argv[*i];
+        if (!problem && (!value[0] || *end || !(a->lr > 0) || !isfinite(a->lr)))
+            problem = "--lr needs a number above 0:";
+    } else if ((value = rti_option_value("--method", argc, argv, i, &problem)))
+        a->method = value;
+    else if (!strcmp(argv[*i], "--best"))
+        a->best = true;
+    else if (argv[*i][0] == '-')
+        problem = "unknown option";
+    else if (a->target)
+        problem = "one trial at a time; this is a second one:";
+    else
+        a->target = argv[*i];
     return problem;
 }
 
@@ -199,21 +208,22 @@ static int run(int argc, char **argv) {
 const rti_command rti_command_quantize = {
     .name = "quantize",
     .line = "a trained network in 8-bit integers, distilled while quantised",
-    .usage =
-        "usage: retort quantize TRIAL [options]\n"
-        "\n"
-        "TRIAL is the directory of a finished trial. Its network is turned into 8-bit integers, once as it is\n"
-        "and once after some epochs more in which it sees its own rounding and learns from the trial's teacher\n"
-        "(without a teacher: from the labels). The better of the two on validation goes into\n"
-        "TRIAL/int8.safetensors, figures into TRIAL/int8.json.\n"
-        "\n"
-        "  --epochs N       epochs of distilling while quantised (default 5; 0: none)\n"
-        "  --lr RATE        their first learning rate (default: a tenth of the trial's)\n"
-        "  --method NAME    learns with this method at its defaults (default: the trial's)\n"
-        "  --examples N     training examples that ranges are calibrated on (default 1000)\n"
-        "  --best           of the weights that were best on validation (default: the last)\n"
-        "\n"
-        "example: retort quantize runs/demo/0ad17e86814a91c0 --epochs 3\n",
+    .usage = "usage: retort quantize TRIAL [options]\n"
+             "\n"
+             "TRIAL is the directory of a finished trial. Its network is turned into 8-bit integers, once as "
+             "it is\n"
+             "and once after some epochs more in which it sees its own rounding and learns from the trial's "
+             "teacher\n"
+             "(without a teacher: from the labels). The better of the two on validation goes into\n"
+             "TRIAL/int8.safetensors, figures into TRIAL/int8.json.\n"
+             "\n"
+             "  --epochs N       epochs of distilling while quantised (default 5; 0: none)\n"
+             "  --lr RATE        their first learning rate (default: a tenth of the trial's)\n"
+             "  --method NAME    learns with this method at its defaults (default: the trial's)\n"
+             "  --examples N     training examples that ranges are calibrated on (default 1000)\n"
+             "  --best           of the weights that were best on validation (default: the last)\n"
+             "\n"
+             "example: retort quantize runs/demo/0ad17e86814a91c0 --epochs 3\n",
     .run = run,
 };
 RTI_REGISTER(command, quantize)

@@ -57,20 +57,34 @@ void rti_emit_integers(rti_text *out, const char *type, const char *what, int st
 /* ---- head ---- */
 
 static const char *step_words(const rti_step *s, char buffer[160]) {
-    static const char *const pools[] = {[RTI_POOL_MAX] = "max", [RTI_POOL_AVG] = "mean",
-                                        [RTI_POOL_GLOBAL] = "mean of the image"};
+    static const char *const pools[] = {
+        [RTI_POOL_MAX] = "max", [RTI_POOL_AVG] = "mean", [RTI_POOL_GLOBAL] = "mean of the image"};
     switch (s->kind) {
-    case RTI_STEP_INPUT: snprintf(buffer, 160, "input, scaled"); break;
-    case RTI_STEP_LINEAR: snprintf(buffer, 160, "linear"); break;
+    case RTI_STEP_INPUT:
+        snprintf(buffer, 160, "input, scaled");
+        break;
+    case RTI_STEP_LINEAR:
+        snprintf(buffer, 160, "linear");
+        break;
     case RTI_STEP_CONV:
         snprintf(buffer, 160, "convolution %d x %d, stride %d, padding %d", s->kernel, s->kernel, s->stride,
                  s->padding);
         break;
-    case RTI_STEP_AFFINE: snprintf(buffer, 160, "scale and shift of each channel"); break;
-    case RTI_STEP_ADD: snprintf(buffer, 160, "sum"); break;
-    case RTI_STEP_ACTIVATION: snprintf(buffer, 160, "%s", rti_activation_names[s->activation]); break;
-    case RTI_STEP_POOL: snprintf(buffer, 160, "%s", pools[s->pool]); break;
-    case RTI_STEP_SHORTCUT: snprintf(buffer, 160, "every pixel %d further, channels of zeros", s->stride); break;
+    case RTI_STEP_AFFINE:
+        snprintf(buffer, 160, "scale and shift of each channel");
+        break;
+    case RTI_STEP_ADD:
+        snprintf(buffer, 160, "sum");
+        break;
+    case RTI_STEP_ACTIVATION:
+        snprintf(buffer, 160, "%s", rti_activation_names[s->activation]);
+        break;
+    case RTI_STEP_POOL:
+        snprintf(buffer, 160, "%s", pools[s->pool]);
+        break;
+    case RTI_STEP_SHORTCUT:
+        snprintf(buffer, 160, "every pixel %d further, channels of zeros", s->stride);
+        break;
     }
     return buffer;
 }
@@ -78,7 +92,8 @@ static const char *step_words(const rti_step *s, char buffer[160]) {
 /* Words of the comment must not end it. */
 static void comment_append(rti_text *out, const char *words) {
     for (const char *c = words; *c; c++) {
-        const char one[2] = {*c == '\n' || *c == '\r' || (*c == '/' && c > words && c[-1] == '*') ? ' ' : *c, 0};
+        const char one[2] = {*c == '\n' || *c == '\r' || (*c == '/' && c > words && c[-1] == '*') ? ' ' : *c,
+                             0};
         rti_text_append(out, one);
     }
 }
@@ -122,20 +137,23 @@ static void write_header(const rti_emission *e, const rti_emit_facts *facts) {
         rti_text_printf(out, " /* %lld x %lld pixels, row by row%s */", (long long)r[1], (long long)r[2],
                         r[0] > 1 ? ", one channel after the other" : "");
     rti_text_printf(out, "\n#define %s_CLASSES %lld\n#define %s_SCRATCH %lld /* %s */\n", e->upper,
-                    (long long)net->classes, e->upper, (long long)net->scratch,
-                    e->int8 ? "bytes" : "floats");
+                    (long long)net->classes, e->upper, (long long)net->scratch, e->int8 ? "bytes" : "floats");
     if (e->int8)
-        rti_text_printf(out, "#define %s_LOGIT_SCALE %.9gf /* a logit is this times the integer */\n", e->upper,
-                        e->int8->steps[net->count - 1].scale);
+        rti_text_printf(out, "#define %s_LOGIT_SCALE %.9gf /* a logit is this times the integer */\n",
+                        e->upper, e->int8->steps[net->count - 1].scale);
     const char *cell = e->int8 ? "int8_t" : "float", *logit = e->int8 ? "int32_t" : "float";
-    rti_text_printf(out, "\n/* x: %s_INPUTS %s as they come%s. scratch: %s_SCRATCH numbers of the caller's,\n"
+    rti_text_printf(out,
+                    "\n/* x: %s_INPUTS %s as they come%s. scratch: %s_SCRATCH numbers of the caller's,\n"
                     " * whatever is in them. logits: %s_CLASSES numbers; the largest is the answer. */\n",
                     e->upper, net->bytes ? "bytes" : "numbers", net->bytes ? ", 0 to 255" : "", e->upper,
                     e->upper);
     rti_text_printf(out, "void %s_logits(const %s x[], %s scratch[], %s logits[]);\n\n", e->name, raw, cell,
                     logit);
-    rti_text_printf(out, "/* The class alone: 0 to %lld; of equal logits the first. */\nint %s_class(const %s x[], "
-                    "%s scratch[]);\n\n", (long long)net->classes - 1, e->name, raw, cell);
+    rti_text_printf(
+        out,
+        "/* The class alone: 0 to %lld; of equal logits the first. */\nint %s_class(const %s x[], "
+        "%s scratch[]);\n\n",
+        (long long)net->classes - 1, e->name, raw, cell);
     rti_text_printf(out, "#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }
 
@@ -146,19 +164,21 @@ static void write_steps_comment(const rti_emission *e) {
         const rti_step *s = &e->net->steps[i];
         rti_text_printf(e->out, " * %3d  %-22s (%lld, %lld, %lld)  %s%s%s\n", i, s->name,
                         (long long)s->shape[0], (long long)s->shape[1], (long long)s->shape[2],
-                        step_words(s, words), s->second == RTI_NO_STEP ? "" : ", sum", s->relu ? ", relu" : "");
+                        step_words(s, words), s->second == RTI_NO_STEP ? "" : ", sum",
+                        s->relu ? ", relu" : "");
     }
     rti_text_append(e->out, " */\n\n");
 }
 
 static void write_class(const rti_emission *e) {
     const char *raw = e->net->bytes ? "uint8_t" : "float", *logit = e->int8 ? "int32_t" : "float";
-    rti_text_printf(e->out,
-                    "int %s_class(const %s x[], %s scratch[]) {\n    %s logits[%s_CLASSES];\n"
-                    "    int best = 0;\n    %s_logits(x, scratch, logits);\n"
-                    "    for (int k = 1; k < %s_CLASSES; k++)\n        if (logits[k] > logits[best]) best = k;\n"
-                    "    return best;\n}\n",
-                    e->name, raw, e->int8 ? "int8_t" : "float", logit, e->upper, e->name, e->upper);
+    rti_text_printf(
+        e->out,
+        "int %s_class(const %s x[], %s scratch[]) {\n    %s logits[%s_CLASSES];\n"
+        "    int best = 0;\n    %s_logits(x, scratch, logits);\n"
+        "    for (int k = 1; k < %s_CLASSES; k++)\n        if (logits[k] > logits[best]) best = k;\n"
+        "    return best;\n}\n",
+        e->name, raw, e->int8 ? "int8_t" : "float", logit, e->upper, e->name, e->upper);
 }
 
 void rti_emit_order(const rti_step *s, float *out) {
@@ -175,8 +195,8 @@ static rt_status check(const rti_net *net, const char *name, rt_error *error) {
     bool fine = name[0] && !isdigit((unsigned char)name[0]) && strlen(name) < 48;
     for (const char *c = name; *c; c++) fine &= isalnum((unsigned char)*c) || *c == '_';
     if (!fine)
-        return rt_fail(error, RT_VALUE, "\"%s\" is no name for C: up to 47 letters, digits and _, no digit first",
-                       name);
+        return rt_fail(error, RT_VALUE,
+                       "\"%s\" is no name for C: up to 47 letters, digits and _, no digit first", name);
     if (net->scratch > INT_MAX / 8 || net->parameters > INT_MAX / 8)
         return rt_fail(error, RT_UNSUPPORTED, "the network is too large to be written out as C");
     return RT_OK;
@@ -192,8 +212,10 @@ rt_status rti_emit(const rti_net *net, const rti_int8 *int8, const char *name, c
     write_head(&e, facts);
     rti_text_printf(source, "#include \"%s.h\"\n\n", name);
     write_steps_comment(&e);
-    if (int8) rti_emit_int8_body(&e);
-    else rti_emit_float_body(&e);
+    if (int8)
+        rti_emit_int8_body(&e);
+    else
+        rti_emit_float_body(&e);
     write_class(&e);
     if (header->failed || source->failed) return rt_fail(error, RT_MEMORY, "no memory for the source");
     return RT_OK;

@@ -12,8 +12,8 @@
 
 /* What stands in the head comment besides the network itself; each may be NULL. */
 typedef struct rti_emit_facts {
-    const char *accuracy;             /* "97.12 % of 10000 test examples, 97.15 % before int8" */
-    const char *const *class_names;   /* (classes) */
+    const char *accuracy;           /* "97.12 % of 10000 test examples, 97.15 % before int8" */
+    const char *const *class_names; /* (classes) */
 } rti_emit_facts;
 
 /* `name` names the files and starts every identifier: letters, digits and _, no digit first. `int8` NULL:

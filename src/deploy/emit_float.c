@@ -22,7 +22,8 @@ static const char linear_text[] =
 
 static const char conv_text[] =
     "typedef struct conv_form {\n"
-    "    int height, width, channels, out_height, out_width, filters, kernel, stride, padding, dilation, groups;\n"
+    "    int height, width, channels, out_height, out_width, filters, kernel, stride, padding, dilation, "
+    "groups;\n"
     "} conv_form;\n\n"
     "/* Pixels are (row, column, channel), w is (row, column, channel in the group, filter). */\n"
     "static void conv(const conv_form *c, const float *x, const float *w, const float *b, float *y) {\n"
@@ -49,14 +50,16 @@ static const char conv_text[] =
     "}\n\n";
 
 static const char max_text[] =
-    "static void max_pool(const float *x, int height, int width, int channels, int size, int stride, int padding,\n"
+    "static void max_pool(const float *x, int height, int width, int channels, int size, int stride, int "
+    "padding,\n"
     "                     int out_height, int out_width, float *y) {\n"
     "    for (int oy = 0; oy < out_height; oy++)\n"
     "        for (int ox = 0; ox < out_width; ox++)\n"
     "            for (int c = 0; c < channels; c++, y++) {\n"
     "                int seen = 0;\n"
     "                for (int k = 0; k < size * size; k++) {\n"
-    "                    const int iy = oy * stride - padding + k / size, ix = ox * stride - padding + k % size;\n"
+    "                    const int iy = oy * stride - padding + k / size, ix = ox * stride - padding + k % "
+    "size;\n"
     "                    if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;\n"
     "                    const float v = x[(iy * width + ix) * channels + c];\n"
     "                    if (!seen++ || v > *y) *y = v;\n"
@@ -66,14 +69,16 @@ static const char max_text[] =
 
 static const char mean_text[] =
     "/* Padding counts as zeros. */\n"
-    "static void mean_pool(const float *x, int height, int width, int channels, int size, int stride, int padding,\n"
+    "static void mean_pool(const float *x, int height, int width, int channels, int size, int stride, int "
+    "padding,\n"
     "                      int out_height, int out_width, float *y) {\n"
     "    for (int oy = 0; oy < out_height; oy++)\n"
     "        for (int ox = 0; ox < out_width; ox++)\n"
     "            for (int c = 0; c < channels; c++, y++) {\n"
     "                float sum = 0.0f;\n"
     "                for (int k = 0; k < size * size; k++) {\n"
-    "                    const int iy = oy * stride - padding + k / size, ix = ox * stride - padding + k % size;\n"
+    "                    const int iy = oy * stride - padding + k / size, ix = ox * stride - padding + k % "
+    "size;\n"
     "                    if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;\n"
     "                    sum += x[(iy * width + ix) * channels + c];\n"
     "                }\n"
@@ -90,34 +95,34 @@ static const char global_text[] =
     "    }\n"
     "}\n\n";
 
-static const char shortcut_text[] =
-    "/* Every stride-th pixel; channels of zeros on both sides. */\n"
-    "static void shortcut(const float *x, int width, int channels, int stride, int out_height, int out_width,\n"
-    "                     int filters, float *y) {\n"
-    "    const int front = (filters - channels) / 2;\n"
-    "    for (int oy = 0; oy < out_height; oy++)\n"
-    "        for (int ox = 0; ox < out_width; ox++)\n"
-    "            for (int f = 0; f < filters; f++, y++) {\n"
-    "                const int c = f - front;\n"
-    "                *y = c < 0 || c >= channels ? 0.0f : x[(oy * stride * width + ox * stride) * channels + c];\n"
-    "            }\n"
-    "}\n\n";
+static const char shortcut_text[] = "/* Every stride-th pixel; channels of zeros on both sides. */\n"
+                                    "static void shortcut(const float *x, int width, int channels, int "
+                                    "stride, int out_height, int out_width,\n"
+                                    "                     int filters, float *y) {\n"
+                                    "    const int front = (filters - channels) / 2;\n"
+                                    "    for (int oy = 0; oy < out_height; oy++)\n"
+                                    "        for (int ox = 0; ox < out_width; ox++)\n"
+                                    "            for (int f = 0; f < filters; f++, y++) {\n"
+                                    "                const int c = f - front;\n"
+                                    "                *y = c < 0 || c >= channels ? 0.0f : x[(oy * stride * "
+                                    "width + ox * stride) * channels + c];\n"
+                                    "            }\n"
+                                    "}\n\n";
 
 static const char affine_text[] =
-    "static void affine(const float *x, int count, int channels, const float *scale, const float *shift, float *y) {\n"
+    "static void affine(const float *x, int count, int channels, const float *scale, const float *shift, "
+    "float *y) {\n"
     "    for (int i = 0; i < count; i++) y[i] = x[i] * scale[i % channels] + shift[i % channels];\n"
     "}\n\n";
 
-static const char add_text[] =
-    "static void add(const float *x, int count, float *y) {\n"
-    "    for (int i = 0; i < count; i++) y[i] += x[i];\n"
-    "}\n\n";
+static const char add_text[] = "static void add(const float *x, int count, float *y) {\n"
+                               "    for (int i = 0; i < count; i++) y[i] += x[i];\n"
+                               "}\n\n";
 
-static const char relu_text[] =
-    "static void relu(float *y, int count) {\n"
-    "    for (int i = 0; i < count; i++)\n"
-    "        if (y[i] < 0.0f) y[i] = 0.0f;\n"
-    "}\n\n";
+static const char relu_text[] = "static void relu(float *y, int count) {\n"
+                                "    for (int i = 0; i < count; i++)\n"
+                                "        if (y[i] < 0.0f) y[i] = 0.0f;\n"
+                                "}\n\n";
 
 static const char *const activation_texts[] = {
     [RT_ACT_RELU] = "x > 0.0f ? x : 0.0f",
@@ -138,11 +143,14 @@ static void write_activations(const rti_emission *e) {
     for (int a = RT_ACT_RELU; a <= RT_ACT_GELU; a++) {
         bool used = false;
         for (int i = 0; i < e->net->count; i++)
-            used |= e->net->steps[i].kind == RTI_STEP_ACTIVATION && e->net->steps[i].activation == (rt_activation)a;
+            used |= e->net->steps[i].kind == RTI_STEP_ACTIVATION &&
+                    e->net->steps[i].activation == (rt_activation)a;
         if (!used) continue;
-        rti_text_printf(e->out, "static void act_%d(const float *from, int count, float *y) { /* %s */\n"
+        rti_text_printf(e->out,
+                        "static void act_%d(const float *from, int count, float *y) { /* %s */\n"
                         "    for (int i = 0; i < count; i++) {\n        const float x = from[i];\n"
-                        "        y[i] = %s;\n    }\n}\n\n", a, rti_activation_names[a], activation_texts[a]);
+                        "        y[i] = %s;\n    }\n}\n\n",
+                        a, rti_activation_names[a], activation_texts[a]);
     }
 }
 
@@ -172,7 +180,8 @@ static void write_constants(const rti_emission *e) {
         e->out->failed = true;
         return;
     }
-    for (int64_t i = 0; i < 2 * net->form_count; i++) form[i] = (float)net->scale[i]; /* shifts stand behind */
+    for (int64_t i = 0; i < 2 * net->form_count; i++)
+        form[i] = (float)net->scale[i]; /* shifts stand behind */
     rti_emit_floats(e->out, "scale", 0, form, net->form_count);
     rti_emit_floats(e->out, "shift", 0, form + net->form_count, net->form_count);
     rt_free(form);
@@ -199,21 +208,28 @@ static void write_input(const rti_emission *e) {
     const bool turn = net->steps[0].shape[2] == r[0] && pixels > 1 && r[0] > 1;
     rti_text_printf(e->out, "    for (int i = 0; i < %s_INPUTS; i++)\n        scratch[%lld + ", e->upper,
                     (long long)net->steps[0].offset);
-    if (turn) rti_text_printf(e->out, "i %% %lld * %lld + i / %lld", (long long)pixels, (long long)r[0],
-                              (long long)pixels);
-    else rti_text_append(e->out, "i");
+    if (turn)
+        rti_text_printf(e->out, "i %% %lld * %lld + i / %lld", (long long)pixels, (long long)r[0],
+                        (long long)pixels);
+    else
+        rti_text_append(e->out, "i");
     rti_text_printf(e->out, "] = %sx[i] * scale_0[", net->bytes ? "(float)" : "");
-    if (net->form_count == 1) rti_text_append(e->out, "0] + shift_0[0];\n");
-    else if (run == 1) rti_text_append(e->out, "i] + shift_0[i];\n");
-    else rti_text_printf(e->out, "i / %lld] + shift_0[i / %lld];\n", (long long)run, (long long)run);
+    if (net->form_count == 1)
+        rti_text_append(e->out, "0] + shift_0[0];\n");
+    else if (run == 1)
+        rti_text_append(e->out, "i] + shift_0[i];\n");
+    else
+        rti_text_printf(e->out, "i / %lld] + shift_0[i / %lld];\n", (long long)run, (long long)run);
 }
 
 static void write_conv(const rti_emission *e, int i) {
     const rti_step *s = &e->net->steps[i];
-    rti_text_printf(e->out, "    static const conv_form form_%d = {%lld, %lld, %lld, %lld, %lld, %lld, %d, %d, %d, %d, %d};\n",
-                    i, (long long)s->in_shape[0], (long long)s->in_shape[1], (long long)s->in_shape[2],
-                    (long long)s->shape[0], (long long)s->shape[1], (long long)s->shape[2], s->kernel, s->stride,
-                    s->padding, s->dilation, s->groups);
+    rti_text_printf(
+        e->out,
+        "    static const conv_form form_%d = {%lld, %lld, %lld, %lld, %lld, %lld, %d, %d, %d, %d, %d};\n", i,
+        (long long)s->in_shape[0], (long long)s->in_shape[1], (long long)s->in_shape[2],
+        (long long)s->shape[0], (long long)s->shape[1], (long long)s->shape[2], s->kernel, s->stride,
+        s->padding, s->dilation, s->groups);
     rti_text_printf(e->out, "    conv(&form_%d, scratch + %lld, weight_%d, bias_%d, y);\n", i,
                     (long long)e->net->steps[s->in].offset, i, i);
 }
@@ -238,23 +254,29 @@ static void write_step(const rti_emission *e, int i) {
         write_input(e);
         return;
     }
-    if (i == e->net->count - 1) rti_text_append(e->out, "    y = logits;\n");
-    else rti_text_printf(e->out, "    y = scratch + %lld; /* %s */\n", (long long)s->offset, s->name);
+    if (i == e->net->count - 1)
+        rti_text_append(e->out, "    y = logits;\n");
+    else
+        rti_text_printf(e->out, "    y = scratch + %lld; /* %s */\n", (long long)s->offset, s->name);
     switch (s->kind) {
     case RTI_STEP_LINEAR:
         rti_text_printf(e->out, "    linear(scratch + %lld, %lld, weight_%d, bias_%d, %lld, y);\n", from,
                         (long long)(s->weights / s->biases), i, i, (long long)s->biases);
         break;
-    case RTI_STEP_CONV: write_conv(e, i); break;
-    case RTI_STEP_POOL: write_pool(e, s, from); break;
+    case RTI_STEP_CONV:
+        write_conv(e, i);
+        break;
+    case RTI_STEP_POOL:
+        write_pool(e, s, from);
+        break;
     case RTI_STEP_SHORTCUT:
         rti_text_printf(e->out, "    shortcut(scratch + %lld, %lld, %lld, %d, %lld, %lld, %lld, y);\n", from,
-                        (long long)s->in_shape[1], (long long)s->in_shape[2], s->stride, (long long)s->shape[0],
-                        (long long)s->shape[1], (long long)s->shape[2]);
+                        (long long)s->in_shape[1], (long long)s->in_shape[2], s->stride,
+                        (long long)s->shape[0], (long long)s->shape[1], (long long)s->shape[2]);
         break;
     case RTI_STEP_AFFINE:
-        rti_text_printf(e->out, "    affine(scratch + %lld, %lld, %lld, weight_%d, bias_%d, y);\n", from, size,
-                        (long long)s->shape[2], i, i);
+        rti_text_printf(e->out, "    affine(scratch + %lld, %lld, %lld, weight_%d, bias_%d, y);\n", from,
+                        size, (long long)s->shape[2], i, i);
         break;
     case RTI_STEP_ACTIVATION:
         rti_text_printf(e->out, "    act_%d(scratch + %lld, %lld, y);\n", (int)s->activation, from, size);
@@ -262,7 +284,8 @@ static void write_step(const rti_emission *e, int i) {
     case RTI_STEP_ADD:
         rti_text_printf(e->out, "    for (int i = 0; i < %lld; i++) y[i] = scratch[%lld + i];\n", size, from);
         break;
-    case RTI_STEP_INPUT: break;
+    case RTI_STEP_INPUT:
+        break;
     }
     if (s->second != RTI_NO_STEP)
         rti_text_printf(e->out, "    add(scratch + %lld, %lld, y);\n",
@@ -278,7 +301,8 @@ void rti_emit_float_body(rti_emission *e) {
     if (math) rti_text_append(e->out, "#include <math.h>\n\n");
     write_functions(e);
     write_constants(e);
-    rti_text_printf(e->out, "void %s_logits(const %s x[], float scratch[], float logits[]) {\n    float *y;\n",
+    rti_text_printf(e->out,
+                    "void %s_logits(const %s x[], float scratch[], float logits[]) {\n    float *y;\n",
                     e->name, net->bytes ? "uint8_t" : "float");
     for (int i = 0; i < net->count; i++) write_step(e, i);
     rti_text_append(e->out, "}\n\n");

@@ -15,15 +15,15 @@ static const char common_text[] =
     "    return (int8_t)(v < low ? low : v > 127 ? 127 : v);\n"
     "}\n\n";
 
-static const char step_text[] =
-    "/* Where a step goes on: factors, the shift they share, its zero and lower limit; the residual that is added. */\n"
-    "typedef struct goes_on {\n"
-    "    const int32_t *factor;\n"
-    "    int shift;\n"
-    "    int32_t zero, low;\n"
-    "    const int8_t *second;\n"
-    "    int32_t second_zero, second_factor;\n"
-    "} goes_on;\n\n";
+static const char step_text[] = "/* Where a step goes on: factors, the shift they share, its zero and lower "
+                                "limit; the residual that is added. */\n"
+                                "typedef struct goes_on {\n"
+                                "    const int32_t *factor;\n"
+                                "    int shift;\n"
+                                "    int32_t zero, low;\n"
+                                "    const int8_t *second;\n"
+                                "    int32_t second_zero, second_factor;\n"
+                                "} goes_on;\n\n";
 
 static const char sum_text[] =
     "static int32_t linear_sum(const int8_t *x, int inputs, const int8_t *w, int32_t bias) {\n"
@@ -31,7 +31,8 @@ static const char sum_text[] =
     "    for (int d = 0; d < inputs; d++) sum += x[d] * w[d];\n"
     "    return sum;\n"
     "}\n\n"
-    "static void logits_of(const int8_t *x, int inputs, const int8_t *w, const int32_t *b, const int32_t *factor,\n"
+    "static void logits_of(const int8_t *x, int inputs, const int8_t *w, const int32_t *b, const int32_t "
+    "*factor,\n"
     "                      int shift, int classes, int32_t *y) {\n"
     "    for (int k = 0; k < classes; k++) {\n"
     "        const int64_t wide = (int64_t)linear_sum(x, inputs, w + k * inputs, b[k]) * factor[k];\n"
@@ -41,7 +42,8 @@ static const char sum_text[] =
     "}\n\n";
 
 static const char linear_text[] =
-    "static void linear(const int8_t *x, int inputs, const int8_t *w, const int32_t *b, int units, const goes_on *g,\n"
+    "static void linear(const int8_t *x, int inputs, const int8_t *w, const int32_t *b, int units, const "
+    "goes_on *g,\n"
     "                   int8_t *y) {\n"
     "    for (int u = 0; u < units; u++) {\n"
     "        int64_t wide = (int64_t)linear_sum(x, inputs, w + u * inputs, b[u]) * g->factor[u];\n"
@@ -52,11 +54,13 @@ static const char linear_text[] =
 
 static const char conv_text[] =
     "typedef struct conv_form {\n"
-    "    int height, width, channels, out_height, out_width, filters, kernel, stride, padding, dilation, groups;\n"
+    "    int height, width, channels, out_height, out_width, filters, kernel, stride, padding, dilation, "
+    "groups;\n"
     "    int32_t less; /* the zero of the input; 0 where it is in the bias */\n"
     "} conv_form;\n\n"
     "/* Pixels are (row, column, channel), w is (filter, row, column, channel in the group). */\n"
-    "static int32_t conv_sum(const conv_form *c, const int8_t *x, const int8_t *w, int32_t bias, int oy, int ox,\n"
+    "static int32_t conv_sum(const conv_form *c, const int8_t *x, const int8_t *w, int32_t bias, int oy, int "
+    "ox,\n"
     "                        int f) {\n"
     "    const int in_group = c->channels / c->groups, first = f / (c->filters / c->groups) * in_group;\n"
     "    int32_t sum = bias;\n"
@@ -71,7 +75,8 @@ static const char conv_text[] =
     "        }\n"
     "    return sum;\n"
     "}\n\n"
-    "static void conv(const conv_form *c, const int8_t *x, const int8_t *w, const int32_t *b, const goes_on *g,\n"
+    "static void conv(const conv_form *c, const int8_t *x, const int8_t *w, const int32_t *b, const goes_on "
+    "*g,\n"
     "                 int8_t *y) {\n"
     "    const int8_t *second = g->second;\n"
     "    for (int oy = 0; oy < c->out_height; oy++)\n"
@@ -125,16 +130,19 @@ static const char global_text[] =
     "}\n\n";
 
 static const char max_text[] =
-    "static void max_pool(const int8_t *x, int height, int width, int channels, int size, int stride, int padding,\n"
+    "static void max_pool(const int8_t *x, int height, int width, int channels, int size, int stride, int "
+    "padding,\n"
     "                     int out_height, int out_width, int8_t *y) {\n"
     "    for (int oy = 0; oy < out_height; oy++)\n"
     "        for (int ox = 0; ox < out_width; ox++)\n"
     "            for (int c = 0; c < channels; c++) {\n"
     "                int8_t best = -128;\n"
     "                for (int k = 0; k < size * size; k++) {\n"
-    "                    const int iy = oy * stride - padding + k / size, ix = ox * stride - padding + k % size;\n"
+    "                    const int iy = oy * stride - padding + k / size, ix = ox * stride - padding + k % "
+    "size;\n"
     "                    if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;\n"
-    "                    if (x[(iy * width + ix) * channels + c] > best) best = x[(iy * width + ix) * channels + c];\n"
+    "                    if (x[(iy * width + ix) * channels + c] > best) best = x[(iy * width + ix) * "
+    "channels + c];\n"
     "                }\n"
     "                *y++ = best;\n"
     "            }\n"
@@ -142,14 +150,16 @@ static const char max_text[] =
 
 static const char mean_pool_text[] =
     "/* Padding counts as zeros. */\n"
-    "static void mean_pool(const int8_t *x, int height, int width, int channels, int size, int stride, int padding,\n"
+    "static void mean_pool(const int8_t *x, int height, int width, int channels, int size, int stride, int "
+    "padding,\n"
     "                      int out_height, int out_width, int32_t zero, int8_t *y) {\n"
     "    for (int oy = 0; oy < out_height; oy++)\n"
     "        for (int ox = 0; ox < out_width; ox++)\n"
     "            for (int c = 0; c < channels; c++) {\n"
     "                int32_t sum = 0;\n"
     "                for (int k = 0; k < size * size; k++) {\n"
-    "                    const int iy = oy * stride - padding + k / size, ix = ox * stride - padding + k % size;\n"
+    "                    const int iy = oy * stride - padding + k / size, ix = ox * stride - padding + k % "
+    "size;\n"
     "                    if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;\n"
     "                    sum += x[(iy * width + ix) * channels + c] - zero;\n"
     "                }\n"
@@ -159,7 +169,8 @@ static const char mean_pool_text[] =
 
 static const char shortcut_text[] =
     "/* Every stride-th pixel; channels of zeros on both sides. */\n"
-    "static void shortcut(const int8_t *x, int width, int channels, int stride, int out_height, int out_width,\n"
+    "static void shortcut(const int8_t *x, int width, int channels, int stride, int out_height, int "
+    "out_width,\n"
     "                     int filters, int32_t zero, int8_t *y) {\n"
     "    const int front = (filters - channels) / 2;\n"
     "    for (int oy = 0; oy < out_height; oy++)\n"
@@ -186,8 +197,8 @@ static int linears(const rti_net *net) {
 static void write_functions(const rti_emission *e) {
     const rti_net *net = e->net;
     const bool averages = has_pool(net, RTI_POOL_GLOBAL) || has_pool(net, RTI_POOL_AVG);
-    const bool goes_on = linears(net) > 1 || rti_net_has(net, RTI_STEP_CONV) || rti_net_has(net, RTI_STEP_AFFINE) ||
-                         rti_net_has(net, RTI_STEP_ADD);
+    const bool goes_on = linears(net) > 1 || rti_net_has(net, RTI_STEP_CONV) ||
+                         rti_net_has(net, RTI_STEP_AFFINE) || rti_net_has(net, RTI_STEP_ADD);
     const struct {
         bool used;
         const char *text;
@@ -207,8 +218,10 @@ static void write_functions(const rti_emission *e) {
         {rti_net_has(net, RTI_STEP_SHORTCUT), shortcut_text},
     };
     const char *result = strstr(common_text, "/* A wide sum");
-    if (goes_on) rti_text_append(e->out, common_text);
-    else rti_text_append_bytes(e->out, common_text, (size_t)(result - common_text));
+    if (goes_on)
+        rti_text_append(e->out, common_text);
+    else
+        rti_text_append_bytes(e->out, common_text, (size_t)(result - common_text));
     for (int i = 1; i < RTI_COUNT(functions); i++)
         if (functions[i].used) rti_text_append(e->out, functions[i].text);
 }
@@ -226,7 +239,8 @@ static void write_constants(const rti_emission *e) {
         if (product || s->kind == RTI_STEP_AFFINE)
             rti_emit_integers(e->out, "int32_t", "factor", i, o->factor, 4, s->biases);
         if (s->kind == RTI_STEP_ADD) rti_emit_integers(e->out, "int32_t", "factor", i, o->factor, 4, 1);
-        if (s->kind == RTI_STEP_AFFINE) rti_emit_integers(e->out, "int64_t", "offset", i, o->offset, 8, s->biases);
+        if (s->kind == RTI_STEP_AFFINE)
+            rti_emit_integers(e->out, "int64_t", "offset", i, o->offset, 8, s->biases);
         if (s->kind == RTI_STEP_ACTIVATION) rti_emit_integers(e->out, "int8_t", "table", i, o->table, 1, 256);
         if (s->kind != RTI_STEP_INPUT) continue;
         if (net->bytes) {
@@ -239,7 +253,10 @@ static void write_constants(const rti_emission *e) {
             for (int64_t k = 0; k < net->form_count; k++) {
                 float a, b;
                 rti_int8_number(e->int8, k, &a, &b);
-                rti_text_printf(e->out, "%s%.9ef", k == 0 ? "\n    " : k % 6 ? ", " : ",\n    ",
+                rti_text_printf(e->out, "%s%.9ef",
+                                k == 0  ? "\n    "
+                                : k % 6 ? ", "
+                                        : ",\n    ",
                                 (double)(which ? b : a));
             }
             rti_text_append(e->out, "\n};\n\n");
@@ -254,27 +271,33 @@ static void write_input(const rti_emission *e) {
     const int64_t *r = net->raw_shape, pixels = r[1] * r[2], run = net->features / net->form_count;
     const bool turn = net->steps[0].shape[2] == r[0] && pixels > 1 && r[0] > 1;
     char entry[48] = "0", to[96] = "i";
-    if (net->form_count > 1 && run > 1) snprintf(entry, sizeof entry, "i / %lld", (long long)run);
-    else if (net->form_count > 1) snprintf(entry, sizeof entry, "i");
+    if (net->form_count > 1 && run > 1)
+        snprintf(entry, sizeof entry, "i / %lld", (long long)run);
+    else if (net->form_count > 1)
+        snprintf(entry, sizeof entry, "i");
     if (turn)
         snprintf(to, sizeof to, "i %% %lld * %lld + i / %lld", (long long)pixels, (long long)r[0],
                  (long long)pixels);
     const long long at = (long long)net->steps[0].offset;
     if (net->bytes && net->form_count == 1)
-        rti_text_printf(e->out, "    for (int i = 0; i < %s_INPUTS; i++) scratch[%lld + %s] = table_0[x[i]];\n",
+        rti_text_printf(e->out,
+                        "    for (int i = 0; i < %s_INPUTS; i++) scratch[%lld + %s] = table_0[x[i]];\n",
                         e->upper, at, to);
     else if (net->bytes)
-        rti_text_printf(e->out, "    for (int i = 0; i < %s_INPUTS; i++)\n"
-                        "        scratch[%lld + %s] = table_0[256 * (%s) + x[i]];\n", e->upper, at, to, entry);
-    else
         rti_text_printf(e->out,
-                        "    for (int i = 0; i < %s_INPUTS; i++) {\n"
-                        "        /* exact in double, so that a fused multiply-add changes nothing */\n"
-                        "        const double v = (double)x[i] * (double)times_0[%s] + (double)add_0[%s];\n"
-                        "        scratch[%lld + %s] =\n"
-                        "            (int8_t)(v < -127.0 ? -128 : v >= 127.0 ? 127 : (int32_t)(v + 128.0) - 128);\n"
-                        "    }\n",
-                        e->upper, entry, entry, at, to);
+                        "    for (int i = 0; i < %s_INPUTS; i++)\n"
+                        "        scratch[%lld + %s] = table_0[256 * (%s) + x[i]];\n",
+                        e->upper, at, to, entry);
+    else
+        rti_text_printf(
+            e->out,
+            "    for (int i = 0; i < %s_INPUTS; i++) {\n"
+            "        /* exact in double, so that a fused multiply-add changes nothing */\n"
+            "        const double v = (double)x[i] * (double)times_0[%s] + (double)add_0[%s];\n"
+            "        scratch[%lld + %s] =\n"
+            "            (int8_t)(v < -127.0 ? -128 : v >= 127.0 ? 127 : (int32_t)(v + 128.0) - 128);\n"
+            "    }\n",
+            e->upper, entry, entry, at, to);
 }
 
 static void write_goes_on(const rti_emission *e, int i) {
@@ -285,17 +308,21 @@ static void write_goes_on(const rti_emission *e, int i) {
         snprintf(second, sizeof second, "scratch + %lld", (long long)e->net->steps[s->second].offset);
     rti_text_printf(e->out, "    const goes_on g_%d = {factor_%d, %d, %d, %d, %s, %d, %d};\n", i, i, o->shift,
                     (int)o->zero, s->relu ? (int)o->zero : -128, second,
-                    s->second == RTI_NO_STEP ? 0 : (int)e->int8->steps[s->second].zero, (int)o->second_factor);
+                    s->second == RTI_NO_STEP ? 0 : (int)e->int8->steps[s->second].zero,
+                    (int)o->second_factor);
 }
 
 static void write_conv(const rti_emission *e, int i) {
     const rti_step *s = &e->net->steps[i];
     rti_text_printf(e->out,
-                    "    static const conv_form form_%d = {%lld, %lld, %lld, %lld, %lld, %lld, %d, %d, %d, %d, %d, %d};\n",
+                    "    static const conv_form form_%d = {%lld, %lld, %lld, %lld, %lld, %lld, %d, %d, %d, "
+                    "%d, %d, %d};\n",
                     i, (long long)s->in_shape[0], (long long)s->in_shape[1], (long long)s->in_shape[2],
-                    (long long)s->shape[0], (long long)s->shape[1], (long long)s->shape[2], s->kernel, s->stride,
-                    s->padding, s->dilation, s->groups, s->padding ? (int)e->int8->steps[s->in].zero : 0);
-    rti_text_printf(e->out, "    conv(&form_%d, scratch + %lld, weight_%d, bias_%d, &g_%d, scratch + %lld);\n", i,
+                    (long long)s->shape[0], (long long)s->shape[1], (long long)s->shape[2], s->kernel,
+                    s->stride, s->padding, s->dilation, s->groups,
+                    s->padding ? (int)e->int8->steps[s->in].zero : 0);
+    rti_text_printf(e->out,
+                    "    conv(&form_%d, scratch + %lld, weight_%d, bias_%d, &g_%d, scratch + %lld);\n", i,
                     (long long)e->net->steps[s->in].offset, i, i, i, (long long)s->offset);
 }
 
@@ -308,7 +335,8 @@ static void write_pool(const rti_emission *e, const rti_step *s, long long from,
     }
     char last[16] = "";
     if (s->pool == RTI_POOL_AVG) snprintf(last, sizeof last, "%d, ", zero);
-    rti_text_printf(e->out, "    %s(scratch + %lld, %lld, %lld, %lld, %d, %d, %d, %lld, %lld, %sscratch + %lld);\n",
+    rti_text_printf(e->out,
+                    "    %s(scratch + %lld, %lld, %lld, %lld, %d, %d, %d, %lld, %lld, %sscratch + %lld);\n",
                     s->pool == RTI_POOL_MAX ? "max_pool" : "mean_pool", from, (long long)s->in_shape[0],
                     (long long)s->in_shape[1], (long long)s->in_shape[2], s->kernel, s->stride, s->padding,
                     (long long)s->shape[0], (long long)s->shape[1], last, (long long)s->offset);
@@ -320,38 +348,48 @@ static void write_step(const rti_emission *e, int i) {
                     to = (long long)s->offset, size = (long long)rti_step_size(s);
     const int zero = s->in == RTI_NO_STEP ? 0 : (int)e->int8->steps[s->in].zero;
     if (s->kind == RTI_STEP_LINEAR && i == e->net->count - 1) {
-        rti_text_printf(e->out, "    logits_of(scratch + %lld, %lld, weight_%d, bias_%d, factor_%d, %d, %lld, logits);\n",
-                        from, (long long)(s->weights / s->biases), i, i, i, e->int8->steps[i].shift,
-                        (long long)s->biases);
+        rti_text_printf(
+            e->out, "    logits_of(scratch + %lld, %lld, weight_%d, bias_%d, factor_%d, %d, %lld, logits);\n",
+            from, (long long)(s->weights / s->biases), i, i, i, e->int8->steps[i].shift,
+            (long long)s->biases);
         return;
     }
     if (s->kind == RTI_STEP_LINEAR || s->kind == RTI_STEP_CONV || s->kind == RTI_STEP_AFFINE ||
         s->kind == RTI_STEP_ADD)
         write_goes_on(e, i);
     switch (s->kind) {
-    case RTI_STEP_INPUT: write_input(e); break;
-    case RTI_STEP_LINEAR:
-        rti_text_printf(e->out, "    linear(scratch + %lld, %lld, weight_%d, bias_%d, %lld, &g_%d, scratch + %lld);\n",
-                        from, (long long)(s->weights / s->biases), i, i, (long long)s->biases, i, to);
+    case RTI_STEP_INPUT:
+        write_input(e);
         break;
-    case RTI_STEP_CONV: write_conv(e, i); break;
+    case RTI_STEP_LINEAR:
+        rti_text_printf(
+            e->out, "    linear(scratch + %lld, %lld, weight_%d, bias_%d, %lld, &g_%d, scratch + %lld);\n",
+            from, (long long)(s->weights / s->biases), i, i, (long long)s->biases, i, to);
+        break;
+    case RTI_STEP_CONV:
+        write_conv(e, i);
+        break;
     case RTI_STEP_AFFINE:
-        rti_text_printf(e->out, "    affine(scratch + %lld, %lld, %lld, %d, offset_%d, &g_%d, scratch + %lld);\n",
+        rti_text_printf(e->out,
+                        "    affine(scratch + %lld, %lld, %lld, %d, offset_%d, &g_%d, scratch + %lld);\n",
                         from, size, (long long)s->shape[2], zero, i, i, to);
         break;
     case RTI_STEP_ADD:
-        rti_text_printf(e->out, "    add(scratch + %lld, %lld, %d, &g_%d, scratch + %lld);\n", from, size, zero, i,
-                        to);
+        rti_text_printf(e->out, "    add(scratch + %lld, %lld, %d, &g_%d, scratch + %lld);\n", from, size,
+                        zero, i, to);
         break;
     case RTI_STEP_ACTIVATION:
-        rti_text_printf(e->out, "    through_table(scratch + %lld, %lld, table_%d, scratch + %lld);\n", from, size,
-                        i, to);
+        rti_text_printf(e->out, "    through_table(scratch + %lld, %lld, table_%d, scratch + %lld);\n", from,
+                        size, i, to);
         break;
-    case RTI_STEP_POOL: write_pool(e, s, from, zero); break;
+    case RTI_STEP_POOL:
+        write_pool(e, s, from, zero);
+        break;
     case RTI_STEP_SHORTCUT:
-        rti_text_printf(e->out, "    shortcut(scratch + %lld, %lld, %lld, %d, %lld, %lld, %lld, %d, scratch + %lld);\n",
-                        from, (long long)s->in_shape[1], (long long)s->in_shape[2], s->stride,
-                        (long long)s->shape[0], (long long)s->shape[1], (long long)s->shape[2], zero, to);
+        rti_text_printf(
+            e->out, "    shortcut(scratch + %lld, %lld, %lld, %d, %lld, %lld, %lld, %d, scratch + %lld);\n",
+            from, (long long)s->in_shape[1], (long long)s->in_shape[2], s->stride, (long long)s->shape[0],
+            (long long)s->shape[1], (long long)s->shape[2], zero, to);
         break;
     }
 }

@@ -145,8 +145,7 @@ static void make_product(const rti_int8 *q, int number) {
     const int64_t units = s->biases, inputs = s->weights / s->biases;
     const double second = s->second == RTI_NO_STEP ? 0 : q->steps[s->second].scale / o->scale;
     double largest = second;
-    for (int64_t u = 0; u < units; u++)
-        largest = fmax(largest, in->scale * weight_scale(s, u) / o->scale);
+    for (int64_t u = 0; u < units; u++) largest = fmax(largest, in->scale * weight_scale(s, u) / o->scale);
     o->shift = shift_for(largest);
     o->second_factor = clamp32(round(ldexp(second, o->shift)));
     for (int64_t u = 0; u < units; u++) {
@@ -210,14 +209,17 @@ static void make_table(const rti_int8 *q, int number) {
 static rt_status check(const rti_net *net, rt_error *error) {
     const rti_step *last = &net->steps[net->count - 1];
     if (last->kind != RTI_STEP_LINEAR || last->relu || last->second != RTI_NO_STEP)
-        return rt_fail(error, RT_UNSUPPORTED, "int8 needs a network that ends in a linear layer; this one ends "
-                       "in %s", last->name);
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "int8 needs a network that ends in a linear layer; this one ends "
+                       "in %s",
+                       last->name);
     for (int i = 0; i < net->count; i++) {
         const rti_step *s = &net->steps[i];
         const bool product = s->kind == RTI_STEP_LINEAR || s->kind == RTI_STEP_CONV;
         if (product && s->weights / s->biases > SUM_INPUTS_MAX)
-            return rt_fail(error, RT_UNSUPPORTED, "layer %s adds up %lld products; in 32 bits %d are possible",
-                           s->name, (long long)(s->weights / s->biases), SUM_INPUTS_MAX);
+            return rt_fail(error, RT_UNSUPPORTED,
+                           "layer %s adds up %lld products; in 32 bits %d are possible", s->name,
+                           (long long)(s->weights / s->biases), SUM_INPUTS_MAX);
     }
     return RT_OK;
 }
@@ -253,14 +255,25 @@ rti_int8 *rti_int8_new(const rti_net *net, const double range[], rt_error *error
     for (int i = 0; i < net->count; i++) {
         make_scale(q, i, range);
         switch (net->steps[i].kind) {
-        case RTI_STEP_INPUT: make_input(q); break;
+        case RTI_STEP_INPUT:
+            make_input(q);
+            break;
         case RTI_STEP_LINEAR:
-        case RTI_STEP_CONV: make_product(q, i); break;
-        case RTI_STEP_AFFINE: make_affine(q, i); break;
-        case RTI_STEP_ADD: make_add(q, i); break;
-        case RTI_STEP_ACTIVATION: make_table(q, i); break;
+        case RTI_STEP_CONV:
+            make_product(q, i);
+            break;
+        case RTI_STEP_AFFINE:
+            make_affine(q, i);
+            break;
+        case RTI_STEP_ADD:
+            make_add(q, i);
+            break;
+        case RTI_STEP_ACTIVATION:
+            make_table(q, i);
+            break;
         case RTI_STEP_POOL:
-        case RTI_STEP_SHORTCUT: break;
+        case RTI_STEP_SHORTCUT:
+            break;
         }
     }
     return q;

@@ -1,15 +1,15 @@
 /* int8.h - the deployed network in eight-bit integers.                 Floor 7 (deploy)
  *
  * Numbers are stood for by integers, real = scale (q - zero), after Jacob, Kligys, Chen, Zhu, Tang, Howard,
- * Adam, Kalenichenko 2018, "Quantization and training of neural networks for efficient integer-arithmetic-only
- * inference" (arXiv 1712.05877), section 2:
+ * Adam, Kalenichenko 2018, "Quantization and training of neural networks for efficient integer-
+ * arithmetic-only inference" (arXiv 1712.05877), section 2:
  *
  *   activations  q in -128 ... 127, one scale and zero for each step, from the range that calibration saw
  *                (0 is in it, so that zero is exact: padding, relu)
  *   weights      q in -127 ... 127, zero 0, one scale for each output channel: max|w| / 127
  *   biases       32 bits at scale (activation) x scale (weight)
- *   products     32-bit sums; to the next scale by a 32-bit factor and a shift, rounded half up (floor(v + 1/2)),
- *                in 64 bits
+ *   products     32-bit sums; to the next scale by a 32-bit factor and a shift, in 64 bits, rounded half up:
+ *                floor(v + 1/2)
  *   logits       32-bit integers at one scale for all classes, 2^-23 of the largest that calibration saw
  *   other functions than relu: a table of 256 entries
  *
@@ -21,22 +21,22 @@
 #include "deploy/net.h"
 
 typedef struct rti_int8_step {
-    double scale;              /* of the output; of logits: of the 32-bit integers */
+    double scale; /* of the output; of logits: of the 32-bit integers */
     int32_t zero;
-    int shift;                 /* result = floor((sum + 2^(shift-1)) / 2^shift) */
-    int32_t *factor;           /* (output channels) of products and AFFINE; (1) of ADD */
-    int32_t second_factor;     /* of a residual */
-    int8_t *weight;            /* LINEAR (units, D), CONV (F, K, K, C/groups) */
-    int32_t *bias;             /* of products */
-    int64_t *offset;           /* (channels) of AFFINE, at the scale of the shifted sum */
-    int8_t *table;             /* ACTIVATION (256), INPUT of bytes (form_count, 256) */
+    int shift;             /* result = floor((sum + 2^(shift-1)) / 2^shift) */
+    int32_t *factor;       /* (output channels) of products and AFFINE; (1) of ADD */
+    int32_t second_factor; /* of a residual */
+    int8_t *weight;        /* LINEAR (units, D), CONV (F, K, K, C/groups) */
+    int32_t *bias;         /* of products */
+    int64_t *offset;       /* (channels) of AFFINE, at the scale of the shifted sum */
+    int8_t *table;         /* ACTIVATION (256), INPUT of bytes (form_count, 256) */
 } rti_int8_step;
 
 typedef struct rti_int8 {
-    const rti_net *net;        /* borrowed */
+    const rti_net *net; /* borrowed */
     rti_int8_step *steps;
-    int64_t scratch;           /* bytes */
-    int64_t bytes;             /* of weights, biases, factors and tables, as they are written out */
+    int64_t scratch; /* bytes */
+    int64_t bytes;   /* of weights, biases, factors and tables, as they are written out */
     void *block;
 } rti_int8;
 

@@ -69,8 +69,7 @@ static int32_t conv_sum(const rti_step *s, const rti_int8_step *o, const int8_t 
             const int64_t iy = oy * s->stride - s->padding + ky * s->dilation,
                           ix = ox * s->stride - s->padding + kx * s->dilation;
             if (iy < 0 || iy >= H || ix < 0 || ix >= W) continue;
-            const int8_t *in = x + (iy * W + ix) * C + first,
-                         *w = o->weight + ((f * K + ky) * K + kx) * CG;
+            const int8_t *in = x + (iy * W + ix) * C + first, *w = o->weight + ((f * K + ky) * K + kx) * CG;
             for (int64_t c = 0; c < CG; c++) sum += (in[c] - less) * w[c];
         }
     return sum;
@@ -143,8 +142,9 @@ static void run_shortcut(const rti_step *s, int32_t zero, const int8_t *x, int8_
         for (int64_t ox = 0; ox < s->shape[1]; ox++)
             for (int64_t f = 0; f < F; f++) {
                 const int64_t c = f - front;
-                y[(oy * s->shape[1] + ox) * F + f] =
-                    c < 0 || c >= C ? (int8_t)zero : x[(oy * s->stride * W + ox * s->stride) * C + c];
+                y[(oy * s->shape[1] + ox) * F + f] = c < 0 || c >= C
+                                                         ? (int8_t)zero
+                                                         : x[(oy * s->stride * W + ox * s->stride) * C + c];
             }
 }
 
@@ -176,14 +176,26 @@ int rti_int8_run(const rti_int8 *q, const void *raw, int8_t *scratch, int32_t *l
         const int32_t zero = s->in == RTI_NO_STEP ? 0 : q->steps[s->in].zero;
         int8_t *y = scratch + s->offset;
         switch (s->kind) {
-        case RTI_STEP_INPUT: run_input(q, raw, y); break;
+        case RTI_STEP_INPUT:
+            run_input(q, raw, y);
+            break;
         case RTI_STEP_LINEAR:
-        case RTI_STEP_CONV: run_product(q, i, x, r, y); break;
+        case RTI_STEP_CONV:
+            run_product(q, i, x, r, y);
+            break;
         case RTI_STEP_AFFINE:
-        case RTI_STEP_ADD: run_affine(q, i, x, r, y); break;
-        case RTI_STEP_ACTIVATION: run_table(s, &q->steps[i], x, y); break;
-        case RTI_STEP_POOL: run_pool(s, zero, x, y); break;
-        case RTI_STEP_SHORTCUT: run_shortcut(s, zero, x, y); break;
+        case RTI_STEP_ADD:
+            run_affine(q, i, x, r, y);
+            break;
+        case RTI_STEP_ACTIVATION:
+            run_table(s, &q->steps[i], x, y);
+            break;
+        case RTI_STEP_POOL:
+            run_pool(s, zero, x, y);
+            break;
+        case RTI_STEP_SHORTCUT:
+            run_shortcut(s, zero, x, y);
+            break;
         }
     }
     return run_logits(q, scratch + net->steps[net->steps[net->count - 1].in].offset, logits);
@@ -195,9 +207,9 @@ typedef struct evaluation {
     const rti_int8 *q;
     const rt_part *part;
     uint8_t *predictions;
-    char *memory;     /* (chunks, each) */
+    char *memory; /* (chunks, each) */
     size_t each;
-    int64_t *wrong;   /* (chunks) */
+    int64_t *wrong; /* (chunks) */
 } evaluation;
 
 static void evaluate_chunk(void *context, int64_t chunk) {
@@ -230,7 +242,8 @@ rt_status rti_int8_evaluate(const rti_int8 *q, const rt_part *part, int64_t *err
         rti_parallel(chunks, evaluate_chunk, &e);
         for (int64_t c = 0; c < chunks; c++) *errors += e.wrong[c];
     }
-    rt_status status = e.memory && e.wrong ? RT_OK : rt_fail(error, RT_MEMORY, "no memory to evaluate in int8");
+    rt_status status = e.memory && e.wrong ? RT_OK
+                                           : rt_fail(error, RT_MEMORY, "no memory to evaluate in int8");
     rt_free(e.memory);
     rt_free(e.wrong);
     return status;

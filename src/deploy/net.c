@@ -9,10 +9,10 @@
 typedef struct builder {
     const rt_model *model;
     rti_net *net;
-    int *step_of;     /* (layers) the step whose output is the layer's, or RTI_NO_STEP */
-    int *readers;     /* (layers) how many layers read it */
-    bool *postponed;  /* (layers) a product that becomes a step together with its only reader */
-    int64_t used;     /* of the block */
+    int *step_of;    /* (layers) the step whose output is the layer's, or RTI_NO_STEP */
+    int *readers;    /* (layers) how many layers read it */
+    bool *postponed; /* (layers) a product that becomes a step together with its only reader */
+    int64_t used;    /* of the block */
 } builder;
 
 void rti_net_free(rti_net *net) {
@@ -171,8 +171,10 @@ static void add_norm(builder *b, const rti_layer *layer, int second) {
 static rt_status add_pool(builder *b, const rti_layer *layer, rt_error *error) {
     const rti_pool *p = &layer->pool;
     if (p->kind == RTI_POOL_ADAPTIVE_MAX || p->kind == RTI_POOL_ADAPTIVE_AVG)
-        return rt_fail(error, RT_UNSUPPORTED, "layer %s: pooling to a fixed number of cells has no form for "
-                       "deployment", layer->name);
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "layer %s: pooling to a fixed number of cells has no form for "
+                       "deployment",
+                       layer->name);
     rti_step *step = add(b, RTI_STEP_POOL, layer, step_of(b, layer->source), RTI_NO_STEP);
     step->pool = p->kind;
     step->kernel = p->size;
@@ -188,16 +190,22 @@ static rt_status add_layer(builder *b, int i, rt_error *error) {
     if (is_transparent(layer)) {
         b->step_of[i] = step_of(b, layer->source);
         const int source = real_source(b, layer->source);
-        if (source >= 0 && b->postponed[source]) b->step_of[i] = RTI_NO_STEP; /* its reader asks the product */
+        if (source >= 0 && b->postponed[source])
+            b->step_of[i] = RTI_NO_STEP; /* its reader asks the product */
         return RT_OK;
     }
-    if (is_product(layer)) add_product(b, layer, NULL, layer, RTI_NO_STEP);
-    else if (is_kind(layer, &rti_layer_batch_norm)) add_norm(b, layer, second);
+    if (is_product(layer))
+        add_product(b, layer, NULL, layer, RTI_NO_STEP);
+    else if (is_kind(layer, &rti_layer_batch_norm))
+        add_norm(b, layer, second);
     else if (is_kind(layer, &rti_layer_add)) {
         const rti_layer *product = joined(b, layer->source);
-        if (product) add_product(b, product, NULL, layer, second);
-        else add(b, RTI_STEP_ADD, layer, step_of(b, layer->source), second);
-    } else if (is_kind(layer, &rti_layer_pool)) RT_TRY(add_pool(b, layer, error));
+        if (product)
+            add_product(b, product, NULL, layer, second);
+        else
+            add(b, RTI_STEP_ADD, layer, step_of(b, layer->source), second);
+    } else if (is_kind(layer, &rti_layer_pool))
+        RT_TRY(add_pool(b, layer, error));
     else if (is_kind(layer, &rti_layer_shortcut))
         add(b, RTI_STEP_SHORTCUT, layer, step_of(b, layer->source), RTI_NO_STEP)->stride =
             layer->shortcut_stride;
@@ -298,8 +306,7 @@ static rt_status take_form(rti_net *net, const rt_model *model, const rt_input_f
 static void add_input(builder *b) {
     rti_step *step = &b->net->steps[b->net->count++];
     const int64_t *raw = b->net->raw_shape;
-    const bool image = b->model->layer_count > 0 &&
-                       is_kind(&b->model->layers[0], &rti_layer_channels_last);
+    const bool image = b->model->layer_count > 0 && is_kind(&b->model->layers[0], &rti_layer_channels_last);
     *step = (rti_step){.kind = RTI_STEP_INPUT, .name = "input", .in = RTI_NO_STEP, .second = RTI_NO_STEP};
     step->shape[0] = step->shape[1] = 1;
     step->shape[2] = b->model->features;

@@ -26,36 +26,36 @@ typedef enum rti_step_kind {
     RTI_STEP_ADD,        /* y = act(x + second) */
     RTI_STEP_ACTIVATION, /* y = act(x), an activation other than relu */
     RTI_STEP_POOL,
-    RTI_STEP_SHORTCUT    /* every stride-th pixel; channels of zeros on both sides */
+    RTI_STEP_SHORTCUT /* every stride-th pixel; channels of zeros on both sides */
 } rti_step_kind;
 
 enum { RTI_NO_STEP = -1 };
 
 typedef struct rti_step {
     rti_step_kind kind;
-    char name[RTI_LAYER_NAME];    /* of the layer whose output it gives */
-    int in, second;               /* steps; RTI_NO_STEP: none */
+    char name[RTI_LAYER_NAME];     /* of the layer whose output it gives */
+    int in, second;                /* steps; RTI_NO_STEP: none */
     int64_t in_shape[3], shape[3]; /* (H, W, C); rows are (1, 1, D) */
     bool relu;
-    rt_activation activation;     /* of RTI_STEP_ACTIVATION */
+    rt_activation activation; /* of RTI_STEP_ACTIVATION */
     int kernel, stride, padding, dilation, groups;
-    rti_pool_kind pool;           /* windows of kernel x kernel */
-    int64_t weights, biases;      /* counts; 0: none. biases: one for each output channel */
-    float *weight, *bias;         /* in the network's block */
-    int last_reader;              /* the last step that reads it; the last step of all: itself */
-    int64_t offset;               /* of its output in scratch, in elements */
+    rti_pool_kind pool;      /* windows of kernel x kernel */
+    int64_t weights, biases; /* counts; 0: none. biases: one for each output channel */
+    float *weight, *bias;    /* in the network's block */
+    int last_reader;         /* the last step that reads it; the last step of all: itself */
+    int64_t offset;          /* of its output in scratch, in elements */
 } rti_step;
 
 typedef struct rti_net {
     int count;
     rti_step *steps;
     int64_t features, classes;
-    int64_t raw_shape[3];         /* (C, H, W) of the raw example; rows are (D, 1, 1) */
-    bool bytes;                   /* raw examples are bytes */
-    int64_t form_count;           /* entries of scale and shift: 1, C or D */
+    int64_t raw_shape[3]; /* (C, H, W) of the raw example; rows are (D, 1, 1) */
+    bool bytes;           /* raw examples are bytes */
+    int64_t form_count;   /* entries of scale and shift: 1, C or D */
     double *scale, *shift;
-    int64_t scratch;              /* elements that all steps need together */
-    int64_t parameters;           /* weights and biases */
+    int64_t scratch;    /* elements that all steps need together */
+    int64_t parameters; /* weights and biases */
     int64_t multiply_adds;
     float *block;
     char summary[256], fingerprint[33];

@@ -9,13 +9,20 @@
 
 double rti_activation_value(rt_activation activation, double x) {
     switch (activation) {
-    case RT_ACT_NONE: return x;
-    case RT_ACT_RELU: return x > 0 ? x : 0;
-    case RT_ACT_LEAKY_RELU: return x > 0 ? x : RT_LEAKY_SLOPE * x;
-    case RT_ACT_TANH: return tanh(x);
-    case RT_ACT_SIGMOID: return 1 / (1 + exp(-x));
-    case RT_ACT_SOFTPLUS: return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
-    case RT_ACT_GELU: return 0.5 * x * (1 + erf(x * 0.70710678118654752));
+    case RT_ACT_NONE:
+        return x;
+    case RT_ACT_RELU:
+        return x > 0 ? x : 0;
+    case RT_ACT_LEAKY_RELU:
+        return x > 0 ? x : RT_LEAKY_SLOPE * x;
+    case RT_ACT_TANH:
+        return tanh(x);
+    case RT_ACT_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case RT_ACT_SOFTPLUS:
+        return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+    case RT_ACT_GELU:
+        return 0.5 * x * (1 + erf(x * 0.70710678118654752));
     }
     return x;
 }
@@ -107,8 +114,10 @@ static void run_pool(const rti_step *s, const float *x, float *y) {
                                   ix = ox * s->stride - s->padding + k % s->kernel;
                     if (iy < 0 || iy >= H || ix < 0 || ix >= W) continue;
                     const float v = x[(iy * W + ix) * C + c];
-                    if (!max) best += v;
-                    else if (v > best) best = v;
+                    if (!max)
+                        best += v;
+                    else if (v > best)
+                        best = v;
                 }
                 y[(oy * s->shape[1] + ox) * C + c] = max ? best
                                                          : best / (float)((int64_t)s->kernel * s->kernel);
@@ -121,17 +130,21 @@ static void run_shortcut(const rti_step *s, const float *x, float *y) {
         for (int64_t ox = 0; ox < s->shape[1]; ox++)
             for (int64_t f = 0; f < F; f++) {
                 const int64_t c = f - front;
-                y[(oy * s->shape[1] + ox) * F + f] =
-                    c < 0 || c >= C ? 0 : x[(oy * s->stride * W + ox * s->stride) * C + c];
+                y[(oy * s->shape[1] + ox) * F + f] = c < 0 || c >= C
+                                                         ? 0
+                                                         : x[(oy * s->stride * W + ox * s->stride) * C + c];
             }
 }
 
 static void run_plain(const rti_step *s, const float *x, float *y) {
     const int64_t count = rti_step_size(s), C = s->shape[2];
     for (int64_t i = 0; i < count; i++) {
-        if (s->kind == RTI_STEP_AFFINE) y[i] = x[i] * s->weight[i % C] + s->bias[i % C];
-        else if (s->kind == RTI_STEP_ACTIVATION) y[i] = (float)rti_activation_value(s->activation, (double)x[i]);
-        else y[i] = x[i];
+        if (s->kind == RTI_STEP_AFFINE)
+            y[i] = x[i] * s->weight[i % C] + s->bias[i % C];
+        else if (s->kind == RTI_STEP_ACTIVATION)
+            y[i] = (float)rti_activation_value(s->activation, (double)x[i]);
+        else
+            y[i] = x[i];
     }
 }
 
@@ -142,14 +155,26 @@ const float *rti_net_run(const rti_net *net, const void *raw, float *scratch, rt
         const float *x = s->in == RTI_NO_STEP ? NULL : scratch + net->steps[s->in].offset;
         float *y = scratch + s->offset;
         switch (s->kind) {
-        case RTI_STEP_INPUT: run_input(net, s, raw, y); break;
-        case RTI_STEP_LINEAR: run_linear(s, x, y); break;
-        case RTI_STEP_CONV: run_conv(s, x, y); break;
-        case RTI_STEP_POOL: run_pool(s, x, y); break;
-        case RTI_STEP_SHORTCUT: run_shortcut(s, x, y); break;
+        case RTI_STEP_INPUT:
+            run_input(net, s, raw, y);
+            break;
+        case RTI_STEP_LINEAR:
+            run_linear(s, x, y);
+            break;
+        case RTI_STEP_CONV:
+            run_conv(s, x, y);
+            break;
+        case RTI_STEP_POOL:
+            run_pool(s, x, y);
+            break;
+        case RTI_STEP_SHORTCUT:
+            run_shortcut(s, x, y);
+            break;
         case RTI_STEP_AFFINE:
         case RTI_STEP_ADD:
-        case RTI_STEP_ACTIVATION: run_plain(s, x, y); break;
+        case RTI_STEP_ACTIVATION:
+            run_plain(s, x, y);
+            break;
         }
         const int64_t count = rti_step_size(s);
         const float *r = s->second == RTI_NO_STEP ? NULL : scratch + net->steps[s->second].offset;

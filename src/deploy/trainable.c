@@ -23,7 +23,8 @@ static void named(char out[RTI_LAYER_NAME], const char *name, const char *suffix
 
 /* Pooling and shortcuts keep the grid of what they read. */
 static int grid_step(const rti_net *net, int i) {
-    while (net->steps[i].kind == RTI_STEP_POOL || net->steps[i].kind == RTI_STEP_SHORTCUT) i = net->steps[i].in;
+    while (net->steps[i].kind == RTI_STEP_POOL || net->steps[i].kind == RTI_STEP_SHORTCUT)
+        i = net->steps[i].in;
     return i;
 }
 
@@ -42,8 +43,13 @@ static rt_status add_product(const maker *k, const rti_step *s, const char *name
         const rti_linear linear = {.bias = true, .int8 = true};
         return rti_model_add_linear(k->model, name, s->biases, &linear, error);
     }
-    rti_conv conv = {.kernel = s->kernel, .stride = s->stride, .padding = s->padding, .dilation = s->dilation,
-                     .groups = s->groups, .bias = true, .int8 = true};
+    rti_conv conv = {.kernel = s->kernel,
+                     .stride = s->stride,
+                     .padding = s->padding,
+                     .dilation = s->dilation,
+                     .groups = s->groups,
+                     .bias = true,
+                     .int8 = true};
     if (s->kind == RTI_STEP_AFFINE) /* a 1 x 1 kernel for each channel; its factors have 31 bits */
         conv = (rti_conv){.kernel = 1, .groups = (int)s->shape[2], .bias = true};
     return rti_model_add_conv(k->model, name, s->shape[2], &conv, error);
@@ -61,7 +67,8 @@ static rt_status add_step(const maker *k, int i, rt_error *error) {
     if (s->second != RTI_NO_STEP || s->kind == RTI_STEP_ADD)
         RT_TRY(rti_model_add_sum(k->model, s->name, k->says[s->second], s->relu ? RT_ACT_RELU : RT_ACT_NONE,
                                  error));
-    else if (s->relu) RT_TRY(rti_model_add_activation(k->model, s->name, RT_ACT_RELU, error));
+    else if (s->relu)
+        RT_TRY(rti_model_add_activation(k->model, s->name, RT_ACT_RELU, error));
     if (s->kind == RTI_STEP_ACTIVATION) {
         named(name, s->name, ".act");
         RT_TRY(rti_model_add_activation(k->model, name, s->activation, error));
@@ -69,10 +76,12 @@ static rt_status add_step(const maker *k, int i, rt_error *error) {
     if (s->kind == RTI_STEP_SHORTCUT)
         RT_TRY(rti_model_add_shortcut(k->model, s->name, s->stride, s->shape[2], error));
     if (s->kind == RTI_STEP_POOL) {
-        const rti_pool pool = {.kind = s->pool, .size = s->kernel, .stride = s->stride, .padding = s->padding};
+        const rti_pool pool = {
+            .kind = s->pool, .size = s->kernel, .stride = s->stride, .padding = s->padding};
         RT_TRY(rti_model_add_pool(k->model, s->name, &pool, error));
     }
-    const bool on_grid = s->kind == RTI_STEP_SHORTCUT || (s->kind == RTI_STEP_POOL && s->pool == RTI_POOL_MAX);
+    const bool on_grid = s->kind == RTI_STEP_SHORTCUT ||
+                         (s->kind == RTI_STEP_POOL && s->pool == RTI_POOL_MAX);
     if (!last && !on_grid) {
         const rti_grid grid = grid_of(k, i);
         snprintf(name, sizeof name, "int8.%d", i);
@@ -111,8 +120,10 @@ static void copy_weights(rti_net *net, const rt_model *model, bool back) {
             const int64_t count = b ? s->biases : s->weights;
             RT_ASSERT(p && rt_tensor_count(&p->tensor) == count, "no parameter %s", name);
             for (int64_t n = 0; n < count; n++) {
-                if (back) numbers[n] = (float)rt_real_data(&p->tensor)[n];
-                else rt_real_data(&p->tensor)[n] = (rt_real)numbers[n];
+                if (back)
+                    numbers[n] = (float)rt_real_data(&p->tensor)[n];
+                else
+                    rt_real_data(&p->tensor)[n] = (rt_real)numbers[n];
             }
         }
     }
@@ -149,12 +160,19 @@ static int entries_of(const rti_net *net, const double range[], rti_st_entry *en
         for (int b = 0; s->weights && b < 2; b++, count++) {
             snprintf(names[count], 64, "step%d.%s", i, b ? "bias" : "weight");
             const int64_t n = b ? s->biases : s->weights;
-            entries[count] = (rti_st_entry){.name = names[count], .dtype = RTI_ST_F32, .ndim = 1, .shape = {n},
-                                            .count = n, .bytes = (size_t)n * sizeof(float),
+            entries[count] = (rti_st_entry){.name = names[count],
+                                            .dtype = RTI_ST_F32,
+                                            .ndim = 1,
+                                            .shape = {n},
+                                            .count = n,
+                                            .bytes = (size_t)n * sizeof(float),
                                             .data = (const unsigned char *)(b ? s->bias : s->weight)};
         }
     }
-    entries[count] = (rti_st_entry){.name = "ranges", .dtype = RTI_ST_F64, .ndim = 2, .shape = {net->count, 2},
+    entries[count] = (rti_st_entry){.name = "ranges",
+                                    .dtype = RTI_ST_F64,
+                                    .ndim = 2,
+                                    .shape = {net->count, 2},
                                     .count = 2 * (int64_t)net->count,
                                     .bytes = 2 * (size_t)net->count * sizeof(double),
                                     .data = (const unsigned char *)range};
@@ -162,7 +180,8 @@ static int entries_of(const rti_net *net, const double range[], rti_st_entry *en
 }
 
 /* Pairs of the source, but for those of the form where it is given, and for the mark. */
-static void pairs_of(const rti_net *net, const rti_st_file *file, const rt_input_form *form, const char *pairs[]) {
+static void pairs_of(const rti_net *net, const rti_st_file *file, const rt_input_form *form,
+                     const char *pairs[]) {
     int count = 0;
     for (int i = 0; form && form->metadata[i]; i++) pairs[count++] = form->metadata[i];
     const int given = count;
@@ -178,13 +197,13 @@ static void pairs_of(const rti_net *net, const rti_st_file *file, const rt_input
     pairs[count] = NULL;
 }
 
-rt_status rti_net_save(const rti_net *net, const double range[], const rt_input_form *form, const char *source,
-                       const char *path, rt_error *error) {
+rt_status rti_net_save(const rti_net *net, const double range[], const rt_input_form *form,
+                       const char *source, const char *path, rt_error *error) {
     rti_st_file file;
     RT_TRY(rti_st_read(&file, source, error));
     const size_t most = 2 * (size_t)net->count + 1;
     rti_st_entry *entries = rt_alloc_zero(most, sizeof *entries);
-    char (*names)[64] = rt_alloc_zero(most, sizeof *names);
+    char(*names)[64] = rt_alloc_zero(most, sizeof *names);
     const char **pairs = rt_alloc((size_t)(2 * file.metadata_count + 12) * sizeof *pairs);
     rt_status status = entries && names && pairs ? RT_OK : rt_fail(error, RT_MEMORY, "%s: no memory", path);
     if (status == RT_OK) {
@@ -218,12 +237,13 @@ static rt_status read_numbers(const rti_st_file *file, const char *path, rti_net
             float *to = b ? s->bias : s->weight;
             const int64_t count = b ? s->biases : s->weights;
             if (!e || e->dtype != RTI_ST_F32 || e->count != count)
-                return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" is missing or has not %lld floats", path, name,
-                               (long long)count);
+                return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" is missing or has not %lld floats", path,
+                               name, (long long)count);
             memcpy(to, e->data, (size_t)count * sizeof *to);
             for (int64_t n = 0; n < count; n++)
                 if (!isfinite((double)to[n]))
-                    return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" has a number that is not finite", path, name);
+                    return rt_fail(error, RT_FORMAT, "%s: tensor \"%s\" has a number that is not finite",
+                                   path, name);
         }
     }
     const rti_st_entry *e = rti_st_find(file, "ranges");

@@ -18,8 +18,8 @@ void rti_net_take_weights(rti_net *net, const rt_model *model);
 /* The network with weights and ranges as a file: what `source` (a model's file) says of its structure, what
  * `form` (of a set; NULL: what source says) of its input, and the numbers of every step. RT_IO, RT_FORMAT,
  * RT_MEMORY. */
-rt_status rti_net_save(const rti_net *net, const double range[], const rt_input_form *form, const char *source,
-                       const char *path, rt_error *error) RT_MUST_CHECK;
+rt_status rti_net_save(const rti_net *net, const double range[], const rt_input_form *form,
+                       const char *source, const char *path, rt_error *error) RT_MUST_CHECK;
 /* *range (steps, 2) is released with rt_free. RT_NOT_FOUND, RT_FORMAT (damaged, or no file of _save), RT_IO,
  * RT_MEMORY. */
 rti_net *rti_net_open(const char *path, double **range, rt_error *error) RT_MUST_CHECK;

@@ -20,7 +20,7 @@ typedef struct work {
     rti_quantize_result *result;
     const rt_part *train, *validation, *test;
     rt_input_form *form;
-    rt_model *model, *student;   /* as it was trained; as it is trained for int8 */
+    rt_model *model, *student; /* as it was trained; as it is trained for int8 */
     rti_net *net;
     double *range;
     rt_distiller *distiller;
@@ -92,10 +92,12 @@ static rt_status resume(const work *w, rt_error *error) {
     rti_checkpoint found;
     rt_error inner = {0};
     rt_status status = rti_checkpoint_read(&found, w->checkpoint, w->id, 1, &inner);
-    if (status == RT_OK) status = rt_distiller_restore(w->distiller, found.distiller, found.distiller_bytes, &inner);
+    if (status == RT_OK)
+        status = rt_distiller_restore(w->distiller, found.distiller, found.distiller_bytes, &inner);
     rti_checkpoint_deinit(&found);
     if (status == RT_MEMORY) return rt_fail(error, status, "%s", inner.message);
-    if (status != RT_OK && status != RT_NOT_FOUND) rt_say(RT_LOG_WARNING, "%s; it starts again", inner.message);
+    if (status != RT_OK && status != RT_NOT_FOUND)
+        rt_say(RT_LOG_WARNING, "%s; it starts again", inner.message);
     return RT_OK;
 }
 
@@ -162,7 +164,8 @@ static rt_status write_json(const work *o, rt_error *error) {
     add_errors(&w, "float", &r->real, r->validation, r->test);
     add_errors(&w, "int8_after_training", &r->after, r->validation, r->test);
     add_errors(&w, "int8_distilled", &r->distilled, r->validation, r->test);
-    rti_json_add_string(&w, "chosen_on_validation", r->chose_distilled ? "int8_distilled" : "int8_after_training");
+    rti_json_add_string(&w, "chosen_on_validation",
+                        r->chose_distilled ? "int8_distilled" : "int8_after_training");
     rti_json_end(&w);
     rti_text_append(&text, "\n");
     rt_status status = text.failed ? rt_fail(error, RT_MEMORY, "no memory for %s", path)
@@ -185,8 +188,11 @@ static rt_status begin(work *w, rt_error *error) {
     w->train = rt_dataset_part(c->set, RT_PART_TRANSFER);
     w->validation = rt_dataset_part(c->set, RT_PART_VALIDATION);
     w->test = rt_dataset_part(c->set, RT_PART_TEST);
-    *r = (rti_quantize_result){.test = w->test->count, .validation = w->validation->count, .real = {-1, -1},
-                               .after = {-1, -1}, .distilled = {-1, -1}};
+    *r = (rti_quantize_result){.test = w->test->count,
+                               .validation = w->validation->count,
+                               .real = {-1, -1},
+                               .after = {-1, -1},
+                               .distilled = {-1, -1}};
     RT_TRY(rti_path_join(w->checkpoint, sizeof w->checkpoint, c->directory, "int8.checkpoint", error));
     w->model = rt_model_open(c->weights, error);
     if (!w->model) return error->status;

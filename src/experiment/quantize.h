@@ -1,23 +1,23 @@
 /* quantize.h - a trained network becomes one of 8-bit integers.        Floor 8 (experiment)
  *
  * Twice: after training (the ranges of its activations are calibrated, nothing else), and distilled while
- * quantised (then trained some epochs more with rounding in forward and the teacher's soft targets). The better
- * of the two on the validation examples is kept; of equals the first. */
+ * quantised (then trained some epochs more with rounding in forward and the teacher's soft targets). The
+ * better of the two on the validation examples is kept; of equals the first. */
 #ifndef RTI_QUANTIZE_H
 #define RTI_QUANTIZE_H
 
 #include "retort/distill.h"
 
 typedef struct rti_quantize_config {
-    const char *weights;         /* file of the trained network */
+    const char *weights; /* file of the trained network */
     const rt_dataset *set;
-    rt_teacher *teacher;         /* NULL: the labels alone */
-    const char *method;          /* "none", "kd", ... */
-    const rt_params *options;    /* of the method */
-    const rt_params *training;   /* augmentation and "optimizer.*" of the network's own training */
-    int64_t epochs;              /* 0: after training only */
+    rt_teacher *teacher;       /* NULL: the labels alone */
+    const char *method;        /* "none", "kd", ... */
+    const rt_params *options;  /* of the method */
+    const rt_params *training; /* augmentation and "optimizer.*" of the network's own training */
+    int64_t epochs;            /* 0: after training only */
     double lr;
-    int64_t calibration;         /* training examples that the ranges are taken from */
+    int64_t calibration; /* training examples that the ranges are taken from */
     uint64_t seed;
     const char *directory;       /* int8.safetensors, int8.json and, meanwhile, int8.checkpoint go there */
     const char *cache_directory; /* of soft targets; NULL: in memory */
@@ -26,15 +26,15 @@ typedef struct rti_quantize_config {
 } rti_quantize_config;
 
 typedef struct rti_quantized {
-    int64_t errors;              /* -1: not measured */
+    int64_t errors; /* -1: not measured */
     int64_t validation_errors;
 } rti_quantized;
 
 typedef struct rti_quantize_result {
-    int64_t test, validation;    /* examples */
+    int64_t test, validation;             /* examples */
     rti_quantized real, after, distilled; /* real: the float network */
     bool chose_distilled;
-    int64_t bytes;               /* constants of the int8 network */
+    int64_t bytes; /* constants of the int8 network */
     int64_t parameters;
     int64_t epochs;
 } rti_quantize_result;

@@ -1,8 +1,8 @@
 /* int8_layer.c - what a network in training for int8 sees.             Floor 6 (nn)
  *
  * Forward shows each product the weights and the activations that 8-bit integers can say; backward goes
- * straight through (src/ops/rounding.c). Scales of activations are fixed by calibration ahead of the training;
- * scales of weights follow the weights. The integer network that is made afterwards (src/deploy/int8.c) takes
+ * straight through (src/ops/rounding.c). Scales of activations are fixed by calibration ahead of the
+ * training; scales of weights follow the weights. The integer network that is made afterwards (src/deploy/int8.c) takes
  * the same scales, so what was trained is what is deployed, but for the rounding of sums. */
 #include <stdio.h>
 
@@ -33,8 +33,8 @@ const rti_layer_kind rti_layer_int8 = {.name = "int8", .forward = int8_forward, 
 rt_status rti_model_add_int8(rt_model *model, const char *name, const rti_grid *grid, rt_error *error) {
     rti_layer *layer = rti_model_add_layer(model, &rti_layer_int8, name, error);
     if (!layer) return RT_MEMORY;
-    RT_ASSERT(grid->step > 0 && grid->low <= 0 && grid->high >= 0, "layer %s: %g to %g by %g", name, grid->low,
-              grid->high, grid->step);
+    RT_ASSERT(grid->step > 0 && grid->low <= 0 && grid->high >= 0, "layer %s: %g to %g by %g", name,
+              grid->low, grid->high, grid->step);
     layer->grid = *grid;
     return RT_OK;
 }

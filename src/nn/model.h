@@ -215,7 +215,8 @@ rt_parameter *rti_model_find_parameter(const rt_model *model, const char *name);
 
 /* Gives the last layer a name of this role; where a layer has that name itself, it must be this one.
  * `_before`: what is ahead of the last layer's activation is "<name>.pre" of the mark `name`. */
-rt_status rti_model_mark(rt_model *model, rti_mark_role role, const char *name, rt_error *error) RT_MUST_CHECK;
+rt_status rti_model_mark(rt_model *model, rti_mark_role role, const char *name,
+                         rt_error *error) RT_MUST_CHECK;
 void rti_model_mark_before(rt_model *model, const char *name);
 
 /* ---- models without a kind, for adapters ----
@@ -256,10 +257,11 @@ rt_model *rti_model_plan(const rti_model_kind *kind, const rt_params *options, i
 rt_status rti_model_reserve(rt_model *model, rt_error *error) RT_MUST_CHECK; /* zeroed blocks */
 void rti_model_draw(rt_model *model, uint64_t seed);                         /* initial weights */
 
-/* The model that a file's metadata describe, all weights 0. NULL and *error: RT_FORMAT, RT_MEMORY. `path` is for
- * messages. (model_file.c) */
+/* The model that a file's metadata describe, all weights 0. NULL and *error: RT_FORMAT, RT_MEMORY. `path` is
+ * for messages. (model_file.c) */
 struct rti_st_file;
-rt_model *rti_model_of_metadata(const struct rti_st_file *file, const char *path, rt_error *error) RT_MUST_CHECK;
+rt_model *rti_model_of_metadata(const struct rti_st_file *file, const char *path,
+                                rt_error *error) RT_MUST_CHECK;
 
 /* One line per layer that the answers depend on: "linear fc1 (784) -> (30) relu". */
 void rti_model_structure(const rt_model *model, char *buffer, size_t size);

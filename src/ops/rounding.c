@@ -34,8 +34,8 @@ ELEMENTWISE_OP(clamp, rt_clamp(g, x, -0.5, 0.25))
 static const rt_gradcheck_case clamp_cases[] = {
     {.name = "clamp", .function = clamp_plain, .inputs = 1, .input = {{2, {3, 4}}}, .low = -1, .high = 1,
      .kink_count = 2, .kinks = {-0.5, 0.25}},
-    {.name = "clamp of a number inside", .function = clamp_plain, .inputs = 1, .input = {{0, {0}}}, .low = -0.4,
-     .high = 0.2},
+    {.name = "clamp of a number inside", .function = clamp_plain, .inputs = 1, .input = {{0, {0}}},
+     .low = -0.4, .high = 0.2},
     {.name = "clamp of a view", .function = clamp_turned, .inputs = 1, .input = {{3, {2, 3, 2}}}, .low = -1,
      .high = 1, .kink_count = 2, .kinks = {-0.5, 0.25}},
 };

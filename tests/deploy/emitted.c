@@ -14,23 +14,23 @@
 enum { WORDS = 40 };
 
 /* Reads raw examples from one file, writes logits and classes to another. No libc but stdio. */
-static const char driver[] =
-    "#include <stdio.h>\n"
-    "#include \"student.h\"\n"
-    "int main(int argc, char **argv) {\n"
-    "    static RAW x[STUDENT_INPUTS];\n"
-    "    static CELL scratch[STUDENT_SCRATCH];\n"
-    "    LOGIT logits[STUDENT_CLASSES];\n"
-    "    FILE *in = argc == 3 ? fopen(argv[1], \"rb\") : NULL, *out = argc == 3 ? fopen(argv[2], \"wb\") : NULL;\n"
-    "    if (!in || !out) return 2;\n"
-    "    while (fread(x, sizeof x, 1, in) == 1) {\n"
-    "        student_logits(x, scratch, logits);\n"
-    "        const int best = student_class(x, scratch);\n"
-    "        fwrite(logits, sizeof logits, 1, out);\n"
-    "        fwrite(&best, 4, 1, out);\n"
-    "    }\n"
-    "    return fclose(out) != 0;\n"
-    "}\n";
+static const char driver[] = "#include <stdio.h>\n"
+                             "#include \"student.h\"\n"
+                             "int main(int argc, char **argv) {\n"
+                             "    static RAW x[STUDENT_INPUTS];\n"
+                             "    static CELL scratch[STUDENT_SCRATCH];\n"
+                             "    LOGIT logits[STUDENT_CLASSES];\n"
+                             "    FILE *in = argc == 3 ? fopen(argv[1], \"rb\") : NULL, *out = argc == 3 ? "
+                             "fopen(argv[2], \"wb\") : NULL;\n"
+                             "    if (!in || !out) return 2;\n"
+                             "    while (fread(x, sizeof x, 1, in) == 1) {\n"
+                             "        student_logits(x, scratch, logits);\n"
+                             "        const int best = student_class(x, scratch);\n"
+                             "        fwrite(logits, sizeof logits, 1, out);\n"
+                             "        fwrite(&best, 4, 1, out);\n"
+                             "    }\n"
+                             "    return fclose(out) != 0;\n"
+                             "}\n";
 
 /* Cuts `text` at blanks; the words stay in `buffer`. */
 static int words(const char *text, char buffer[512], const char *list[], int count) {
@@ -58,8 +58,8 @@ static void compile(const emitted_target *t, const rti_net *net, const rti_int8 
     snprintf(cell, sizeof cell, "-DCELL=%s", int8 ? "int8_t" : "float");
     snprintf(logit, sizeof logit, "-DLOGIT=%s", int8 ? "int32_t" : "float");
     test_write(main_source, driver);
-    const char *argv[WORDS] = {t->compiler, "-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror",
-                               directory, raw, cell, logit};
+    const char *argv[WORDS] = {t->compiler, "-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic",
+                               "-Werror",   directory,  raw,     cell,      logit};
     int count = words(t->flags, buffer, argv, 11);
     argv[count++] = "-o";
     argv[count++] = program;
@@ -72,8 +72,8 @@ static void compile(const emitted_target *t, const rti_net *net, const rti_int8 
     rt_free(said.data);
 }
 
-void emitted_run(const emitted_target *t, const rti_net *net, const rti_int8 *int8, const void *raw, int64_t count,
-                 void *logits, int32_t classes[]) {
+void emitted_run(const emitted_target *t, const rti_net *net, const rti_int8 *int8, const void *raw,
+                 int64_t count, void *logits, int32_t classes[]) {
     rt_error error = {0};
     rti_text header = RTI_TEXT_EMPTY, source = RTI_TEXT_EMPTY;
     cr_assert_eq(rti_emit(net, int8, "student", NULL, &header, &source, &error), RT_OK, "%s", error.message);
@@ -109,7 +109,8 @@ void emitted_run(const emitted_target *t, const rti_net *net, const rti_int8 *in
     free(bytes);
 }
 
-void emitted_expected(rt_model *model, const rt_input_form *form, const void *raw, int64_t count, rt_real *logits) {
+void emitted_expected(rt_model *model, const rt_input_form *form, const void *raw, int64_t count,
+                      rt_real *logits) {
     rt_error error = {0};
     const int64_t D = model->features;
     rt_graph *g = rt_graph_new(&error);

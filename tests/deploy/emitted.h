@@ -6,7 +6,8 @@
 
 /* One way to compile and start it. */
 typedef struct emitted_target {
-    const char *name, *compiler, *flags, *runner; /* flags separated by blanks; runner "" : start it directly */
+    const char *name, *compiler, *flags,
+        *runner; /* flags separated by blanks; runner "" : start it directly */
 } emitted_target;
 
 /* False when the compiler or the runner is not on this machine. */
@@ -18,6 +19,7 @@ void emitted_run(const emitted_target *target, const rti_net *net, const rti_int
                  int64_t count, void *logits, int32_t classes[]);
 
 /* A copy of the model's answers for the same raw examples (bytes or floats, through the form). */
-void emitted_expected(rt_model *model, const rt_input_form *form, const void *raw, int64_t count, rt_real *logits);
+void emitted_expected(rt_model *model, const rt_input_form *form, const void *raw, int64_t count,
+                      rt_real *logits);
 
 #endif

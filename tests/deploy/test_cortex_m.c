@@ -1,5 +1,5 @@
-/* test_cortex_m.c - exported networks on a microcontroller's processor, emulated. Checked against the integer
- * steps, to the bit: a perceptron, a convolutional and a residual network. The emulator and the compiler for it
+/* test_cortex_m.c - exported networks on a microcontroller's processor, emulated. Checked against the
+ * integer steps, to the bit: perceptron, convolutional and residual networks. Emulator and compiler
  * (qemu-system-arm, gcc-arm-none-eabi) need not be there: then the test says so and is skipped. */
 #include <criterion/criterion.h>
 #include <criterion/logging.h>
@@ -41,8 +41,15 @@ static void same_bits(const char *kind, const char *settings) {
     rt_rng s = rt_rng_stream(3, "images", 0, 0);
     for (int i = 0; i < EXAMPLES * D; i++) images[i] = (uint8_t)rt_rng_below(&s, 256);
     for (int n = 0; n < EXAMPLES; n++) index[n] = n;
-    const rt_examples examples = {.count = EXAMPLES, .ndim = 3, .shape = {2, 12, 12}, .features = D, .classes = 3,
-                                  .bytes = images, .labels = labels, .scale = scale, .shift = shift};
+    const rt_examples examples = {.count = EXAMPLES,
+                                  .ndim = 3,
+                                  .shape = {2, 12, 12},
+                                  .features = D,
+                                  .classes = 3,
+                                  .bytes = images,
+                                  .labels = labels,
+                                  .scale = scale,
+                                  .shift = shift};
     const rt_part part = {&examples, EXAMPLES, index, labels};
     cr_assert_eq(rti_net_calibrate(net, &part, EXAMPLES, range, &error), RT_OK);
     rti_int8 *q = rti_int8_new(net, range, &error);
@@ -68,8 +75,8 @@ static void same_bits(const char *kind, const char *settings) {
     cr_expect_geq(flash, q->bytes);
     cr_expect_geq(ram, q->scratch);
     cr_expect_geq(instructions, net->multiply_adds);
-    cr_log_info("%s on a Cortex-M4: %ld bytes of flash, %ld of RAM, %ld instructions an image\n", net->summary, flash,
-                ram, instructions);
+    cr_log_info("%s on a Cortex-M4: %ld bytes of flash, %ld of RAM, %ld instructions an image\n",
+                net->summary, flash, ram, instructions);
     rt_free(said.data);
     rt_free(scratch);
     rti_int8_free(q);
@@ -81,7 +88,8 @@ static void same_bits(const char *kind, const char *settings) {
 Test(cortex_m, gives_the_same_bits) {
     if (!rti_program_exists("arm-none-eabi-gcc") || !rti_program_exists("qemu-system-arm"))
         cr_skip_test("gcc-arm-none-eabi and qemu-system-arm are not both here");
-    if (!rti_file_exists(script)) cr_skip_test("%s is not below the directory this test was started in", script);
+    if (!rti_file_exists(script))
+        cr_skip_test("%s is not below the directory this test was started in", script);
     same_bits("mlp", "hidden=[9,7]");
     same_bits("cnn", "filters=[2,3,3] pool_after=[1,3] hidden=[5]");
     same_bits("resnet", "depth=14 filters=[2,2,3,6] shortcut=pad bn_momentum=0.3");

@@ -1,6 +1,6 @@
 /* test_emit.c - networks written out as C are the same networks. Checked against the model itself (float, to
- * rounding; what the plain steps say, too) and against the integer steps (int8, to the bit), for every kind of
- * model, by compiling and running what was written with all warnings as errors: with gcc, clang, without
+ * rounding; what the plain steps say, too) and the integer steps (int8, to the bit), for every kind of model,
+ * by compiling and running what was written with all warnings as errors: with gcc, clang, without
  * optimisation, under the sanitizers, and for aarch64 under emulation, where these are on the machine. */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -40,17 +40,20 @@ static void stir(rt_model *m) {
         const int64_t count = rt_tensor_count(&p->tensor);
         rt_real *x = rt_real_data(&p->tensor);
         for (int64_t k = 0; k < count; k++) {
-            if (p->kind == RT_BUFFER && strstr(p->name, "variance")) x[k] = (rt_real)(0.5 + rt_rng_uniform(&r));
-            else if (p->kind != RT_WEIGHT) x[k] += (rt_real)(0.2 * rt_rng_normal(&r));
+            if (p->kind == RT_BUFFER && strstr(p->name, "variance"))
+                x[k] = (rt_real)(0.5 + rt_rng_uniform(&r));
+            else if (p->kind != RT_WEIGHT)
+                x[k] += (rt_real)(0.2 * rt_rng_normal(&r));
         }
     }
 }
 
 static rt_model *small(int kind) {
     rt_model *m = kind < FIXTURE_SMALL
-                      ? fixture_image_model(fixture_small[kind].kind, fixture_small[kind].settings, fixture_image, 3, 5)
-                      : fixture_image_model(more[kind - FIXTURE_SMALL].kind, more[kind - FIXTURE_SMALL].settings,
-                                            fixture_image, 3, 5);
+                      ? fixture_image_model(fixture_small[kind].kind, fixture_small[kind].settings,
+                                            fixture_image, 3, 5)
+                      : fixture_image_model(more[kind - FIXTURE_SMALL].kind,
+                                            more[kind - FIXTURE_SMALL].settings, fixture_image, 3, 5);
     stir(m);
     return m;
 }
@@ -129,7 +132,8 @@ static void float_form_is_the_model(const emitted_target *t, int kind, bool byte
         for (int k = 0; k < 3; k++)
             cr_expect_float_eq(z[3 * n + k], r.expected[3 * n + k], tolerance_of(r.expected + 3 * n),
                                "%s, %s, example %d, class %d", t->name, r.net->summary, n, k);
-        cr_expect_eq(classes[n], best_of(r.expected + 3 * n), "%s, %s, example %d", t->name, r.net->summary, n);
+        cr_expect_eq(classes[n], best_of(r.expected + 3 * n), "%s, %s, example %d", t->name, r.net->summary,
+                     n);
     }
     end();
 }
@@ -145,8 +149,14 @@ static void int8_form_is_the_same_to_the_bit(const emitted_target *t, int kind, 
         values[i] = (float)((double)r.numbers[i] * r.scale[0] + r.shift[0]);
     static int32_t labels[EXAMPLES], index[EXAMPLES];
     for (int n = 0; n < EXAMPLES; n++) index[n] = n;
-    const rt_examples examples = {.count = EXAMPLES, .ndim = 3, .shape = {2, 12, 12}, .features = 288, .classes = 3,
-                                  .bytes = bytes ? r.bytes : NULL, .values = bytes ? NULL : values, .labels = labels};
+    const rt_examples examples = {.count = EXAMPLES,
+                                  .ndim = 3,
+                                  .shape = {2, 12, 12},
+                                  .features = 288,
+                                  .classes = 3,
+                                  .bytes = bytes ? r.bytes : NULL,
+                                  .values = bytes ? NULL : values,
+                                  .labels = labels};
     const rt_part part = {&examples, EXAMPLES, index, labels};
     cr_assert_eq(rti_net_calibrate(r.net, &part, EXAMPLES, range, &error), RT_OK, "%s", error.message);
     rti_int8 *q = rti_int8_new(r.net, range, &error);
@@ -180,13 +190,14 @@ Test(emit, sanitizers_find_nothing_in_it) { with_target(2, 0, KINDS); }
 Test(emit, another_processor_gives_the_same_bits) { with_target(3, 0, KINDS); }
 
 Test(emit, names_that_are_none_are_refused) {
-    static const char *const names[] = {"", "3x", "a-b", "a b", "ü",
-                                        "a123456789012345678901234567890123456789012345678"};
+    static const char *const names[] = {"",    "3x", "a-b",
+                                        "a b", "ü",  "a123456789012345678901234567890123456789012345678"};
     begin(FIXTURE_SMALL, true);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         rt_error error = {0};
         rti_text header = RTI_TEXT_EMPTY, source = RTI_TEXT_EMPTY;
-        cr_expect_eq(rti_emit(r.net, NULL, names[i], NULL, &header, &source, &error), RT_VALUE, "%s", names[i]);
+        cr_expect_eq(rti_emit(r.net, NULL, names[i], NULL, &header, &source, &error), RT_VALUE, "%s",
+                     names[i]);
         rti_text_deinit(&header);
         rti_text_deinit(&source);
     }

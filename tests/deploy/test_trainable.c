@@ -1,5 +1,5 @@
 /* test_trainable.c - the network that is trained for int8. Checked against the integer network it stands for
- * (the same numbers, but for the rounding of sums), against the definition of rounding, and through a file. */
+ * (the same numbers, but for the rounding of sums), and through a file. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -29,8 +29,8 @@ static rig r;
 static void begin(int kind) {
     rt_error error = {0};
     r.model = kind < 0 ? fixture_image_model("mlp", "hidden=[9,7]", fixture_image, 3, 5)
-                       : fixture_image_model(fixture_small[kind].kind, fixture_small[kind].settings, fixture_image,
-                                             3, 5);
+                       : fixture_image_model(fixture_small[kind].kind, fixture_small[kind].settings,
+                                             fixture_image, 3, 5);
     for (int i = 0; i < rt_model_parameters(r.model); i++) {
         rt_parameter *p = rt_model_parameter(r.model, i);
         rt_rng s = rt_rng_stream(7, p->name, 0, 0);
@@ -45,8 +45,15 @@ static void begin(int kind) {
     rt_rng s = rt_rng_stream(3, "raw", 0, 0);
     for (int i = 0; i < EXAMPLES * D; i++) r.bytes[i] = (uint8_t)rt_rng_below(&s, 256);
     for (int n = 0; n < EXAMPLES; n++) r.index[n] = n, r.labels[n] = n % 3;
-    r.examples = (rt_examples){.count = EXAMPLES, .ndim = 3, .shape = {2, 12, 12}, .features = D, .classes = 3,
-                               .bytes = r.bytes, .labels = r.labels, .scale = r.scale, .shift = r.shift};
+    r.examples = (rt_examples){.count = EXAMPLES,
+                               .ndim = 3,
+                               .shape = {2, 12, 12},
+                               .features = D,
+                               .classes = 3,
+                               .bytes = r.bytes,
+                               .labels = r.labels,
+                               .scale = r.scale,
+                               .shift = r.shift};
     r.part = (rt_part){&r.examples, EXAMPLES, r.index, r.labels};
     cr_assert_eq(rti_net_calibrate(r.net, &r.part, EXAMPLES, r.range, &error), RT_OK, "%s", error.message);
 }
@@ -85,8 +92,8 @@ static void integers(const rti_net *net, const double *range, int32_t *z, double
     rti_int8_free(q);
 }
 
-/* Rounding of sums can move an activation by one step, and that moves logits a little; rounding of weights and
- * activations themselves would move them far more, and so would a wrong zero or scale. */
+/* Rounding of sums can move an activation by one step, and that moves logits a little; rounding of weights
+ * and activations themselves would move them far more, and so would a wrong zero or scale. */
 Test(trainable, answers_like_the_integers_it_stands_for) {
     for (int kind = -1; kind < FIXTURE_SMALL; kind++) {
         begin(kind);
@@ -106,9 +113,12 @@ Test(trainable, answers_like_the_integers_it_stands_for) {
             rounding += (double)(original[i] - z[i]) * (double)(original[i] - z[i]);
             integers_off += (scale * q[i] - (double)original[i]) * (scale * q[i] - (double)original[i]);
         }
-        cr_expect_lt(sqrt(apart), 0.05 * sqrt(spread), "%s: %g of %g", r.net->summary, sqrt(apart), sqrt(spread));
-        cr_expect_lt(sqrt(integers_off), 1.6 * sqrt(rounding) + 0.01 * sqrt(spread), "%s: the integers are %g off, "
-                     "what was trained for them %g", r.net->summary, sqrt(integers_off), sqrt(rounding));
+        cr_expect_lt(sqrt(apart), 0.05 * sqrt(spread), "%s: %g of %g", r.net->summary, sqrt(apart),
+                     sqrt(spread));
+        cr_expect_lt(sqrt(integers_off), 1.6 * sqrt(rounding) + 0.01 * sqrt(spread),
+                     "%s: the integers are %g off, "
+                     "what was trained for them %g",
+                     r.net->summary, sqrt(integers_off), sqrt(rounding));
         cr_expect_gt(rounding, 0, "%s: nothing is rounded", r.net->summary);
         rt_model_free(student);
         end();
@@ -153,7 +163,8 @@ Test(trainable, learns) {
         int64_t count;
         rt_real *w = rt_model_block(student, &count), *dw = rt_model_grad_block(student);
         for (int64_t i = 0; i < count; i++) w[i] -= (rt_real)0.02 * dw[i];
-        for (int i = 0; i < rt_model_parameters(student); i++) rt_model_parameter(student, i)->tensor.has_grad = false;
+        for (int i = 0; i < rt_model_parameters(student); i++)
+            rt_model_parameter(student, i)->tensor.has_grad = false;
         rt_graph_reset(g);
     }
     cr_expect_lt(last, 0.7 * first, "from %g to %g", first, last);
@@ -172,8 +183,8 @@ Test(trainable, a_file_gives_the_same_integers) {
         char source[512], path[512];
         snprintf(source, sizeof source, "%s", test_path("w.safetensors"));
         snprintf(path, sizeof path, "%s", test_path("int8.safetensors"));
-        const char *const form[] = {"retort.input", "bytes", "retort.input_scale", "[0.015625]", "retort.input_shift",
-                                    "[-2]", NULL};
+        const char *const form[] = {
+            "retort.input", "bytes", "retort.input_scale", "[0.015625]", "retort.input_shift", "[-2]", NULL};
         cr_assert_eq(rt_model_save(r.model, source, form, &error), RT_OK);
         r.net->steps[r.net->count - 1].bias[0] += 1; /* as training would */
         cr_assert_eq(rti_net_save(r.net, r.range, NULL, source, path, &error), RT_OK, "%s", error.message);
@@ -206,8 +217,8 @@ Test(trainable, files_that_do_not_fit_are_refused) {
     cr_expect_null(rti_net_open(test_path("none"), &range, &error));
     cr_expect_eq(error.status, RT_NOT_FOUND);
 
-    const char *const form[] = {"retort.input", "bytes", "retort.input_scale", "[1]", "retort.input_shift", "[0]",
-                                NULL};
+    const char *const form[] = {"retort.input", "bytes", "retort.input_scale", "[1]", "retort.input_shift",
+                                "[0]",          NULL};
     cr_assert_eq(rt_model_save(r.model, source, form, &error), RT_OK);
     r.range[3] = NAN;
     cr_assert_eq(rti_net_save(r.net, r.range, NULL, source, path, &error), RT_OK);

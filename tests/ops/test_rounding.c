@@ -1,5 +1,5 @@
-/* test_rounding.c - clamp, rounding and unit_rounding against their definitions: what comes out lies on the grid,
- * nowhere nearer to another point of it, and the gradient passes straight through inside of the range. */
+/* test_rounding.c - clamp, rounding and unit_rounding against their definitions: what comes out lies on the
+ * grid, nowhere nearer to another point of it, and the gradient passes straight through inside the range. */
 #include <criterion/criterion.h>
 #include <math.h>
 
