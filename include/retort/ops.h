@@ -142,7 +142,8 @@ rt_tensor *rt_clamp(rt_graph *g, rt_tensor *x, double low, double high);
  * zero. RT_VALUE: low > high, step <= 0. Jacob et al. 2018, arXiv 1712.05877, equation 12 */
 rt_tensor *rt_rounding(rt_graph *g, rt_tensor *x, double low, double high, double step);
 /* The same for weights, each unit (index of `axis`) with a step of its own, max|w| / levels: the sum of w and
- * this has at most 2 levels + 1 values in a unit. RT_VALUE: no such axis. Krishnamoorthi 2018, arXiv 1806.08342 */
+ * this has at most 2 levels + 1 values in a unit. RT_VALUE: no such axis. Krishnamoorthi 2018,
+ * arXiv 1806.08342 */
 rt_tensor *rt_unit_rounding(rt_graph *g, rt_tensor *w, int axis, int levels);
 /* Inverted dropout: an element is 0 with probability `rate` (rounded to 1/65536), otherwise divided
  * by 1 - rate, so that evaluation needs no scaling. The mask is a function of the stream and of the

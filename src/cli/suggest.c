@@ -302,7 +302,7 @@ const rti_command rti_command_suggest = {
         "  --max-bytes SIZE     50k is 50,000, 1.5M is 1,500,000 (default: a quarter of the teacher)\n"
         "  --max-latency TIME   of one example: 20us, 0.5ms\n"
         "  --min-accuracy A     per cent, on validation: 97\n"
-        "  --int8               counts bytes in int8 (default: float32)\n"
+        "  --int8               students are 8-bit integers: bytes and accuracies (default: float32)\n"
         "  --candidates N       about so many (default: 12)\n"
         "  --no-plots           draws no picture\n"
         "\n" RTI_OPENING_USAGE RTI_TRAINING_USAGE "\n"

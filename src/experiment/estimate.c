@@ -14,8 +14,9 @@ int64_t rti_trial_work(const rti_plan *plan, int trial) {
     return work < 9e18 ? (int64_t)work : INT64_MAX;
 }
 
+/* A network that comes from a file has no work, and says nothing about others. */
 void rti_estimator_add(rti_estimator *e, int64_t work, double seconds) {
-    if (!(seconds >= 0) || !isfinite(seconds)) return;
+    if (work <= 0 || !(seconds >= 0) || !isfinite(seconds)) return;
     int i = 0;
     while (i < e->count && e->classes[i].work != work) i++;
     if (i == RTI_ESTIMATE_CLASSES) return;

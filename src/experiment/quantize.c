@@ -89,6 +89,7 @@ static rt_status make_distiller(work *w, const rt_params *training, rt_error *er
 }
 
 static rt_status resume(const work *w, rt_error *error) {
+    if (!w->config->directory) return RT_OK;
     rti_checkpoint found;
     rt_error inner = {0};
     rt_status status = rti_checkpoint_read(&found, w->checkpoint, w->id, 1, &inner);
@@ -102,6 +103,7 @@ static rt_status resume(const work *w, rt_error *error) {
 }
 
 static rt_status save_checkpoint(const work *w, int64_t epochs, rt_error *error) {
+    if (!w->config->directory) return RT_OK;
     rt_real nothing = 0;
     rti_checkpoint now = {.epochs = epochs, .best_epoch = epochs, .best = &nothing, .best_count = 1};
     RT_TRY(rt_distiller_save(w->distiller, &now.distiller, &now.distiller_bytes, error));
@@ -193,7 +195,8 @@ static rt_status begin(work *w, rt_error *error) {
                                .real = {-1, -1},
                                .after = {-1, -1},
                                .distilled = {-1, -1}};
-    RT_TRY(rti_path_join(w->checkpoint, sizeof w->checkpoint, c->directory, "int8.checkpoint", error));
+    if (c->directory)
+        RT_TRY(rti_path_join(w->checkpoint, sizeof w->checkpoint, c->directory, "int8.checkpoint", error));
     w->model = rt_model_open(c->weights, error);
     if (!w->model) return error->status;
     if (rt_model_classes(w->model) != w->train->examples->classes)
@@ -212,15 +215,18 @@ static rt_status begin(work *w, rt_error *error) {
     return rti_net_calibrate(w->net, w->train, c->calibration, w->range, error);
 }
 
+static rt_status keep(const work *w, rt_error *error) {
+    if (!w->config->directory) return RT_OK;
+    RT_TRY(save_net(w, error));
+    return write_json(w, error);
+}
+
 static rt_status go(work *w, rt_error *error) {
     rti_quantize_result *r = w->result;
     RT_TRY(begin(w, error));
     RT_TRY(measure_float(w, &r->real, error));
     RT_TRY(measure(w, &r->after, error));
-    if (!w->config->epochs) {
-        RT_TRY(save_net(w, error));
-        return write_json(w, error);
-    }
+    if (!w->config->epochs) return keep(w, error);
     identify(w);
     RT_TRY(train(w, error));
     r->epochs = w->config->epochs;
@@ -235,9 +241,8 @@ static rt_status go(work *w, rt_error *error) {
     } else {
         rt_model_hash(w->student, w->net->fingerprint);
     }
-    RT_TRY(save_net(w, error));
-    RT_TRY(write_json(w, error));
-    unlink(w->checkpoint);
+    RT_TRY(keep(w, error));
+    if (w->config->directory) unlink(w->checkpoint);
     return RT_OK;
 }
 

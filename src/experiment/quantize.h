@@ -19,7 +19,8 @@ typedef struct rti_quantize_config {
     double lr;
     int64_t calibration; /* training examples that the ranges are taken from */
     uint64_t seed;
-    const char *directory;       /* int8.safetensors, int8.json and, meanwhile, int8.checkpoint go there */
+    /* int8.safetensors, int8.json and, meanwhile, int8.checkpoint go there; NULL: nothing is kept */
+    const char *directory;
     const char *cache_directory; /* of soft targets; NULL: in memory */
     rt_step_function *on_step;   /* may be NULL */
     void *context;

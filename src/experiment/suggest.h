@@ -85,9 +85,10 @@ bool rti_suggest_has_gap(const rti_suggestion *suggestion);
 
 /* ---- suggest_report.c ---- */
 
-/* What the records say of a candidate whose students are the trials of that cell: the one place where a
- * candidate is judged. RT_MEMORY, RT_IO. */
-rt_status rti_suggest_judge(rti_candidate *candidate, const rti_plan *plan, int cell,
+/* What the records say of a candidate whose students are the trials of that cell, or, with int8, what its
+ * networks answer in 8-bit integers after training (quantize.h): the one place where a candidate is judged.
+ * RT_MEMORY, RT_IO, and what rti_quantize says. */
+rt_status rti_suggest_judge(rti_candidate *candidate, const rti_plan *plan, int cell, bool int8,
                             rt_error *error) RT_MUST_CHECK;
 /* Judges all candidates of the search and the teacher, marks the fronts, chooses. */
 rt_status rti_suggest_read(rti_suggestion *suggestion, const rti_plan *search, rt_error *error) RT_MUST_CHECK;

@@ -4,13 +4,29 @@
 #include <string.h>
 
 #include "experiment/plot.h"
+#include "experiment/quantize.h"
 #include "experiment/suggest.h"
 #include "formats/csv.h"
 #include "retort/alloc.h"
 
 /* ---- judging ---- */
 
-rt_status rti_suggest_judge(rti_candidate *c, const rti_plan *plan, int cell, rt_error *error) {
+/* Accuracies of a finished trial's network in 8-bit integers. */
+static rt_status judge_int8(const rti_plan *plan, int trial, double *validation, double *test, rt_error *error) {
+    enum { CALIBRATION = 1000 };
+    char directory[RTI_PATH_MAX], weights[RTI_PATH_MAX];
+    rti_trial_directory(plan, trial, directory, sizeof directory);
+    RT_TRY(rti_path_join(weights, sizeof weights, directory, "weights.safetensors", error));
+    const rti_quantize_config config = {.weights = weights, .set = plan->datasets[plan->trials[trial].dataset],
+                                        .method = "none", .calibration = CALIBRATION};
+    rti_quantize_result r;
+    RT_TRY(rti_quantize(&config, &r, error));
+    *validation = r.validation ? 1 - (double)r.after.validation_errors / (double)r.validation : NAN;
+    *test = r.test ? 1 - (double)r.after.errors / (double)r.test : NAN;
+    return RT_OK;
+}
+
+rt_status rti_suggest_judge(rti_candidate *c, const rti_plan *plan, int cell, bool int8, rt_error *error) {
     double validation[RTI_SEEDS_MAX], test[RTI_SEEDS_MAX];
     c->trials = plan->spec.seed_count;
     c->done = c->failed = 0;
@@ -23,6 +39,8 @@ rt_status rti_suggest_judge(rti_candidate *c, const rti_plan *plan, int cell, rt
         validation[s] = done && r.validation_last.examples ? r.validation_last.accuracy : NAN;
         test[s] = done && r.test_last.examples ? r.test_last.accuracy : NAN;
         rti_record_deinit(&r);
+        if (done && int8)
+            RT_TRY(judge_int8(plan, plan->cells[cell].trials[s], &validation[s], &test[s], error));
     }
     c->validation = rti_estimate_of(validation, plan->spec.seed_count);
     c->test = rti_estimate_of(test, plan->spec.seed_count);
@@ -66,7 +84,7 @@ rt_status rti_suggest_read(rti_suggestion *s, const rti_plan *search, rt_error *
     for (int i = 0; i < s->count; i++) {
         int cell = cell_of(search, &s->candidate[i]);
         RT_ASSERT(cell >= 0, "candidate %d is not in the search", i);
-        RT_TRY(rti_suggest_judge(&s->candidate[i], search, cell, error));
+        RT_TRY(rti_suggest_judge(&s->candidate[i], search, cell, s->limits.int8, error));
     }
     RT_TRY(judge_teacher(s, search, error));
     rti_suggest_choose(s);
@@ -77,7 +95,7 @@ rt_status rti_suggest_add_assisted(rti_suggestion *s, const rti_plan *plan, rt_e
     rti_candidate *c = &s->candidate[s->count];
     *c = s->candidate[s->chosen];
     c->assisted = true;
-    RT_TRY(rti_suggest_judge(c, plan, 0, error));
+    RT_TRY(rti_suggest_judge(c, plan, 0, s->limits.int8, error));
     s->count++;
     rti_suggest_choose(s);
     return RT_OK;

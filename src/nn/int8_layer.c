@@ -2,8 +2,9 @@
  *
  * Forward shows each product the weights and the activations that 8-bit integers can say; backward goes
  * straight through (src/ops/rounding.c). Scales of activations are fixed by calibration ahead of the
- * training; scales of weights follow the weights. The integer network that is made afterwards (src/deploy/int8.c) takes
- * the same scales, so what was trained is what is deployed, but for the rounding of sums. */
+ * training; scales of weights follow the weights. The integer network that is made afterwards
+ * (src/deploy/int8.c) takes the same scales, so what was trained is what is deployed, but for the rounding of
+ * sums. */
 #include <stdio.h>
 
 #include "nn/model.h"
