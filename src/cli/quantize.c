@@ -93,7 +93,7 @@ static void print_result(const state *s, const rti_quantize_result *r) {
 }
 
 static rt_status quantize(const arguments *a, state *s, rt_error *error) {
-    char role[16], cache[RTI_PATH_MAX];
+    char role[16], label[128], cache[RTI_PATH_MAX];
     RT_TRY(rti_target_find(&s->target, a->target, a->best, error));
     if (!s->target.directory[0])
         return rt_fail(error, RT_VALUE, "%s: is no trial: its data, training and teacher are not known",
@@ -118,8 +118,11 @@ static rt_status quantize(const arguments *a, state *s, rt_error *error) {
     }
     const rt_params *training = is_teacher ? &settings->teacher : &settings->student;
     RT_TRY(rti_path_join(cache, sizeof cache, s->target.directory, "../cache", error));
+    snprintf(label, sizeof label, "%s %s, seed %llu", s->target.spec.name, role,
+             (unsigned long long)s->target.spec.seeds[0]);
     const rti_quantize_config config = {
         .weights = s->target.weights,
+        .label = label,
         .set = s->set,
         .teacher = rt_method_needs_teacher(method) ? s->teacher : NULL,
         .method = method,

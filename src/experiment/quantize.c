@@ -152,9 +152,10 @@ static rt_status write_json(const work *o, rt_error *error) {
     const rti_quantize_result *r = o->result;
     char path[RTI_PATH_MAX];
     rti_text text = RTI_TEXT_EMPTY;
-    rti_json_writer w = {.text = &text, .indent = true};
+    rti_json_writer w = {.text = &text};
     RT_TRY(rti_path_join(path, sizeof path, o->config->directory, "int8.json", error));
     rti_json_begin_object(&w, NULL);
+    if (o->config->label) rti_json_add_string(&w, "trial", o->config->label);
     rti_json_add_string(&w, "network", o->net->summary);
     rti_json_add_string(&w, "data", rt_dataset_summary(o->config->set));
     rti_json_add_string(&w, "method", o->config->method);

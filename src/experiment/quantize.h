@@ -10,6 +10,7 @@
 
 typedef struct rti_quantize_config {
     const char *weights; /* file of the trained network */
+    const char *label;        /* what it is, for int8.json: "student, seed 1"; may be NULL */
     const rt_dataset *set;
     rt_teacher *teacher;       /* NULL: the labels alone */
     const char *method;        /* "none", "kd", ... */
