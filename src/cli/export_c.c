@@ -9,6 +9,7 @@
 #include "deploy/trainable.h"
 #include "retort/alloc.h"
 #include "retort/distill.h"
+#include "retort/log.h"
 #include "retort/threads.h"
 
 enum { CALIBRATION = 1000, NAME_MAX_BYTES = 48 };
@@ -153,6 +154,17 @@ static rt_status write_files(const work *w, rt_error *error) {
     return status;
 }
 
+/* Without its data a network in float can be written out all the same; what it is worth is not said then. */
+static rt_status open_data(work *w, rt_error *error) {
+    rt_error why = {0};
+    w->set = rt_dataset_open(w->job->data, NULL, &why);
+    if (w->set) return RT_OK;
+    if (why.status != RT_NOT_FOUND || (w->job->int8 && !w->prepared))
+        return rt_fail(error, why.status, "%s", why.message);
+    rt_say(RT_LOG_WARNING, "%s; no accuracy is stated", why.message);
+    return RT_OK;
+}
+
 static rt_status go(work *w, rt_error *error) {
     const rti_export_c *job = w->job;
     const rti_target *t = job->target;
@@ -164,10 +176,7 @@ static rt_status go(work *w, rt_error *error) {
                              error));
         w->prepared = rti_file_exists(w->prepared_path);
     }
-    if (job->data) {
-        w->set = rt_dataset_open(job->data, NULL, error);
-        if (!w->set) return error->status;
-    }
+    if (job->data) RT_TRY(open_data(w, error));
     RT_TRY(open_net(w, error));
     RT_TRY(measure(w, error));
     return write_files(w, error);

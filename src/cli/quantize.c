@@ -95,6 +95,8 @@ static void print_result(const state *s, const rti_quantize_result *r) {
 static rt_status quantize(const arguments *a, state *s, rt_error *error) {
     char role[16], label[128], cache[RTI_PATH_MAX];
     RT_TRY(rti_target_find(&s->target, a->target, a->best, error));
+    if (!rti_file_exists(a->target))
+        return rt_fail(error, RT_NOT_FOUND, "%s: there is no such directory: check the path", a->target);
     if (!s->target.directory[0])
         return rt_fail(error, RT_VALUE, "%s: is no trial: its data, training and teacher are not known",
                        a->target);

@@ -12,13 +12,16 @@
 /* ---- judging ---- */
 
 /* Accuracies of a finished trial's network in 8-bit integers. */
-static rt_status judge_int8(const rti_plan *plan, int trial, double *validation, double *test, rt_error *error) {
+static rt_status judge_int8(const rti_plan *plan, int trial, double *validation, double *test,
+                            rt_error *error) {
     enum { CALIBRATION = 1000 };
     char directory[RTI_PATH_MAX], weights[RTI_PATH_MAX];
     rti_trial_directory(plan, trial, directory, sizeof directory);
     RT_TRY(rti_path_join(weights, sizeof weights, directory, "weights.safetensors", error));
-    const rti_quantize_config config = {.weights = weights, .set = plan->datasets[plan->trials[trial].dataset],
-                                        .method = "none", .calibration = CALIBRATION};
+    const rti_quantize_config config = {.weights = weights,
+                                        .set = plan->datasets[plan->trials[trial].dataset],
+                                        .method = "none",
+                                        .calibration = CALIBRATION};
     rti_quantize_result r;
     RT_TRY(rti_quantize(&config, &r, error));
     *validation = r.validation ? 1 - (double)r.after.validation_errors / (double)r.validation : NAN;

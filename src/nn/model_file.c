@@ -240,7 +240,12 @@ rt_model *rti_model_of_metadata(const rti_st_file *file, const char *path, rt_er
 rt_model *rt_model_open(const char *path, rt_error *error) {
     rti_st_file file;
     if (rti_st_read(&file, path, error) != RT_OK) return NULL;
-    rt_model *m = plan_from(&file, path, error);
+    rt_model *m = NULL;
+    if (rti_st_metadata(&file, "retort.int8"))
+        rt_fail(error, RT_UNSUPPORTED,
+                "%s: is a network prepared for 8-bit integers; `retort export --to c` takes it, for all else "
+                "there is the file it was made of.", path);
+    else m = plan_from(&file, path, error);
     if (m && check_file(m, &file, path, error) == RT_OK && rti_model_reserve(m, error) == RT_OK) {
         copy_weights(m, &file);
     } else {

@@ -1,5 +1,5 @@
-/* test_quantize.c - from a trained network to 8-bit integers. Checked against the integer network that is made
- * of the file it leaves, against an undisturbed run after a stop, and for what it refuses. */
+/* test_quantize.c - from a trained network to 8-bit integers. Checked against the integer network that is
+ * made of the file it leaves, against an undisturbed run after a stop, and for what it refuses. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
