@@ -20,7 +20,7 @@ typedef struct arguments {
     const char *target, *method;
     bool best;
     int64_t epochs, calibration;
-    double lr; /* 0: a tenth of the network's own */
+    double lr; /* 0: a hundredth of the network's own */
 } arguments;
 
 typedef struct state {
@@ -131,7 +131,7 @@ static rt_status quantize(const arguments *a, state *s, rt_error *error) {
         .options = &s->options,
         .training = training,
         .epochs = a->epochs,
-        .lr = a->lr > 0 ? a->lr : rt_params_real(training, "optimizer.lr") / 10,
+        .lr = a->lr > 0 ? a->lr : rt_params_real(training, "optimizer.lr") / 100,
         .calibration = a->calibration,
         .seed = s->target.spec.seeds[0],
         .directory = s->target.directory,
@@ -223,7 +223,7 @@ const rti_command rti_command_quantize = {
              "TRIAL/int8.safetensors, figures into TRIAL/int8.json.\n"
              "\n"
              "  --epochs N       epochs of distilling while quantised (default 5; 0: none)\n"
-             "  --lr RATE        their first learning rate (default: a tenth of the trial's)\n"
+             "  --lr RATE        their first learning rate (default: a hundredth of the trial's)\n"
              "  --method NAME    learns with this method at its defaults (default: the trial's)\n"
              "  --examples N     training examples that ranges are calibrated on (default 1000)\n"
              "  --best           of the weights that were best on validation (default: the last)\n"
