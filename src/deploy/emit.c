@@ -15,6 +15,12 @@ bool rti_net_has(const rti_net *net, rti_step_kind kind) {
     return false;
 }
 
+bool rti_net_has_pool(const rti_net *net, rti_pool_kind kind) {
+    for (int i = 0; i < net->count; i++)
+        if (net->steps[i].kind == RTI_STEP_POOL && net->steps[i].pool == kind) return true;
+    return false;
+}
+
 /* ---- arrays ---- */
 
 /* Nine digits tell a float from its neighbours; the point makes it a float and not an integer. */

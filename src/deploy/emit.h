@@ -32,6 +32,7 @@ typedef struct rti_emission {
 } rti_emission;
 
 bool rti_net_has(const rti_net *net, rti_step_kind kind);
+bool rti_net_has_pool(const rti_net *net, rti_pool_kind kind);
 /* static const TYPE NAME[count] = {...}; eight to sixteen numbers a line. */
 void rti_emit_floats(rti_text *out, const char *what, int step, const float *numbers, int64_t count);
 void rti_emit_integers(rti_text *out, const char *type, const char *what, int step, const void *numbers,

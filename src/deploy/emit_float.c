@@ -133,12 +133,6 @@ static const char *const activation_texts[] = {
     [RT_ACT_GELU] = "0.5f * x * (1.0f + erff(x * 0.707106781f))",
 };
 
-static bool has_pool(const rti_net *net, rti_pool_kind kind) {
-    for (int i = 0; i < net->count; i++)
-        if (net->steps[i].kind == RTI_STEP_POOL && net->steps[i].pool == kind) return true;
-    return false;
-}
-
 static void write_activations(const rti_emission *e) {
     for (int a = RT_ACT_RELU; a <= RT_ACT_GELU; a++) {
         bool used = false;
@@ -163,9 +157,9 @@ static void write_functions(const rti_emission *e) {
     }
     if (rti_net_has(net, RTI_STEP_LINEAR)) rti_text_append(e->out, linear_text);
     if (rti_net_has(net, RTI_STEP_CONV)) rti_text_append(e->out, conv_text);
-    if (has_pool(net, RTI_POOL_MAX)) rti_text_append(e->out, max_text);
-    if (has_pool(net, RTI_POOL_AVG)) rti_text_append(e->out, mean_text);
-    if (has_pool(net, RTI_POOL_GLOBAL)) rti_text_append(e->out, global_text);
+    if (rti_net_has_pool(net, RTI_POOL_MAX)) rti_text_append(e->out, max_text);
+    if (rti_net_has_pool(net, RTI_POOL_AVG)) rti_text_append(e->out, mean_text);
+    if (rti_net_has_pool(net, RTI_POOL_GLOBAL)) rti_text_append(e->out, global_text);
     if (rti_net_has(net, RTI_STEP_SHORTCUT)) rti_text_append(e->out, shortcut_text);
     if (rti_net_has(net, RTI_STEP_AFFINE)) rti_text_append(e->out, affine_text);
     if (adds) rti_text_append(e->out, add_text);

@@ -182,12 +182,6 @@ static const char shortcut_text[] =
     "            }\n"
     "}\n\n";
 
-static bool has_pool(const rti_net *net, rti_pool_kind kind) {
-    for (int i = 0; i < net->count; i++)
-        if (net->steps[i].kind == RTI_STEP_POOL && net->steps[i].pool == kind) return true;
-    return false;
-}
-
 static int linears(const rti_net *net) {
     int count = 0;
     for (int i = 0; i < net->count; i++) count += net->steps[i].kind == RTI_STEP_LINEAR;
@@ -196,7 +190,7 @@ static int linears(const rti_net *net) {
 
 static void write_functions(const rti_emission *e) {
     const rti_net *net = e->net;
-    const bool averages = has_pool(net, RTI_POOL_GLOBAL) || has_pool(net, RTI_POOL_AVG);
+    const bool averages = rti_net_has_pool(net, RTI_POOL_GLOBAL) || rti_net_has_pool(net, RTI_POOL_AVG);
     const bool goes_on = linears(net) > 1 || rti_net_has(net, RTI_STEP_CONV) ||
                          rti_net_has(net, RTI_STEP_AFFINE) || rti_net_has(net, RTI_STEP_ADD);
     const struct {
@@ -212,9 +206,9 @@ static void write_functions(const rti_emission *e) {
         {rti_net_has(net, RTI_STEP_ADD), add_text},
         {rti_net_has(net, RTI_STEP_ACTIVATION), table_text},
         {averages, mean_text},
-        {has_pool(net, RTI_POOL_GLOBAL), global_text},
-        {has_pool(net, RTI_POOL_MAX), max_text},
-        {has_pool(net, RTI_POOL_AVG), mean_pool_text},
+        {rti_net_has_pool(net, RTI_POOL_GLOBAL), global_text},
+        {rti_net_has_pool(net, RTI_POOL_MAX), max_text},
+        {rti_net_has_pool(net, RTI_POOL_AVG), mean_pool_text},
         {rti_net_has(net, RTI_STEP_SHORTCUT), shortcut_text},
     };
     const char *result = strstr(common_text, "/* A wide sum");
