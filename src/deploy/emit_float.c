@@ -231,7 +231,7 @@ static void write_conv(const rti_emission *e, int i) {
 static void write_pool(const rti_emission *e, const rti_step *s, long long from) {
     if (s->pool == RTI_POOL_GLOBAL) {
         rti_text_printf(e->out, "    mean_of_image(scratch + %lld, %lld, %lld, y);\n", from,
-                        (long long)(s->in_shape[0] * s->in_shape[1]), (long long)s->in_shape[2]);
+                        (long long)s->in_shape[0] * (long long)s->in_shape[1], (long long)s->in_shape[2]);
         return;
     }
     rti_text_printf(e->out, "    %s(scratch + %lld, %lld, %lld, %lld, %d, %d, %d, %lld, %lld, y);\n",

@@ -323,8 +323,8 @@ static void write_conv(const rti_emission *e, int i) {
 static void write_pool(const rti_emission *e, const rti_step *s, long long from, int zero) {
     if (s->pool == RTI_POOL_GLOBAL) {
         rti_text_printf(e->out, "    mean_of_image(scratch + %lld, %lld, %lld, %d, scratch + %lld);\n", from,
-                        (long long)(s->in_shape[0] * s->in_shape[1]), (long long)s->in_shape[2], zero,
-                        (long long)s->offset);
+                        (long long)s->in_shape[0] * (long long)s->in_shape[1], (long long)s->in_shape[2],
+                        zero, (long long)s->offset);
         return;
     }
     char last[16] = "";

@@ -19,6 +19,7 @@ static int8_t result(const rti_int8_step *o, bool relu, int64_t sum) {
 
 /* a / b to the nearest, halves up. */
 static int64_t mean(int64_t sum, int64_t count) {
+    RT_ASSERT(count > 0, "a mean of %lld numbers", (long long)count);
     const int64_t twice = 2 * sum + count, by = 2 * count;
     return twice >= 0 ? twice / by : -((-twice + by - 1) / by);
 }
@@ -78,7 +79,8 @@ static int32_t conv_sum(const rti_step *s, const rti_int8_step *o, const int8_t 
 static void run_product(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y) {
     const rti_step *s = &q->net->steps[i];
     const rti_int8_step *o = &q->steps[i];
-    const int32_t zero = q->steps[s->in].zero, second_zero = r ? q->steps[s->second].zero : 0;
+    const bool adds = s->second != RTI_NO_STEP;
+    const int32_t zero = q->steps[s->in].zero, second_zero = adds ? q->steps[s->second].zero : 0;
     const int64_t F = s->shape[2], pixels = s->shape[0] * s->shape[1];
     for (int64_t p = 0; p < pixels; p++)
         for (int64_t f = 0; f < F; f++) {
@@ -86,7 +88,7 @@ static void run_product(const rti_int8 *q, int i, const int8_t *x, const int8_t 
                                     ? linear_sum(s, o, x, f)
                                     : conv_sum(s, o, x, zero, p / s->shape[1], p % s->shape[1], f);
             int64_t wide = (int64_t)sum * o->factor[f];
-            if (r) wide += (int64_t)(r[p * F + f] - second_zero) * o->second_factor;
+            if (adds) wide += (int64_t)(r[p * F + f] - second_zero) * o->second_factor;
             y[p * F + f] = result(o, s->relu, wide);
         }
 }
@@ -94,12 +96,13 @@ static void run_product(const rti_int8 *q, int i, const int8_t *x, const int8_t 
 static void run_affine(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y) {
     const rti_step *s = &q->net->steps[i];
     const rti_int8_step *o = &q->steps[i];
-    const int32_t zero = q->steps[s->in].zero, second_zero = r ? q->steps[s->second].zero : 0;
+    const bool adds = s->second != RTI_NO_STEP;
+    const int32_t zero = q->steps[s->in].zero, second_zero = adds ? q->steps[s->second].zero : 0;
     const int64_t count = rti_step_size(s), C = s->shape[2];
     for (int64_t k = 0; k < count; k++) {
         int64_t wide = (int64_t)(x[k] - zero) * o->factor[s->kind == RTI_STEP_ADD ? 0 : k % C];
         if (s->kind == RTI_STEP_AFFINE) wide += o->offset[k % C];
-        if (r) wide += (int64_t)(r[k] - second_zero) * o->second_factor;
+        if (adds) wide += (int64_t)(r[k] - second_zero) * o->second_factor;
         y[k] = result(o, s->relu, wide);
     }
 }
@@ -123,16 +126,17 @@ static void run_pool(const rti_step *s, int32_t zero, const int8_t *x, int8_t *y
     for (int64_t oy = 0; oy < s->shape[0]; oy++)
         for (int64_t ox = 0; ox < s->shape[1]; ox++)
             for (int64_t c = 0; c < C; c++) {
-                int32_t best = -128, sum = 0;
+                int8_t best = -128;
+                int32_t sum = 0;
                 for (int64_t k = 0; k < K * K; k++) {
                     const int64_t iy = oy * s->stride - s->padding + k / K,
                                   ix = ox * s->stride - s->padding + k % K;
                     if (iy < 0 || iy >= H || ix < 0 || ix >= W) continue;
-                    const int32_t v = x[(iy * W + ix) * C + c];
+                    const int8_t v = x[(iy * W + ix) * C + c];
                     sum += v - zero;
                     if (v > best) best = v;
                 }
-                y[(oy * s->shape[1] + ox) * C + c] = clamp8(max ? best : mean(sum, K * K) + zero, -128);
+                y[(oy * s->shape[1] + ox) * C + c] = max ? best : clamp8(mean(sum, K * K) + zero, -128);
             }
 }
 
@@ -171,8 +175,8 @@ int rti_int8_run(const rti_int8 *q, const void *raw, int8_t *scratch, int32_t *l
     const rti_net *net = q->net;
     for (int i = 0; i < net->count - 1; i++) {
         const rti_step *s = &net->steps[i];
-        const int8_t *x = s->in == RTI_NO_STEP ? NULL : scratch + net->steps[s->in].offset,
-                     *r = s->second == RTI_NO_STEP ? NULL : scratch + net->steps[s->second].offset;
+        const int8_t *x = scratch + net->steps[s->in == RTI_NO_STEP ? i : s->in].offset,
+                     *r = scratch + net->steps[s->second == RTI_NO_STEP ? i : s->second].offset;
         const int32_t zero = s->in == RTI_NO_STEP ? 0 : q->steps[s->in].zero;
         int8_t *y = scratch + s->offset;
         switch (s->kind) {

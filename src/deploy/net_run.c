@@ -152,7 +152,7 @@ const float *rti_net_run(const rti_net *net, const void *raw, float *scratch, rt
                          void *context) {
     for (int i = 0; i < net->count; i++) {
         const rti_step *s = &net->steps[i];
-        const float *x = s->in == RTI_NO_STEP ? NULL : scratch + net->steps[s->in].offset;
+        const float *x = scratch + net->steps[s->in == RTI_NO_STEP ? i : s->in].offset;
         float *y = scratch + s->offset;
         switch (s->kind) {
         case RTI_STEP_INPUT:
@@ -177,8 +177,9 @@ const float *rti_net_run(const rti_net *net, const void *raw, float *scratch, rt
             break;
         }
         const int64_t count = rti_step_size(s);
-        const float *r = s->second == RTI_NO_STEP ? NULL : scratch + net->steps[s->second].offset;
-        for (int64_t k = 0; r && k < count; k++) y[k] += r[k];
+        const bool adds = s->second != RTI_NO_STEP;
+        const float *r = scratch + net->steps[adds ? s->second : i].offset;
+        for (int64_t k = 0; adds && k < count; k++) y[k] += r[k];
         for (int64_t k = 0; s->relu && k < count; k++)
             if (y[k] < 0) y[k] = 0;
         if (seen) seen(context, i, y, count);
