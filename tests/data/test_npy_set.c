@@ -212,7 +212,8 @@ Test(npy_set, unfit_arrays_say_what_to_do) {
     refuses(p, RT_FORMAT, "has 4 labels; they do not belong together");
 
     write_npy("x.npy", RTI_NPY_F4, 2, SHAPE(4, 2), x);
-    write_npy("y.npy", RTI_NPY_I8, 2, SHAPE(4, 2), labels);
+    const int64_t columns[8] = {1, 0, 0, 1, 1, 0, 0, 1};
+    write_npy("y.npy", RTI_NPY_I8, 2, SHAPE(4, 2), columns);
     refuses(p, RT_FORMAT, "y.argmax(axis=1)");
     const int64_t negative[4] = {0, 1, -1, 1}, many[4] = {0, 1, 4096, 1}, none[4] = {0};
     write_npy("y.npy", RTI_NPY_I8, 1, SHAPE(4), negative);
