@@ -15,6 +15,7 @@ struct rt_loader {
     uint64_t seed;
     rt_augment augment;
     int32_t *order;     /* (count) positions in the part */
+    int32_t *examples;  /* (count) part->index of them: one access less that is anywhere in memory */
     rt_tensor *x, *y;
     rt_tensor *plain, *y2; /* with mixup: the batch ahead of it, the partners' labels; else NULL */
     int32_t *partner;   /* (batch) */
@@ -35,6 +36,7 @@ rt_loader *rt_loader_new(const rt_part *part, int64_t batch, uint64_t shuffle_se
         *loader = (rt_loader){.part = part, .batch = batch, .seed = shuffle_seed,
                               .augment = wanted};
         loader->order = rt_alloc((size_t)part->count * sizeof *loader->order);
+        loader->examples = rt_alloc((size_t)part->count * sizeof *loader->examples);
         loader->x = rt_tensor_new(RT_DTYPE_REAL, e->ndim + 1, shape, error);
         loader->y = rt_tensor_new(RT_DTYPE_I32, 1, &batch, error);
         if (wanted.mixup > 0) {
@@ -43,7 +45,7 @@ rt_loader *rt_loader_new(const rt_part *part, int64_t batch, uint64_t shuffle_se
             loader->partner = rt_alloc((size_t)batch * sizeof *loader->partner);
         }
     }
-    if (!loader || !loader->order || !loader->x || !loader->y ||
+    if (!loader || !loader->order || !loader->examples || !loader->x || !loader->y ||
         (wanted.mixup > 0 && (!loader->plain || !loader->y2 || !loader->partner))) {
         rt_fail(error, RT_MEMORY, "no memory to load batches of %lld of %lld examples", (long long)batch,
                 (long long)part->count);
@@ -62,6 +64,7 @@ void rt_loader_free(rt_loader *loader) {
     rt_tensor_free(loader->y2);
     rt_free(loader->partner);
     rt_free(loader->order);
+    rt_free(loader->examples);
     rt_free(loader);
 }
 
@@ -69,9 +72,12 @@ void rt_loader_begin(rt_loader *loader, int64_t epoch) {
     loader->epoch = epoch;
     loader->next = 0;
     for (int64_t i = 0; i < loader->part->count; i++) loader->order[i] = (int32_t)i;
-    if (loader->seed == 0) return;
-    rt_rng rng = rt_rng_stream(loader->seed, "shuffle", (uint64_t)epoch, 0);
-    rt_rng_shuffle(&rng, loader->order, loader->part->count);
+    if (loader->seed != 0) {
+        rt_rng rng = rt_rng_stream(loader->seed, "shuffle", (uint64_t)epoch, 0);
+        rt_rng_shuffle(&rng, loader->order, loader->part->count);
+    }
+    for (int64_t i = 0; i < loader->part->count; i++)
+        loader->examples[i] = loader->part->index[loader->order[i]];
 }
 
 int64_t rt_loader_steps(const rt_loader *loader) {
@@ -80,7 +86,7 @@ int64_t rt_loader_steps(const rt_loader *loader) {
 
 static void one(rt_loader *loader, int64_t n) {
     const rt_examples *e = loader->part->examples;
-    int64_t D = e->features, example = loader->part->index[loader->order[loader->start + n]];
+    int64_t D = e->features, example = loader->examples[loader->start + n];
     rt_real *out = rt_real_data(loader->plain ? loader->plain : loader->x) + n * D;
     if (!rti_augment_moves(&loader->augment)) {
         rti_example_show(e, example, out);
@@ -128,9 +134,11 @@ static int64_t task_size(const rt_loader *loader) {
 static inline __attribute__((always_inline)) void prefetch(const rt_loader *loader, int64_t n) {
     enum { AHEAD = 4, LINE_BYTES = 64, MOST_BYTES = 4096 };
     const rt_examples *e = loader->part->examples;
-    if (!e->bytes || n + AHEAD >= loader->now) return;
-    const uint8_t *image = e->bytes +
-                           e->features * loader->part->index[loader->order[loader->start + n + AHEAD]];
+    const int64_t later = loader->start + n + AHEAD;
+    if (later >= loader->part->count) return;
+    __builtin_prefetch(&loader->part->labels[loader->order[later]]);
+    if (!e->bytes) return;
+    const uint8_t *image = e->bytes + e->features * loader->examples[later];
     const int64_t bytes = e->features < MOST_BYTES ? e->features : MOST_BYTES;
     for (int64_t d = 0; d < bytes; d += LINE_BYTES) __builtin_prefetch(image + d);
 }

@@ -26,10 +26,10 @@ static const struct {
     bool (*possible)(void);
 } sets[] = {
 #if defined(__x86_64__) && RTI_REAL_IS_FLOAT
-    {{"avx512", &rti_loops_avx512, rti_gemm_14x32_avx512, &rti_conv_14x32_avx512}, has_avx512},
-    {{"avx2", &rti_loops_avx2, rti_gemm_6x16_avx2, &rti_conv_6x16_avx2}, has_avx2},
+    {{"avx512", &rti_loops_avx512, rti_gemm_14x32_avx512, true, &rti_conv_14x32_avx512}, has_avx512},
+    {{"avx2", &rti_loops_avx2, rti_gemm_6x16_avx2, true, &rti_conv_6x16_avx2}, has_avx2},
 #endif
-    {{"portable", &rti_loops_portable, rti_gemm_portable, &rti_conv_portable}, always},
+    {{"portable", &rti_loops_portable, rti_gemm_portable, false, &rti_conv_portable}, always},
 };
 
 enum { SETS = sizeof sets / sizeof *sets };

@@ -19,6 +19,7 @@ typedef struct rti_kernel_set {
     const char *name;
     const rti_loops *loops;
     rti_gemm_function *gemm;
+    bool skips_zeros;                  /* gemm reads rti_matrix.nonzero */
     const struct rti_conv_tiles *conv; /* conv_tiles.h */
 } rti_kernel_set;
 

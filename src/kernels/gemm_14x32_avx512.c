@@ -28,8 +28,9 @@
 #define EACH(i, n) UNROLL for (int i = 0; i < n; i++)
 #define ALWAYS static inline __attribute__((always_inline))
 
-/* rows, vectors and by_steps are constants in every caller, so acc lives in registers. */
-ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const bool by_steps) {
+/* rows, vectors, by_steps and some are constants in every caller, so acc lives in registers. */
+ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const bool by_steps,
+                 const bool some) {
     __m512 acc[RTI_TILE_ROWS_MOST][2];
     const int last_columns = t->columns - 16 * (vectors - 1);
     const __mmask16 last = (__mmask16)((1u << last_columns) - 1),
@@ -47,15 +48,18 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
     const int64_t b_step = t->b_step, a_step = by_steps ? t->a_step : 1, a_row = by_steps ? 1 : t->a_row;
     const float *a[(RTI_TILE_ROWS_MOST + 2) / 3];
     EACH(i, (rows + 2) / 3) a[i] = t->a + 3 * i * a_row;
+    EACH(i, rows) EACH(v, vectors) __builtin_prefetch(c + i * ldc + 16 * v, 1, 3);
+    const uint16_t *strides = t->strides;
     for (int64_t p = t->depth; p > 0; p--) {
+        const int64_t far = some ? *strides++ : 1;
         __m512 x[2];
         EACH(v, vectors) x[v] = _mm512_maskz_loadu_ps(lanes[v], b + 16 * v);
-        b += b_step;
+        b += far * b_step;
         EACH(i, rows) {
             const __m512 factor = _mm512_set1_ps(a[i / 3][i % 3 * a_row]);
             EACH(v, vectors) acc[i][v] = _mm512_fmadd_ps(factor, x[v], acc[i][v]);
         }
-        EACH(i, (rows + 2) / 3) a[i] += a_step;
+        EACH(i, (rows + 2) / 3) a[i] += far * a_step;
     }
 
     if (t->bias) {
@@ -72,9 +76,13 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
         _mm512_mask_storeu_ps(c + i * ldc + 16 * v, lanes[v], acc[i][v]);
 }
 
-#define TILE(rows, vectors)                                                                          \
-    static void rows_##rows##x##vectors(const rti_tile_job *t) { tile(t, rows, vectors, false); }    \
-    static void steps_##rows##x##vectors(const rti_tile_job *t) { tile(t, rows, vectors, true); }
+#define VARIANT(name, r, v, by_steps, some) \
+    static void name##_##r##x##v(const rti_tile_job *t) { tile(t, r, v, by_steps, some); }
+#define TILE(r, v)                         \
+    VARIANT(rows, r, v, false, false)      \
+    VARIANT(steps, r, v, true, false)      \
+    VARIANT(rows_some, r, v, false, true)  \
+    VARIANT(steps_some, r, v, true, true)
 
 #define HEIGHTS_14(X, v)                                                                                 \
     X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v) X(12, v) \
@@ -87,10 +95,13 @@ HEIGHTS_14(TILE, 2)
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,
-static rti_tile *const a_by_rows[2][RTI_TILE_ROWS_MOST] = {{HEIGHTS_24(BY_ROWS, 1)},
-                                                           {HEIGHTS_14(BY_ROWS, 2)}};
-static rti_tile *const a_by_steps[2][RTI_TILE_ROWS_MOST] = {{HEIGHTS_24(BY_STEPS, 1)},
-                                                            {HEIGHTS_14(BY_STEPS, 2)}};
+#define BY_ROWS_SOME(rows, vectors) rows_some_##rows##x##vectors,
+#define BY_STEPS_SOME(rows, vectors) steps_some_##rows##x##vectors,
+typedef rti_tile *const table[2][RTI_TILE_ROWS_MOST];
+static table a_by_rows = {{HEIGHTS_24(BY_ROWS, 1)}, {HEIGHTS_14(BY_ROWS, 2)}};
+static table a_by_steps = {{HEIGHTS_24(BY_STEPS, 1)}, {HEIGHTS_14(BY_STEPS, 2)}};
+static table a_by_rows_some = {{HEIGHTS_24(BY_ROWS_SOME, 1)}, {HEIGHTS_14(BY_ROWS_SOME, 2)}};
+static table a_by_steps_some = {{HEIGHTS_24(BY_STEPS_SOME, 1)}, {HEIGHTS_14(BY_STEPS_SOME, 2)}};
 
 /* r[p][j] = from[j * stride + p], 16 x 16: pairs, fours, then quarters of registers change places. */
 ALWAYS void transpose16(__m512 r[16]) {
@@ -141,7 +152,8 @@ static void pack_transposed(int64_t depth, int columns, int width, const float *
     }
 }
 
-static const rti_tiles tiles = {16, true, {24, 14}, a_by_rows, a_by_steps, pack_transposed};
+static const rti_tiles tiles = {16, true, {24, 14}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some,
+                                pack_transposed};
 
 void rti_gemm_14x32_avx512(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
                            int64_t ldc, bool accumulate, const rti_epilogue *epilogue) {

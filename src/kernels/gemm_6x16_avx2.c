@@ -22,8 +22,9 @@ ALWAYS __m256i first_lanes(int count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* rows, vectors and by_steps are constants in every caller, so acc lives in registers. */
-ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const bool by_steps) {
+/* rows, vectors, by_steps and some are constants in every caller, so acc lives in registers. */
+ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const bool by_steps,
+                 const bool some) {
     __m256 acc[12][2];
     const __m256i last = first_lanes(t->columns - 8 * (vectors - 1));
     const __m256i lanes[2] = {vectors == 1 ? last : _mm256_set1_epi32(-1), last};
@@ -40,15 +41,18 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
     const int64_t b_step = t->b_step, a_step = by_steps ? t->a_step : 1, a_row = by_steps ? 1 : t->a_row;
     const float *a[4]; /* each addresses three rows */
     EACH(i, (rows + 2) / 3) a[i] = t->a + 3 * i * a_row;
+    EACH(i, rows) __builtin_prefetch(c + i * ldc, 1, 3);
+    const uint16_t *strides = t->strides;
     for (int64_t p = t->depth; p > 0; p--) {
+        const int64_t far = some ? *strides++ : 1;
         __m256 x[2];
         EACH(v, vectors) x[v] = _mm256_loadu_ps(b + 8 * v);
-        b += b_step;
+        b += far * b_step;
         EACH(i, rows) {
             const __m256 factor = _mm256_broadcast_ss(a[i / 3] + i % 3 * a_row);
             EACH(v, vectors) acc[i][v] = _mm256_fmadd_ps(factor, x[v], acc[i][v]);
         }
-        EACH(i, (rows + 2) / 3) a[i] += a_step;
+        EACH(i, (rows + 2) / 3) a[i] += far * a_step;
     }
 
     if (t->bias) {
@@ -65,9 +69,13 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
         _mm256_maskstore_ps(c + i * ldc + 8 * v, lanes[v], acc[i][v]);
 }
 
-#define TILE(rows, vectors)                                                                       \
-    static void rows_##rows##x##vectors(const rti_tile_job *t) { tile(t, rows, vectors, false); } \
-    static void steps_##rows##x##vectors(const rti_tile_job *t) { tile(t, rows, vectors, true); }
+#define VARIANT(name, r, v, by_steps, some) \
+    static void name##_##r##x##v(const rti_tile_job *t) { tile(t, r, v, by_steps, some); }
+#define TILE(r, v)                         \
+    VARIANT(rows, r, v, false, false)      \
+    VARIANT(steps, r, v, true, false)      \
+    VARIANT(rows_some, r, v, false, true)  \
+    VARIANT(steps_some, r, v, true, true)
 
 #define HEIGHTS_6(X, v) X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v)
 #define HEIGHTS_12(X, v) HEIGHTS_6(X, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v) X(12, v)
@@ -77,9 +85,13 @@ HEIGHTS_6(TILE, 2)
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,
-static rti_tile *const a_by_rows[2][RTI_TILE_ROWS_MOST] = {{HEIGHTS_12(BY_ROWS, 1)}, {HEIGHTS_6(BY_ROWS, 2)}};
-static rti_tile *const a_by_steps[2][RTI_TILE_ROWS_MOST] = {{HEIGHTS_12(BY_STEPS, 1)},
-                                                            {HEIGHTS_6(BY_STEPS, 2)}};
+#define BY_ROWS_SOME(rows, vectors) rows_some_##rows##x##vectors,
+#define BY_STEPS_SOME(rows, vectors) steps_some_##rows##x##vectors,
+typedef rti_tile *const table[2][RTI_TILE_ROWS_MOST];
+static table a_by_rows = {{HEIGHTS_12(BY_ROWS, 1)}, {HEIGHTS_6(BY_ROWS, 2)}};
+static table a_by_steps = {{HEIGHTS_12(BY_STEPS, 1)}, {HEIGHTS_6(BY_STEPS, 2)}};
+static table a_by_rows_some = {{HEIGHTS_12(BY_ROWS_SOME, 1)}, {HEIGHTS_6(BY_ROWS_SOME, 2)}};
+static table a_by_steps_some = {{HEIGHTS_12(BY_STEPS_SOME, 1)}, {HEIGHTS_6(BY_STEPS_SOME, 2)}};
 
 /* Row i of r becomes column i: pairs, fours, then halves of registers change places. */
 ALWAYS void transpose8(__m256 r[8]) {
@@ -125,7 +137,8 @@ static void pack_transposed(int64_t depth, int columns, int width, const float *
     }
 }
 
-static const rti_tiles tiles = {8, false, {12, 6}, a_by_rows, a_by_steps, pack_transposed};
+static const rti_tiles tiles = {8, false, {12, 6}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some,
+                                pack_transposed};
 
 void rti_gemm_6x16_avx2(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
                         bool accumulate, const rti_epilogue *epilogue) {

@@ -18,17 +18,19 @@
  * dX 157 instead of 175). */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
+#include "kernels/gemm_zeros.h"
 
 #if RTI_REAL_IS_FLOAT
 
 #include <string.h>
 
 enum {
-    DEPTH = 512,            /* most steps of p at a time */
+    DEPTH = RTI_STEPS_MOST, /* most steps of p at a time */
     WIDTH = 32,             /* most columns of a panel */
     BLOCK_OF_A = 480 << 10, /* bytes, half a second-level cache */
     FEW_ROWS = 256,         /* B in place up to here */
     ALONE = 1 << 18,        /* multiply-adds per lane that one thread does by itself, some 20 us */
+    LISTS = 64,             /* of steps that are left, for tiles of A; 64 KiB */
 };
 
 typedef struct product {
@@ -42,12 +44,16 @@ typedef struct product {
     bool a_by_rows, a_by_steps; /* how A is contiguous, if it is */
     bool b_in_place;
     int width;                  /* of a panel */
-    int64_t panels, row_blocks, depth;
+    int64_t panels, row_blocks, depth, depth_blocks;
+    bool alone;                 /* too small for threads */
+    int64_t map_stride;         /* words of a row of the map, of A's or B's */
+    const rti_steps_left *lists; /* NULL, or [row_block][tile][depth block] */
+    int64_t height, tiles_of_block; /* with lists: the highest tile, and how many a block has at most */
 } product;
 
 /* A part of a task: columns j0 ... of C, steps p0 ... of the sum. */
 typedef struct part {
-    int64_t i_start, i_end, j0, p0, depth;
+    int64_t i_start, i_end, row_block, j0, p0, depth;
     int columns, vectors, width;
 } part;
 
@@ -99,6 +105,22 @@ static __attribute__((noinline)) void tile_of_strided_a(const product *t, const 
     t->tiles->a_by_steps[k->vectors - 1][rows - 1](job);
 }
 
+/* Tiles of nearly equal height: 100 rows are 12 + 13 + 12 + ... and not 7 * 14 + 2. */
+static int64_t tiles_of(int64_t rows, int64_t most) { return (rows + most - 1) / most; }
+static int64_t first_of_tile(int64_t rows, int64_t tiles, int64_t n) { return rows * n / tiles; }
+
+static int64_t first_of_block(const product *t, int64_t row_block) {
+    return t->M * row_block / t->row_blocks;
+}
+
+/* The part of a tile that is left: the job goes by strides from the first step on. */
+static void leave_out(const rti_steps_left *left, rti_tile_job *job) {
+    job->a += left->first * job->a_step;
+    job->b += left->first * job->b_step;
+    job->depth = left->count;
+    job->strides = left->strides;
+}
+
 static void sweep_tiles(const product *t, const part *k, float *panel) {
     const bool last = k->p0 + k->depth >= t->K;
     const bool in_place = t->b_in_place && (k->columns == k->width || t->tiles->masked_loads);
@@ -115,20 +137,33 @@ static void sweep_tiles(const product *t, const part *k, float *panel) {
         .relu = last && t->epilogue.relu,
         .bias = last && t->epilogue.bias ? t->epilogue.bias + k->j0 : NULL,
     };
-    /* Tiles of nearly equal height: 100 rows are 12 + 13 + 12 + ... and not 7 * 14 + 2. */
-    const int64_t rows = k->i_end - k->i_start, most = t->tiles->rows[k->vectors - 1];
-    const int64_t count = (rows + most - 1) / most;
-    rti_tile *const *table = (t->a_by_rows ? t->tiles->a_by_rows : t->tiles->a_by_steps)[k->vectors - 1];
-    for (int64_t n = 0; n < count; n++) {
-        const int64_t i = k->i_start + rows * n / count, next = k->i_start + rows * (n + 1) / count;
-        job.c = t->C + i * t->ldc + k->j0;
-        if (k->j0 + t->width < t->N) prefetch_b(t, k, n, count);
-        if (t->a_by_rows || t->a_by_steps) {
-            job.a = t->A.data + i * t->A.row_stride + k->p0 * t->A.column_stride;
-            table[next - i - 1](&job);
-        } else {
-            tile_of_strided_a(t, k, i, (int)(next - i), &job);
+    rti_steps_left of_panel;
+    const rti_steps_left *left = NULL;
+    if (t->B.nonzero) {
+        rti_steps_left_of_words(t->B.nonzero, t->map_stride, k->j0 / RTI_MAP_BITS, k->p0, k->depth, &of_panel);
+        left = &of_panel;
+    }
+    const int64_t rows = k->i_end - k->i_start;
+    const int64_t tiles = tiles_of(rows, t->lists ? t->height : t->tiles->rows[k->vectors - 1]);
+    for (int64_t n = 0; n < tiles; n++) {
+        const int64_t i = k->i_start + first_of_tile(rows, tiles, n),
+                      next = k->i_start + first_of_tile(rows, tiles, n + 1);
+        rti_tile_job here = job;
+        here.c = t->C + i * t->ldc + k->j0;
+        if (k->j0 + t->width < t->N) prefetch_b(t, k, n, tiles);
+        if (!t->a_by_rows && !t->a_by_steps) {
+            tile_of_strided_a(t, k, i, (int)(next - i), &here);
+            continue;
         }
+        here.a = t->A.data + i * t->A.row_stride + k->p0 * t->A.column_stride;
+        if (t->lists)
+            left = &t->lists[(k->row_block * t->tiles_of_block + n) * t->depth_blocks + k->p0 / t->depth];
+        const bool some = left && left->count < k->depth;
+        if (some) leave_out(left, &here);
+        rti_tile *const(*table)[RTI_TILE_ROWS_MOST] =
+            t->a_by_rows ? (some ? t->tiles->a_by_rows_some : t->tiles->a_by_rows)
+                         : (some ? t->tiles->a_by_steps_some : t->tiles->a_by_steps);
+        table[k->vectors - 1][next - i - 1](&here);
     }
 }
 
@@ -136,8 +171,9 @@ static void block(void *context, int64_t task) {
     const product *t = context;
     const int64_t row_block = task / t->panels;
     part k = {
-        .i_start = t->M * row_block / t->row_blocks,
-        .i_end = t->M * (row_block + 1) / t->row_blocks,
+        .i_start = first_of_block(t, row_block),
+        .i_end = first_of_block(t, row_block + 1),
+        .row_block = row_block,
         .j0 = task % t->panels * t->width,
     };
     k.columns = t->N - k.j0 < t->width ? (int)(t->N - k.j0) : t->width;
@@ -159,14 +195,66 @@ static int64_t divide_rows(const product *t, int64_t row_blocks, int threads) {
     return row_blocks;
 }
 
+static void run_blocks(product *t) {
+    const int64_t tasks = t->row_blocks * t->panels;
+    if (!t->alone) rti_parallel(tasks, block, t);
+    else
+        for (int64_t i = 0; i < tasks; i++) block(t, i);
+}
+
+static void divide(product *t) {
+    const int64_t rows_at_once = BLOCK_OF_A / ((int64_t)sizeof *t->A.data * t->depth);
+    t->row_blocks = (t->M - 1) / rows_at_once + 1;
+    t->alone = (double)t->M * (double)t->N * (double)t->K < (double)ALONE * t->tiles->lanes;
+    if (!t->alone) t->row_blocks = divide_rows(t, t->row_blocks, rt_threads_get());
+}
+
+/* Takes A's rows in runs that have no more tiles than there is room for lists. */
+static void run_with_lists(const product *whole) {
+    rti_steps_left lists[LISTS];
+    const int64_t height = whole->tiles->rows[whole->N > whole->tiles->lanes];
+    int64_t most = LISTS / whole->depth_blocks * height, next;
+    for (int64_t start = 0; start < whole->M; start = next) {
+        product t = *whole;
+        next = whole->M - start < most ? whole->M : start + most;
+        t.M = next - start;
+        t.A.data += start * t.A.row_stride;
+        t.C += start * t.ldc;
+        t.lists = lists;
+        t.height = height;
+        divide(&t);
+        t.tiles_of_block = tiles_of((t.M + t.row_blocks - 1) / t.row_blocks, height);
+        if (t.row_blocks * t.tiles_of_block * t.depth_blocks > LISTS) { /* uneven blocks */
+            most = most * 3 / 4;
+            next = start;
+            continue;
+        }
+        for (int64_t b = 0; b < t.row_blocks; b++) {
+            const int64_t first = first_of_block(&t, b), rows = first_of_block(&t, b + 1) - first;
+            const int64_t tiles = tiles_of(rows, height);
+            for (int64_t n = 0; n < tiles; n++) {
+                const int64_t i = first + first_of_tile(rows, tiles, n),
+                              end = first + first_of_tile(rows, tiles, n + 1);
+                const uint16_t *map = t.A.nonzero + (start + i) * t.map_stride;
+                for (int64_t d = 0; d < t.depth_blocks; d++) {
+                    const int64_t p0 = d * t.depth, depth = t.K - p0 < t.depth ? t.K - p0 : t.depth;
+                    rti_steps_left_of_rows(map, t.map_stride, (int)(end - i), p0, depth,
+                                           &lists[(b * t.tiles_of_block + n) * t.depth_blocks + d]);
+                }
+            }
+        }
+        run_blocks(&t);
+    }
+}
+
 void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                     rt_real *C, int64_t ldc, bool accumulate, const rti_epilogue *epilogue) {
     const int64_t depth_blocks = K > 0 ? (K + DEPTH - 1) / DEPTH : 1;
     product t = {
         .tiles = tiles, .M = M, .N = N, .K = K, .A = A, .B = B, .C = C, .ldc = ldc, .accumulate = accumulate,
         .width = 2 * tiles->lanes,
-        .panels = (N + 2 * tiles->lanes - 1) / (2 * tiles->lanes),
         .depth = K > 0 ? (K + depth_blocks - 1) / depth_blocks : 1,
+        .depth_blocks = depth_blocks,
     };
     if (epilogue) t.epilogue = *epilogue;
     if (M == 1) t.A.row_stride = 1;
@@ -175,14 +263,23 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
     t.a_by_steps = t.A.row_stride == 1;
     t.b_in_place = t.B.column_stride == 1 && M <= FEW_ROWS && t.B.row_stride % (128 * tiles->lanes) != 0;
 
-    const int64_t rows_at_once = BLOCK_OF_A / ((int64_t)sizeof *A.data * t.depth);
-    t.row_blocks = (M - 1) / rows_at_once + 1;
-    const bool alone = (double)M * (double)N * (double)K < (double)ALONE * tiles->lanes;
-    if (!alone) t.row_blocks = divide_rows(&t, t.row_blocks, rt_threads_get());
-    const int64_t tasks = t.row_blocks * t.panels;
-    if (!alone) rti_parallel(tasks, block, &t);
-    else
-        for (int64_t i = 0; i < tasks; i++) block(&t, i);
+    const bool skips = !accumulate && K > 0;
+    if (!skips || A.column_stride != 1 || K > LISTS * DEPTH / 2) t.A.nonzero = NULL;
+    if (!skips || B.column_stride != 1 || t.A.nonzero || !(t.a_by_rows || t.a_by_steps)) t.B.nonzero = NULL;
+    if (t.A.nonzero) {
+        t.map_stride = (K + RTI_MAP_BITS - 1) / RTI_MAP_BITS;
+        t.depth = (t.depth + RTI_MAP_BITS - 1) / RTI_MAP_BITS * RTI_MAP_BITS;
+    } else if (t.B.nonzero) {
+        t.map_stride = (N + RTI_MAP_BITS - 1) / RTI_MAP_BITS;
+        t.width = RTI_MAP_BITS;
+    }
+    t.panels = (N + t.width - 1) / t.width;
+    if (t.A.nonzero) {
+        run_with_lists(&t);
+        return;
+    }
+    divide(&t);
+    run_blocks(&t);
 }
 
 #endif

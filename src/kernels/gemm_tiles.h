@@ -21,6 +21,7 @@ typedef struct rti_tile_job {
     int64_t a_row, a_step;
     const float *b;             /* whole vectors at b[p * b_step], see masked_loads */
     int64_t b_step;
+    const uint16_t *strides;    /* NULL: every p. Else from one p that is visited to the next, depth of them */
     float *c;
     int64_t ldc;
     int columns;                /* how many of the tile's columns are in C */
@@ -35,9 +36,11 @@ typedef struct rti_tiles {
     int lanes;                  /* floats in a vector */
     bool masked_loads;          /* columns beyond the last are not read; otherwise they must be readable */
     int rows[2];                /* the highest tile that is 1 or 2 vectors wide */
-    /* [vectors - 1][rows - 1]: a_step is 1, or a_row is 1. */
+    /* [vectors - 1][rows - 1]: a_step is 1, or a_row is 1; the last two go by strides. */
     rti_tile *const (*a_by_rows)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_steps)[RTI_TILE_ROWS_MOST];
+    rti_tile *const (*a_by_rows_some)[RTI_TILE_ROWS_MOST];
+    rti_tile *const (*a_by_steps_some)[RTI_TILE_ROWS_MOST];
     /* out[p * width + j] = from[j * stride + p] for p < depth, j < columns; then zeros up to width. */
     void (*pack_transposed)(int64_t depth, int columns, int width, const float *from, int64_t stride,
                             float *out);

@@ -26,6 +26,7 @@
 typedef struct rti_matrix {
     const rt_real *data;
     int64_t row_stride, column_stride;
+    const uint16_t *nonzero; /* NULL, or rti_nonzero_map of it: then zeros are left out (column_stride 1) */
 } rti_matrix;
 
 typedef struct rti_epilogue {
@@ -35,6 +36,12 @@ typedef struct rti_epilogue {
 
 void rti_gemm(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
               bool accumulate, const rti_epilogue *epilogue /* may be NULL */);
+
+/* Which elements of a (rows, columns) matrix, whose rows lie `stride` apart, are not 0: bit j % 16 of word
+ * j / 16 of a row, rti_nonzero_map_words(columns) words to a row; 0 words: these kernels make no use of a
+ * map. Returns how many are not 0. Finite results are the same bits with a map as without (gemm_zeros.h). */
+int64_t rti_nonzero_map_words(int64_t columns);
+int64_t rti_nonzero_map(int64_t rows, int64_t columns, const rt_real *x, int64_t stride, uint16_t *map);
 
 /* ---- convolution -------------------------------------------------------------------------------
  *

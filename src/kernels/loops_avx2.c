@@ -47,6 +47,11 @@ static inline void dropout_bits(const rti_dropout_mask *mask, uint32_t block,
     eight_blocks(mask->key, mask->counter, block + 8, bits + 64);
 }
 
+static inline unsigned nonzero8(const float *x) {
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(x), _mm256_setzero_ps(), _CMP_NEQ_UQ));
+}
+
+#define LOOPS_NONZERO(x) (nonzero8(x) | nonzero8(x + 8) << 8)
 #define LOOPS_DROPOUT_STEP dropout_bits
 #define LOOPS_TABLE rti_loops_avx2
 #include "kernels/loops_body.h"

@@ -41,6 +41,11 @@ static inline void dropout_bits(const rti_dropout_mask *mask, uint32_t block,
     _mm512_storeu_si512(bits + 96, _mm512_unpackhi_epi64(b, d));
 }
 
+static inline unsigned nonzero16(const float *x) {
+    return _mm512_cmp_ps_mask(_mm512_loadu_ps(x), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+}
+
+#define LOOPS_NONZERO(x) nonzero16(x)
 #define LOOPS_DROPOUT_STEP dropout_bits
 #define LOOPS_TABLE rti_loops_avx512
 #include "kernels/loops_body.h"

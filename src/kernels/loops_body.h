@@ -1,7 +1,8 @@
 /* loops_body.h - the element-by-element kernels, once for all instruction sets. Floor 2 (kernels)
  *
  * Included by loops_<isa>.c, which defines LOOPS_TABLE (the table's name) and may define
- * LOOPS_DROPOUT_STEP(mask, block, bits) to draw RTI_DROPOUT_STEP times 16 bits with its own instructions.
+ * LOOPS_DROPOUT_STEP(mask, block, bits) to draw RTI_DROPOUT_STEP times 16 bits with its own instructions, and
+ * LOOPS_NONZERO(x) to compare 16 numbers with 0.
  * Plain loops that the compiler turns into vector code: INDEPENDENT says that an iteration
  * only touches what it alone writes, which holds also when out is one of the inputs. */
 #include <math.h>
@@ -198,11 +199,38 @@ static void bytes_to_real(int64_t n, const uint8_t *bytes, rt_real factor, rt_re
     for (int64_t i = 0; i < n; i++) out[i] = (rt_real)bytes[i] * factor + shift;
 }
 
+/* ---- zeros ---- */
+
+static unsigned nonzero_of(const rt_real *x, int n) {
+    unsigned bits = 0;
+    for (int i = 0; i < n; i++) bits |= (unsigned)!(x[i] == 0) << i;
+    return bits;
+}
+
+#ifndef LOOPS_NONZERO
+#define LOOPS_NONZERO(x) nonzero_of(x, 16)
+#endif
+
+static int64_t nonzero_bits(int64_t n, const rt_real *x, uint16_t *bits) {
+    int64_t count = 0, i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const unsigned some = LOOPS_NONZERO(x + i);
+        bits[i / 16] = (uint16_t)some;
+        count += __builtin_popcount(some);
+    }
+    if (i < n) {
+        const unsigned some = nonzero_of(x + i, (int)(n - i));
+        bits[i / 16] = (uint16_t)some;
+        count += __builtin_popcount(some);
+    }
+    return count;
+}
+
 #include "kernels/norm_body.h"
 #include "kernels/pool_body.h"
 
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
     sum,          dot,          all_finite, column_sums, dropout,   sgd,  adam, bytes_to_real,
-    norm_moments, norm_forward, norm_sums,  norm_backward, max_rows, max_rows_backward,
+    nonzero_bits, norm_moments, norm_forward, norm_sums, norm_backward, max_rows, max_rows_backward,
 };

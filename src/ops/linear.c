@@ -6,7 +6,8 @@
  *
  *     dx (N,D) = dz W        dW (U,D) = dz^T x        db (U) = the column sums of dz
  *
- * What is kept: y, for the slope of every activation but gelu, which needs z. */
+ * What is kept: y, for the slope of every activation but gelu, which needs z; and where x is not 0, when x
+ * wants no gradient (the first layer's input) and half of it is 0: both products with x leave zeros out. */
 #include <string.h>
 
 #include "graph/op.h"
@@ -30,6 +31,23 @@ static bool linear_shape(rt_graph *g, rti_node *n) {
     return rti_out(g, n, 2, (const int64_t[]){x->shape[0], w->shape[0]});
 }
 
+typedef struct kept {
+    rt_real *z;
+    uint16_t *nonzero;
+} kept;
+
+static rti_matrix matrix_of(const rt_tensor *x, const uint16_t *nonzero) {
+    return (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1], nonzero};
+}
+
+/* NULL also when a map is of no use. */
+static uint16_t *map_zeros(rt_graph *g, const rt_tensor *x) {
+    const int64_t N = x->shape[0], D = x->shape[1], words = rti_nonzero_map_words(D);
+    if (x->requires_grad || x->stride[1] != 1 || words == 0 || N == 0) return NULL;
+    uint16_t *map = rti_step_alloc(g, (size_t)(N * words) * sizeof *map);
+    return map && 2 * rti_nonzero_map(N, D, rt_real_data(x), x->stride[0], map) <= N * D ? map : NULL;
+}
+
 static void linear_forward(rt_graph *g, rti_node *n) {
     const rt_tensor *x = n->in[0], *w = n->in[1];
     rt_activation act = (rt_activation)n->a.i[0];
@@ -37,12 +55,15 @@ static void linear_forward(rt_graph *g, rti_node *n) {
     rti_epilogue epilogue = {.relu = act == RT_ACT_RELU};
     if (n->inputs > 2 && !(epilogue.bias = rti_contiguous(g, n->in[2]))) return;
     rt_real *y = rt_real_data(n->out);
-    rti_gemm(N, U, D, (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1]},
-             (rti_matrix){rt_real_data(w), w->stride[1], w->stride[0]}, y, U, false, &epilogue);
+    kept *keep = n->saved = rti_step_alloc(g, sizeof *keep);
+    if (!keep) return;
+    *keep = (kept){NULL, map_zeros(g, x)};
+    rti_gemm(N, U, D, matrix_of(x, keep->nonzero),
+             (rti_matrix){rt_real_data(w), w->stride[1], w->stride[0], NULL}, y, U, false, &epilogue);
     if (act == RT_ACT_GELU && n->out->requires_grad) {
-        n->saved = rti_step_alloc(g, (size_t)(N * U) * sizeof *y);
-        if (!n->saved) return;
-        if (N * U > 0) memcpy(n->saved, y, (size_t)(N * U) * sizeof *y);
+        keep->z = rti_step_alloc(g, (size_t)(N * U) * sizeof *y);
+        if (!keep->z) return;
+        if (N * U > 0) memcpy(keep->z, y, (size_t)(N * U) * sizeof *y);
     }
     rti_act_forward(act, N * U, y);
 }
@@ -52,20 +73,20 @@ static void linear_backward(rt_graph *g, rti_node *n) {
     rt_activation act = (rt_activation)n->a.i[0];
     int64_t N = x->shape[0], D = x->shape[1], U = w->shape[0];
     const rt_real *dz = y->grad;
+    const kept *keep = n->saved;
     if (act != RT_ACT_NONE) {
         rt_real *masked = rti_step_alloc(g, (size_t)(N * U) * sizeof *masked);
         if (!masked) return;
-        rti_act_backward(act, N * U, rt_real_data(y), n->saved, y->grad, masked);
+        rti_act_backward(act, N * U, rt_real_data(y), keep->z, y->grad, masked);
         dz = masked;
     }
     rti_grad dx = rti_grad_begin(g, n, 0);
     if (dx.data)
-        rti_gemm(N, D, U, (rti_matrix){dz, U, 1}, (rti_matrix){rt_real_data(w), w->stride[0], w->stride[1]},
-                 dx.data, D, dx.accumulate, NULL);
+        rti_gemm(N, D, U, (rti_matrix){dz, U, 1, NULL}, matrix_of(w, NULL), dx.data, D, dx.accumulate, NULL);
     rti_grad dw = rti_grad_begin(g, n, 1);
     if (dw.data)
-        rti_gemm(U, D, N, (rti_matrix){dz, 1, U}, (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1]},
-                 dw.data, D, dw.accumulate, NULL);
+        rti_gemm(U, D, N, (rti_matrix){dz, 1, U, NULL}, matrix_of(x, keep->nonzero), dw.data, D, dw.accumulate,
+                 NULL);
     if (n->inputs < 3) return;
     rti_grad db = rti_grad_begin(g, n, 2);
     if (db.data) rti_column_sums(N, U, dz, db.data, db.accumulate);
