@@ -103,52 +103,36 @@ static table a_by_steps = {{HEIGHTS_24(BY_STEPS, 1)}, {HEIGHTS_14(BY_STEPS, 2)}}
 static table a_by_rows_some = {{HEIGHTS_24(BY_ROWS_SOME, 1)}, {HEIGHTS_14(BY_ROWS_SOME, 2)}};
 static table a_by_steps_some = {{HEIGHTS_24(BY_STEPS_SOME, 1)}, {HEIGHTS_14(BY_STEPS_SOME, 2)}};
 
-/* r[p][j] = from[j * stride + p], 16 x 16: pairs, fours, then quarters of registers change places. */
-ALWAYS void transpose16(__m512 r[16]) {
-    __m512 t[16];
-    UNROLL for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
-    }
-    UNROLL for (int i = 0; i < 16; i += 4) {
-        r[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
-        r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
-        r[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-        r[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
-    }
-    EACH(i, 4) {
-        t[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
-        t[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
-    }
-    EACH(i, 4) {
-        r[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88);
-        r[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd);
-        r[i + 4] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88);
-        r[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xdd);
-    }
+/* Four numbers of each of four rows, one row to a quarter of the register. */
+ALWAYS __m512 quarters(const float *const row[], int64_t p) {
+    __m512 x = _mm512_castps128_ps512(_mm_loadu_ps(row[0] + p));
+    x = _mm512_insertf32x4(x, _mm_loadu_ps(row[4] + p), 1);
+    x = _mm512_insertf32x4(x, _mm_loadu_ps(row[8] + p), 2);
+    return _mm512_insertf32x4(x, _mm_loadu_ps(row[12] + p), 3);
 }
 
+/* out[k * width + j] = row[j][p + k] for four k. Rows j, j + 4, j + 8 and j + 12 share a register from their
+ * loads on, so that transposing 4 x 4 in its quarters is all that is left. */
+ALWAYS void transpose_4x16(const float *const row[16], int64_t p, int width, float *out) {
+    __m512 x[4], y[4];
+    EACH(i, 4) x[i] = quarters(row + i, p);
+    y[0] = _mm512_unpacklo_ps(x[0], x[1]), y[1] = _mm512_unpackhi_ps(x[0], x[1]);
+    y[2] = _mm512_unpacklo_ps(x[2], x[3]), y[3] = _mm512_unpackhi_ps(x[2], x[3]);
+    _mm512_storeu_ps(out, _mm512_shuffle_ps(y[0], y[2], 0x44));
+    _mm512_storeu_ps(out + width, _mm512_shuffle_ps(y[0], y[2], 0xee));
+    _mm512_storeu_ps(out + 2 * width, _mm512_shuffle_ps(y[1], y[3], 0x44));
+    _mm512_storeu_ps(out + 3 * width, _mm512_shuffle_ps(y[1], y[3], 0xee));
+}
+
+/* Beyond the last column stands what is in the last one: loads of B are masked. */
 static void pack_transposed(int64_t depth, int columns, int width, const float *from, int64_t stride,
                             float *out) {
     for (int j = 0; j < width; j += 16) {
-        const int here = columns - j < 16 ? columns - j : 16;
-        const float *column = from + j * stride;
-        for (int64_t p = 0; p < depth; p += 16) {
-            __m512 r[16];
-            const int deep = depth - p < 16 ? (int)(depth - p) : 16;
-            if (here == 16 && deep == 16) {
-                EACH(i, 16) r[i] = _mm512_loadu_ps(column + i * stride + p);
-                transpose16(r);
-                EACH(i, 16) _mm512_storeu_ps(out + (p + i) * width + j, r[i]);
-            } else {
-                const __mmask16 mask = (__mmask16)((1u << deep) - 1);
-                EACH(i, 16) r[i] = _mm512_maskz_loadu_ps(i < here ? mask : 0, column + i * stride + p);
-                transpose16(r);
-                EACH(i, 16) if (i < deep) _mm512_storeu_ps(out + (p + i) * width + j, r[i]);
-            }
-        }
+        const float *row[16];
+        EACH(i, 16) row[i] = from + (j + i < columns ? j + i : columns - 1) * stride;
+        int64_t p = 0;
+        for (; p + 4 <= depth; p += 4) transpose_4x16(row, p, width, out + p * width + j);
+        for (; p < depth; p++) EACH(i, 16) out[p * width + j + i] = row[i][p];
     }
 }
 

@@ -30,7 +30,9 @@ enum {
     BLOCK_OF_A = 480 << 10, /* bytes, half a second-level cache */
     FEW_ROWS = 256,         /* B in place up to here */
     ALONE = 1 << 18,        /* multiply-adds per lane that one thread does by itself, some 20 us */
-    LISTS = 64,             /* of steps that are left, for tiles of A; 64 KiB */
+    LISTS = 256,            /* of steps that are left, for tiles of A; 256 KiB on the caller's stack */
+    LOW = 4,                /* rows of a tile that leaves steps out, */
+    MANY_PANELS = 3,        /* when so many panels share its list */
 };
 
 typedef struct product {
@@ -212,7 +214,7 @@ static void divide(product *t) {
 /* Takes A's rows in runs that have no more tiles than there is room for lists. */
 static void run_with_lists(const product *whole) {
     rti_steps_left lists[LISTS];
-    const int64_t height = whole->tiles->rows[whole->N > whole->tiles->lanes];
+    const int64_t height = whole->panels >= MANY_PANELS ? LOW : whole->tiles->rows[whole->N > whole->tiles->lanes];
     int64_t most = LISTS / whole->depth_blocks * height, next;
     for (int64_t start = 0; start < whole->M; start = next) {
         product t = *whole;
@@ -256,6 +258,7 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
         .depth = K > 0 ? (K + depth_blocks - 1) / depth_blocks : 1,
         .depth_blocks = depth_blocks,
     };
+    if (depth_blocks > 1) t.depth = (t.depth + RTI_MAP_BITS - 1) / RTI_MAP_BITS * RTI_MAP_BITS;
     if (epilogue) t.epilogue = *epilogue;
     if (M == 1) t.A.row_stride = 1;
     if (N == 1) t.B.column_stride = 1;
@@ -264,11 +267,10 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
     t.b_in_place = t.B.column_stride == 1 && M <= FEW_ROWS && t.B.row_stride % (128 * tiles->lanes) != 0;
 
     const bool skips = !accumulate && K > 0;
-    if (!skips || A.column_stride != 1 || K > LISTS * DEPTH / 2) t.A.nonzero = NULL;
+    if (!skips || A.column_stride != 1 || K > LISTS / 2 * DEPTH) t.A.nonzero = NULL;
     if (!skips || B.column_stride != 1 || t.A.nonzero || !(t.a_by_rows || t.a_by_steps)) t.B.nonzero = NULL;
     if (t.A.nonzero) {
         t.map_stride = (K + RTI_MAP_BITS - 1) / RTI_MAP_BITS;
-        t.depth = (t.depth + RTI_MAP_BITS - 1) / RTI_MAP_BITS * RTI_MAP_BITS;
     } else if (t.B.nonzero) {
         t.map_stride = (N + RTI_MAP_BITS - 1) / RTI_MAP_BITS;
         t.width = RTI_MAP_BITS;

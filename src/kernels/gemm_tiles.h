@@ -41,7 +41,8 @@ typedef struct rti_tiles {
     rti_tile *const (*a_by_steps)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_rows_some)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_steps_some)[RTI_TILE_ROWS_MOST];
-    /* out[p * width + j] = from[j * stride + p] for p < depth, j < columns; then zeros up to width. */
+    /* out[p * width + j] = from[j * stride + p] for p < depth, j < columns; then, up to width, zeros, or
+     * anything when loads are masked. */
     void (*pack_transposed)(int64_t depth, int columns, int width, const float *from, int64_t stride,
                             float *out);
 } rti_tiles;
