@@ -21,9 +21,9 @@ typedef struct product {
     int64_t a[RT_MAX_DIMS], b[RT_MAX_DIMS], da[RT_MAX_DIMS], db[RT_MAX_DIMS], y[RT_MAX_DIMS];
 } product;
 
-static rti_matrix turn(rti_matrix m) { return (rti_matrix){m.data, m.column_stride, m.row_stride}; }
+static rti_matrix turn(rti_matrix m) { return (rti_matrix){m.data, m.column_stride, m.row_stride, NULL}; }
 static rti_matrix shift(rti_matrix m, int64_t offset) {
-    return (rti_matrix){m.data + offset, m.row_stride, m.column_stride};
+    return (rti_matrix){m.data + offset, m.row_stride, m.column_stride, NULL};
 }
 
 static void batch_strides(const rt_tensor *x, bool contiguous, const product *p, int64_t stride[]) {
@@ -50,8 +50,8 @@ static product product_plan(const rti_node *n) {
     if (b.ndim == 2 && !p.a_turned && flatten(&a)) flatten(&y);
     p.M = y.shape[y.ndim - 2], p.N = y.shape[y.ndim - 1];
     p.K = a.shape[a.ndim - (p.a_turned ? 2 : 1)];
-    p.A = (rti_matrix){rt_real_data(&a), a.stride[a.ndim - 2], a.stride[a.ndim - 1]};
-    p.B = (rti_matrix){rt_real_data(&b), b.stride[b.ndim - 2], b.stride[b.ndim - 1]};
+    p.A = (rti_matrix){rt_real_data(&a), a.stride[a.ndim - 2], a.stride[a.ndim - 1], NULL};
+    p.B = (rti_matrix){rt_real_data(&b), b.stride[b.ndim - 2], b.stride[b.ndim - 1], NULL};
     if (p.a_turned) p.A = turn(p.A);
     if (p.b_turned) p.B = turn(p.B);
     p.batch_dims = y.ndim - 2;
@@ -113,7 +113,7 @@ static void product_backward_a(rt_graph *g, rti_node *n, const product *p) {
     for (rti_walk w = rti_walk_begin(p->batch_dims, p->batch, 3, strides); w.n; rti_walk_next(&w))
         for (int64_t i = 0; i < w.n; i++) {
             rti_matrix B = shift(p->B, w.offset[0] + i * w.step[0]);
-            rti_matrix dy = {n->out->grad + w.offset[1] + i * w.step[1], p->N, 1};
+            rti_matrix dy = {n->out->grad + w.offset[1] + i * w.step[1], p->N, 1, NULL};
             rt_real *da = d.data + w.offset[2] + i * w.step[2];
             if (p->a_turned) rti_gemm(p->K, p->M, p->N, B, turn(dy), da, p->M, d.accumulate, NULL);
             else rti_gemm(p->M, p->K, p->N, dy, turn(B), da, p->K, d.accumulate, NULL);
@@ -128,7 +128,7 @@ static void product_backward_b(rt_graph *g, rti_node *n, const product *p) {
     for (rti_walk w = rti_walk_begin(p->batch_dims, p->batch, 3, strides); w.n; rti_walk_next(&w))
         for (int64_t i = 0; i < w.n; i++) {
             rti_matrix A = shift(p->A, w.offset[0] + i * w.step[0]);
-            rti_matrix dy = {n->out->grad + w.offset[1] + i * w.step[1], p->N, 1};
+            rti_matrix dy = {n->out->grad + w.offset[1] + i * w.step[1], p->N, 1, NULL};
             rt_real *db = d.data + w.offset[2] + i * w.step[2];
             if (p->b_turned) rti_gemm(p->N, p->K, p->M, turn(dy), A, db, p->K, d.accumulate, NULL);
             else rti_gemm(p->K, p->N, p->M, turn(A), dy, db, p->N, d.accumulate, NULL);

@@ -37,8 +37,8 @@ static void run(const work *w, int who) {
              w->a, lda, w->b, ldb, 0, w->c[1], w->n);
         return;
     }
-    const rti_matrix A = {(const rt_real *)w->a, w->turn_a ? 1 : lda, w->turn_a ? lda : 1};
-    const rti_matrix B = {(const rt_real *)w->b, w->turn_b ? 1 : ldb, w->turn_b ? ldb : 1};
+    const rti_matrix A = {(const rt_real *)w->a, w->turn_a ? 1 : lda, w->turn_a ? lda : 1, NULL};
+    const rti_matrix B = {(const rt_real *)w->b, w->turn_b ? 1 : ldb, w->turn_b ? ldb : 1, NULL};
     rti_gemm(w->m, w->n, w->k, A, B, (rt_real *)w->c[0], w->n, false, NULL);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernels/dispatch.h"
+#include "kernels/gemm_zeros.h"
 #include "retort/alloc.h"
 #include "retort/threads.h"
 
@@ -49,7 +50,7 @@ static operand operand_new(int64_t rows, int64_t columns, int layout, int64_t of
     int64_t size = offset + rows * row_stride + columns * column_stride + 1;
     o.block = reals(size);
     fill_nan(o.block, size);
-    o.m = (rti_matrix){o.block + offset, row_stride, column_stride};
+    o.m = (rti_matrix){o.block + offset, row_stride, column_stride, NULL};
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
             fill_random(o.block + offset + i * row_stride + j * column_stride, 1);
@@ -167,7 +168,7 @@ Test(gemm, random_shapes) {
 
 Test(gemm, empty_extents_touch_nothing) {
     rt_real c[4] = {1, 2, 3, 4};
-    rti_matrix none = {NULL, 1, 1};
+    rti_matrix none = {NULL, 1, 1, NULL};
     rti_gemm(0, 4, 3, none, none, c, 4, false, NULL);
     rti_gemm(2, 0, 3, none, none, c, 2, false, NULL);
     for (int i = 0; i < 4; i++) cr_assert_eq(c[i], (rt_real)(i + 1));
@@ -196,7 +197,7 @@ static void check_bits(const rti_kernel_set *set, int K, int b_layout, bool a_by
     if (a_by_columns) {
         for (int i = 0; i < BATCH; i++)
             for (int k = 0; k < K; k++) turned[k * BATCH + i] = a.m.data[i * K + k];
-        A = (rti_matrix){turned, 1, BATCH};
+        A = (rti_matrix){turned, 1, BATCH, NULL};
     }
     rt_threads_set(1);
     set->gemm(BATCH, WIDE, K, a.m, b.m, reference, WIDE, false, &epilogue);
@@ -206,14 +207,14 @@ static void check_bits(const rti_kernel_set *set, int K, int b_layout, bool a_by
         rt_threads_set(threads[t]);
         for (int h = 0; h < 5; h++)
             for (int first = 0; first + heights[h] <= BATCH; first += heights[h] == 1 ? 17 : heights[h]) {
-                rti_matrix rows = {A.data + first * A.row_stride, A.row_stride, A.column_stride};
+                rti_matrix rows = {A.data + first * A.row_stride, A.row_stride, A.column_stride, NULL};
                 set->gemm(heights[h], WIDE, K, rows, b.m, c, WIDE, false, &epilogue);
                 cr_assert(same(c, reference + first * WIDE, heights[h] * WIDE),
                           "%s: K %d, rows %d + %d, %d threads", set->name, K, first, heights[h], threads[t]);
             }
         for (int first = 0; first < WIDE; first += 11) { /* some columns alone */
             int columns = first + 40 <= WIDE ? 40 : 1;
-            rti_matrix part = {b.m.data + first * b.m.column_stride, b.m.row_stride, b.m.column_stride};
+            rti_matrix part = {b.m.data + first * b.m.column_stride, b.m.row_stride, b.m.column_stride, NULL};
             const rti_epilogue some = {bias + first, true};
             set->gemm(BATCH, columns, K, A, part, c, WIDE, false, &some);
             for (int i = 0; i < BATCH; i++)
@@ -248,7 +249,7 @@ Test(gemm, bits_of_tall_products) {
         rt_threads_set(2);
         set->gemm(TALL, NARROW, K, a.m, b.m, all, NARROW, false, NULL);
         for (int i = 0; i < TALL; i += 37) {
-            rti_matrix row = {a.m.data + i * a.m.row_stride, 12345, 1};
+            rti_matrix row = {a.m.data + i * a.m.row_stride, 12345, 1, NULL};
             set->gemm(1, NARROW, K, row, b.m, c, NARROW, false, NULL);
             cr_assert(same(c, all + i * NARROW, NARROW), "%s: row %d", set->name, i);
         }
@@ -334,4 +335,134 @@ Test(gemm, the_environment_chooses_the_set) {
     cr_assert(rti_kernels_named(rti_isa_name()) != NULL);
     cr_assert(rti_kernels_named("abacus") == NULL);
     cr_assert(rti_kernels_named("portable") != NULL);
+}
+
+/* ---- zeros that are left out ---- */
+
+/* Zeros in runs, as images have them, and some of them -0. */
+static void make_sparse(rt_real *x, int64_t rows, int64_t columns, int64_t stride, uint32_t keep) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns;) {
+            int64_t run = 1 + rt_rng_below(&rng, 24);
+            const bool zero = rt_rng_below(&rng, 100) >= keep;
+            for (; run > 0 && j < columns; run--, j++)
+                if (zero) x[i * stride + j] = rt_rng_below(&rng, 8) ? 0 : (rt_real)-0.0;
+        }
+}
+
+static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t K, uint32_t keep, bool of_a) {
+    rti_kernels_use(set);
+    operand a = operand_new(M, K, of_a ? 3 : 1, 1), b = operand_new(K, N, of_a ? 1 : 3, 3);
+    const int64_t rows = of_a ? M : K, columns = of_a ? K : N, words = rti_nonzero_map_words(columns);
+    rti_matrix *sparse = of_a ? &a.m : &b.m;
+    rt_real *x = (of_a ? a.block : b.block) + (sparse->data - (of_a ? a.block : b.block));
+    make_sparse(x, rows, columns, sparse->row_stride, keep);
+    uint16_t *map = malloc((size_t)(rows * words + 1) * sizeof *map);
+    rt_real *with = reals(M * N), *without = reals(M * N), *bias = reals(N);
+    cr_assert(map != NULL);
+    fill_random(bias, N);
+    const rti_epilogue epilogue = {bias, true};
+    for (int turn = 0; turn < 4; turn++) { /* accumulating or not, an epilogue or not */
+        fill_random(with, M * N);
+        memcpy(without, with, (size_t)(M * N) * sizeof *with);
+        sparse->nonzero = NULL;
+        set->gemm(M, N, K, a.m, b.m, without, N, turn & 1, turn & 2 ? &epilogue : NULL);
+        rti_nonzero_map(rows, columns, x, sparse->row_stride, map);
+        sparse->nonzero = map;
+        set->gemm(M, N, K, a.m, b.m, with, N, turn & 1, turn & 2 ? &epilogue : NULL);
+        cr_assert(same(with, without, M * N), "%s: M %d N %d K %d, %d%% kept, zeros in %c", set->name, (int)M,
+                  (int)N, (int)K, (int)keep, of_a ? 'A' : 'B');
+    }
+    free(a.block), free(b.block), free(map), free(with), free(without), free(bias);
+    rti_kernels_use(NULL);
+}
+
+Test(gemm, zeros_left_out_change_no_bit) {
+    static const int shapes[][3] = {{100, 30, 784}, {30, 784, 100},  {1, 40, 100},   {13, 17, 16},
+                                    {300, 100, 50}, {40, 90, 1300},  {1200, 33, 20}, {2, 1, 15},
+                                    {5, 200, 1},    {700, 10, 1100}, {64, 64, 64}};
+    static const uint32_t keep[] = {0, 20, 70, 100};
+    for (int s = 0; s < SETS; s++) {
+        const rti_kernel_set *set = rti_kernels_named(set_names[s]);
+        if (!set || !set->skips_zeros) continue;
+        rng = rt_rng_stream(8, "gemm", 0, 0);
+        for (int threads = 1; threads <= 3; threads += 2) {
+            rt_threads_set(threads);
+            for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+                for (int k = 0; k < 4; k++)
+                    for (int of_a = 0; of_a < 2; of_a++)
+                        check_zeros(set, shapes[i][0], shapes[i][1], shapes[i][2], keep[k], of_a);
+        }
+        for (int round = 0; round < 200; round++)
+            check_zeros(set, 1 + rt_rng_below(&rng, 60), 1 + rt_rng_below(&rng, 120),
+                        1 + rt_rng_below(&rng, 700), rt_rng_below(&rng, 101), rt_rng_below(&rng, 2));
+    }
+}
+
+/* Zeros are not looked at, so what meets them does not matter: that shows that something is left out. */
+Test(gemm, steps_of_zeros_are_not_computed) {
+    enum { M = 20, N = 40, K = 64 };
+    for (int s = 0; s < SETS; s++) {
+        const rti_kernel_set *set = rti_kernels_named(set_names[s]);
+        if (!set || !set->skips_zeros) continue;
+        rti_kernels_use(set);
+        rng = rt_rng_stream(9, "gemm", 0, 0);
+        operand a = operand_new(M, K, 0, 0), b = operand_new(K, N, 0, 0);
+        uint16_t map[M * K / RTI_MAP_BITS];
+        rt_real c[M * N];
+        for (int i = 0; i < M; i++) a.block[i * K + 7] = a.block[i * K + 50] = 0;
+        b.block[7 * N + 3] = (rt_real)INFINITY, b.block[50 * N] = (rt_real)NAN;
+        cr_assert_eq(rti_nonzero_map(M, K, a.block, K, map), M * (K - 2));
+        a.m.nonzero = map;
+        set->gemm(M, N, K, a.m, b.m, c, N, false, NULL);
+        for (int i = 0; i < M * N; i++) cr_assert(isfinite(c[i]));
+        free(a.block), free(b.block);
+        rti_kernels_use(NULL);
+    }
+}
+
+/* The map of every instruction set, and lists made from it, against plain loops. */
+Test(gemm, maps_and_lists_of_zeros) {
+    enum { ROWS = 9, COLUMNS = 77, WORDS = 5 };
+    rt_real x[ROWS * COLUMNS];
+    for (int s = 0; s < SETS; s++) {
+        const rti_kernel_set *set = rti_kernels_named(set_names[s]);
+        if (!set) continue;
+        rti_kernels_use(set);
+        rng = rt_rng_stream(10, "gemm", 0, 0);
+        fill_random(x, ROWS * COLUMNS);
+        make_sparse(x, ROWS, COLUMNS, COLUMNS, 30);
+        x[5] = (rt_real)NAN;
+        uint16_t map[ROWS * WORDS];
+        int64_t count = 0;
+        rti_nonzero_map(ROWS, COLUMNS, x, COLUMNS, map);
+        for (int i = 0; i < ROWS; i++)
+            for (int j = 0; j < COLUMNS; j++) {
+                cr_assert_eq(map[i * WORDS + j / 16] >> j % 16 & 1, !(x[i * COLUMNS + j] == 0));
+                count += !(x[i * COLUMNS + j] == 0);
+            }
+        cr_assert_eq(rti_nonzero_map(ROWS, COLUMNS, x, COLUMNS, map), count);
+
+        rti_steps_left left;
+        rti_steps_left_of_rows(map + WORDS, WORDS, 3, 16, COLUMNS - 16, &left);
+        int visited = 0, p = left.first;
+        for (int j = 16; j < COLUMNS; j++) {
+            bool some = false;
+            for (int i = 1; i < 4; i++) some |= !(x[i * COLUMNS + j] == 0);
+            if (!some) continue;
+            cr_assert(visited < left.count);
+            cr_assert_eq(p, j - 16);
+            p += left.strides[visited++];
+        }
+        cr_assert_eq(visited, left.count);
+        rti_steps_left_of_words(map, WORDS, 2, 1, ROWS - 1, &left);
+        visited = 0, p = left.first;
+        for (int i = 1; i < ROWS; i++) {
+            if (!map[i * WORDS + 2]) continue;
+            cr_assert_eq(p, i - 1);
+            p += left.strides[visited++];
+        }
+        cr_assert_eq(visited, left.count);
+        rti_kernels_use(NULL);
+    }
 }
