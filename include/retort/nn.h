@@ -74,6 +74,13 @@ rt_tensor *rt_model_forward(rt_model *model, rt_graph *graph, rt_tensor *x);
  * of such a scope it is rt_model_forward. */
 rt_tensor *rt_model_answer(rt_model *model, rt_graph *graph, rt_tensor *x);
 
+/* Keeps copies of the linear layers' weights, laid out for answers: inside of a no-grad scope the same bits
+ * come sooner, for one example at a time many times sooner. They are copies: after a change of weights that
+ * is not by rt_model_train, rt_model_load or rt_model_unpack, which drop them, answers are the old ones.
+ * RT_MEMORY. */
+rt_status rt_model_pack(rt_model *model, rt_error *error) RT_MUST_CHECK;
+void rt_model_unpack(rt_model *model);
+
 /* Taps: the output of a named layer ("fc1", after its activation; the last one gives the logits) in
  * the last forward, borrowed until the graph's reset; NULL when there is no such layer or forward
  * failed. "dropout.input" and "dropout.fc1" are names, too. Convolutional models have more names for the

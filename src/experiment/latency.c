@@ -42,7 +42,10 @@ static int measure(rt_model *const models[], int count, rt_graph *graph, rt_tens
                    double limit_s, double times_us[]) {
     int measured = 0;
     double end = rti_clock_s() + limit_s;
-    for (int i = 0; i < count; i++) rt_model_evaluate(models[i]);
+    for (int i = 0; i < count; i++) {
+        rt_model_evaluate(models[i]);
+        if (rt_model_pack(models[i], NULL) != RT_OK) return 0;
+    }
     for (int i = -WARM_UP; i < runs && (measured < 1 || rti_clock_s() < end); i++) {
         if (i == 1 - WARM_UP && rti_clock_s() >= end) i = 0; /* too long to be warmed up more than once */
         double start = rti_clock_s();
@@ -52,6 +55,7 @@ static int measure(rt_model *const models[], int count, rt_graph *graph, rt_tens
         if (!fine) break;
         if (i >= 0) times_us[measured++] = 1e6 * time;
     }
+    for (int i = 0; i < count; i++) rt_model_unpack(models[i]);
     return measured;
 }
 

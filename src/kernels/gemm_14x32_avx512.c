@@ -93,6 +93,45 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
 HEIGHTS_24(TILE, 1)
 HEIGHTS_14(TILE, 2)
 
+enum { ROW_VECTORS = 24 };
+
+/* `vectors` of one row, from column j on, in registers, so that long runs of B's rows are read. */
+ALWAYS void row_part(const rti_row_job *t, const int vectors, int64_t j, __mmask16 last) {
+    __m512 acc[ROW_VECTORS];
+    const float *b = t->b + j;
+    float *c = t->c + j;
+#define LANES(v) ((v) == vectors - 1 ? last : (__mmask16)0xffff)
+    EACH(v, vectors)
+        acc[v] = t->from_zero ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(LANES(v), c + 16 * v);
+    for (int p = 0; p < t->count; p++) {
+        const __m512 factor = _mm512_set1_ps(t->a[t->places[p]]);
+        const float *from = b + t->places[p] * t->b_step;
+        EACH(v, vectors)
+            acc[v] = _mm512_fmadd_ps(factor, _mm512_maskz_loadu_ps(LANES(v), from + 16 * v), acc[v]);
+    }
+    EACH(v, vectors) {
+        if (t->bias) acc[v] = _mm512_add_ps(acc[v], _mm512_maskz_loadu_ps(LANES(v), t->bias + j + 16 * v));
+        if (t->relu) acc[v] = _mm512_max_ps(_mm512_setzero_ps(), acc[v]);
+        _mm512_mask_storeu_ps(c + 16 * v, LANES(v), acc[v]);
+    }
+#undef LANES
+}
+
+static void row(const rti_row_job *t) {
+    const int64_t vectors = (t->columns + 15) / 16;
+    for (int64_t v = 0, next; v < vectors; v = next) {
+        const int64_t left = vectors - v;
+        next = v + (left >= 24 ? 24 : left >= 8 ? 8 : left >= 2 ? 2 : 1);
+        const __mmask16 last = next < vectors ? 0xffff : (__mmask16)(0xffff >> (16 * vectors - t->columns));
+        switch (next - v) {
+        case 24: row_part(t, 24, 16 * v, last); break;
+        case 8: row_part(t, 8, 16 * v, last); break;
+        case 2: row_part(t, 2, 16 * v, last); break;
+        default: row_part(t, 1, 16 * v, last);
+        }
+    }
+}
+
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,
 #define BY_ROWS_SOME(rows, vectors) rows_some_##rows##x##vectors,
@@ -136,7 +175,7 @@ static void pack_transposed(int64_t depth, int columns, int width, const float *
     }
 }
 
-static const rti_tiles tiles = {16, true, {24, 14}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some,
+static const rti_tiles tiles = {16, true, {24, 14}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some, row,
                                 pack_transposed};
 
 void rti_gemm_14x32_avx512(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,

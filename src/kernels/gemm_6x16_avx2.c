@@ -83,6 +83,42 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
 HEIGHTS_12(TILE, 1)
 HEIGHTS_6(TILE, 2)
 
+/* `vectors` of one row, from column j on, in registers, so that long runs of B's rows are read. */
+ALWAYS void row_part(const rti_row_job *t, const int vectors, int64_t j, __m256i last) {
+    __m256 acc[12];
+    const float *b = t->b + j;
+    float *c = t->c + j;
+#define LANES(v) ((v) == vectors - 1 ? last : _mm256_set1_epi32(-1))
+    EACH(v, vectors)
+        acc[v] = t->from_zero ? _mm256_setzero_ps() : _mm256_maskload_ps(c + 8 * v, LANES(v));
+    for (int p = 0; p < t->count; p++) {
+        const __m256 factor = _mm256_set1_ps(t->a[t->places[p]]);
+        const float *from = b + t->places[p] * t->b_step;
+        EACH(v, vectors)
+            acc[v] = _mm256_fmadd_ps(factor, _mm256_maskload_ps(from + 8 * v, LANES(v)), acc[v]);
+    }
+    EACH(v, vectors) {
+        if (t->bias) acc[v] = _mm256_add_ps(acc[v], _mm256_maskload_ps(t->bias + j + 8 * v, LANES(v)));
+        if (t->relu) acc[v] = _mm256_max_ps(_mm256_setzero_ps(), acc[v]);
+        _mm256_maskstore_ps(c + 8 * v, LANES(v), acc[v]);
+    }
+#undef LANES
+}
+
+static void row(const rti_row_job *t) {
+    const int64_t vectors = (t->columns + 7) / 8;
+    for (int64_t v = 0, next; v < vectors; v = next) {
+        const int64_t left = vectors - v;
+        next = v + (left >= 12 ? 12 : left >= 4 ? 4 : 1);
+        const __m256i last = first_lanes(next < vectors ? 8 : (int)(t->columns - 8 * (vectors - 1)));
+        switch (next - v) {
+        case 12: row_part(t, 12, 8 * v, last); break;
+        case 4: row_part(t, 4, 8 * v, last); break;
+        default: row_part(t, 1, 8 * v, last);
+        }
+    }
+}
+
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,
 #define BY_ROWS_SOME(rows, vectors) rows_some_##rows##x##vectors,
@@ -137,7 +173,7 @@ static void pack_transposed(int64_t depth, int columns, int width, const float *
     }
 }
 
-static const rti_tiles tiles = {8, false, {12, 6}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some,
+static const rti_tiles tiles = {8, false, {12, 6}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some, row,
                                 pack_transposed};
 
 void rti_gemm_6x16_avx2(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,

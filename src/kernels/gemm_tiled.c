@@ -249,6 +249,34 @@ static void run_with_lists(const product *whole) {
     }
 }
 
+/* One row of A, and B by rows: B is read once, from left to right, and not at all where A is 0 (and C not
+ * added to). */
+static void run_row(const product *t) {
+    uint16_t places[DEPTH + 16];
+    rti_row_job job = {
+        .places = places,
+        .b_step = t->B.row_stride,
+        .c = t->C,
+        .columns = t->N,
+        .from_zero = !t->accumulate,
+    };
+    int64_t p0 = 0;
+    do {
+        const int64_t depth = t->K - p0 < DEPTH ? t->K - p0 : DEPTH;
+        const bool last = p0 + depth >= t->K;
+        job.a = t->A.data + p0;
+        job.b = t->B.data + p0 * t->B.row_stride;
+        job.relu = last && t->epilogue.relu;
+        job.bias = last ? t->epilogue.bias : NULL;
+        if (t->accumulate)
+            for (job.count = 0; job.count < depth; job.count++) places[job.count] = (uint16_t)job.count;
+        else job.count = rti_kernels()->loops->nonzero_places(depth, job.a, places);
+        t->tiles->row(&job);
+        job.from_zero = false;
+        p0 += depth;
+    } while (p0 < t->K);
+}
+
 void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                     rt_real *C, int64_t ldc, bool accumulate, const rti_epilogue *epilogue) {
     const int64_t depth_blocks = K > 0 ? (K + DEPTH - 1) / DEPTH : 1;
@@ -276,6 +304,10 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
         t.width = RTI_MAP_BITS;
     }
     t.panels = (N + t.width - 1) / t.width;
+    if (M == 1 && A.column_stride == 1 && B.column_stride == 1) {
+        run_row(&t);
+        return;
+    }
     if (t.A.nonzero) {
         run_with_lists(&t);
         return;

@@ -32,6 +32,20 @@ typedef struct rti_tile_job {
 
 typedef void rti_tile(const rti_tile_job *job);
 
+/* One row of any number of columns: c[j] = fma(a[p], b[p * b_step + j], c[j]) for the `count` places p. */
+typedef struct rti_row_job {
+    int count;
+    const uint16_t *places;
+    const float *a, *b;
+    int64_t b_step;
+    float *c;
+    int64_t columns;
+    bool from_zero, relu;
+    const float *bias;
+} rti_row_job;
+
+typedef void rti_row(const rti_row_job *job);
+
 typedef struct rti_tiles {
     int lanes;                  /* floats in a vector */
     bool masked_loads;          /* columns beyond the last are not read; otherwise they must be readable */
@@ -41,6 +55,7 @@ typedef struct rti_tiles {
     rti_tile *const (*a_by_steps)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_rows_some)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_steps_some)[RTI_TILE_ROWS_MOST];
+    rti_row *row;
     /* out[p * width + j] = from[j * stride + p] for p < depth, j < columns; then, up to width, zeros, or
      * anything when loads are masked. */
     void (*pack_transposed)(int64_t depth, int columns, int width, const float *from, int64_t stride,

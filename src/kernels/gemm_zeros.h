@@ -28,5 +28,4 @@ void rti_steps_left_of_rows(const uint16_t *map, int64_t map_stride, int rows, i
 /* Word `column` of rows p0 ... of B's map is not 0. */
 void rti_steps_left_of_words(const uint16_t *map, int64_t map_stride, int64_t column, int64_t p0, int64_t depth,
                              rti_steps_left *left);
-
 #endif

@@ -1,8 +1,8 @@
 /* loops_body.h - the element-by-element kernels, once for all instruction sets. Floor 2 (kernels)
  *
  * Included by loops_<isa>.c, which defines LOOPS_TABLE (the table's name) and may define
- * LOOPS_DROPOUT_STEP(mask, block, bits) to draw RTI_DROPOUT_STEP times 16 bits with its own instructions, and
- * LOOPS_NONZERO(x) to compare 16 numbers with 0.
+ * LOOPS_DROPOUT_STEP(mask, block, bits) to draw RTI_DROPOUT_STEP times 16 bits with its own instructions,
+ * LOOPS_NONZERO(x) to compare 16 numbers with 0 and LOOPS_PLACES(bits, first, places) to write down which.
  * Plain loops that the compiler turns into vector code: INDEPENDENT says that an iteration
  * only touches what it alone writes, which holds also when out is one of the inputs. */
 #include <math.h>
@@ -226,11 +226,29 @@ static int64_t nonzero_bits(int64_t n, const rt_real *x, uint16_t *bits) {
     return count;
 }
 
+#ifndef LOOPS_PLACES
+static void places_of(unsigned bits, unsigned first, uint16_t *places) {
+    for (; bits; bits &= bits - 1) *places++ = (uint16_t)(first + (unsigned)__builtin_ctz(bits));
+}
+#define LOOPS_PLACES places_of
+#endif
+
+static int nonzero_places(int64_t n, const rt_real *x, uint16_t *places) {
+    int count = 0;
+    for (int64_t i = 0; i < n; i += 16) {
+        const unsigned some = i + 16 <= n ? LOOPS_NONZERO(x + i) : nonzero_of(x + i, (int)(n - i));
+        LOOPS_PLACES(some, (unsigned)i, places + count);
+        count += __builtin_popcount(some);
+    }
+    return count;
+}
+
 #include "kernels/norm_body.h"
 #include "kernels/pool_body.h"
 
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
     sum,          dot,          all_finite, column_sums, dropout,   sgd,  adam, bytes_to_real,
-    nonzero_bits, norm_moments, norm_forward, norm_sums, norm_backward, max_rows, max_rows_backward,
+    nonzero_bits, nonzero_places, norm_moments, norm_forward, norm_sums, norm_backward, max_rows,
+    max_rows_backward,
 };

@@ -12,6 +12,7 @@ static rt_tensor *linear_forward(const rt_model *model, rti_layer *layer, rt_gra
     rt_tensor *b = layer->linear.bias ? &model->parameters[layer->parameter + 1].tensor : NULL;
     if (x && x->ndim != 2) x = rt_reshape(graph, x, 2, (const int64_t[]){x->shape[0], w->shape[1]});
     if (layer->linear.int8) w = rti_int8_weights(graph, w, 0);
+    else if (model->packed && !rti_is_recording(graph)) w = &model->packed[layer - model->layers];
     if (!layer->wants_before) return rt_linear(graph, x, w, b, layer->linear.activation);
     layer->before = rt_linear(graph, x, w, b, RT_ACT_NONE);
     return rti_activate(graph, layer->before, layer->linear.activation);

@@ -304,6 +304,7 @@ rt_model *rt_model_new_like(const rt_model *model, uint64_t seed, rt_error *erro
 
 void rt_model_free(rt_model *m) {
     if (!m) return;
+    rt_model_unpack(m);
     rt_free(m->marks);
     rt_free(m->block);
     rt_free(m->grad_block);

@@ -157,6 +157,8 @@ struct rt_model {
     rt_parameter *parameters;
     int64_t block_count;              /* elements, padding included */
     rt_real *block, *grad_block;
+    rt_tensor *packed;                /* NULL, or for each layer its weights turned; no data: it has none */
+    rt_real *packed_block;
 
     bool training;
     uint64_t seed, epoch, step;       /* of the training step, for streams */

@@ -6,14 +6,60 @@
 #include <string.h>
 
 #include "nn/model.h"
+#include "retort/alloc.h"
 
 void rt_model_evaluate(rt_model *m) { m->training = false; }
 
 void rt_model_train(rt_model *m, uint64_t seed, uint64_t epoch, uint64_t step) {
+    rt_model_unpack(m);
     m->training = true;
     m->seed = seed;
     m->epoch = epoch;
     m->step = step;
+}
+
+void rt_model_unpack(rt_model *m) {
+    rt_free(m->packed);
+    rt_free(m->packed_block);
+    m->packed = NULL;
+    m->packed_block = NULL;
+}
+
+/* The transposed copy as a view with the strides of the original, so that everything else stays as it is. */
+static rt_real *turn(const rt_tensor *weight, rt_tensor *view, rt_real *copy) {
+    const int64_t units = weight->shape[0], D = weight->shape[1];
+    const rt_real *w = rt_real_data(weight);
+    for (int64_t d = 0; d < D; d++)
+        for (int64_t u = 0; u < units; u++) copy[d * units + u] = w[u * D + d];
+    *view = *weight;
+    view->data = copy;
+    view->requires_grad = view->has_grad = false;
+    view->stride[0] = 1;
+    view->stride[1] = units;
+    return copy + units * D;
+}
+
+static const rt_tensor *linear_weight(const rt_model *m, int layer) {
+    const rti_layer *l = &m->layers[layer];
+    return l->kind == &rti_layer_linear && !l->linear.int8 ? &m->parameters[l->parameter].tensor : NULL;
+}
+
+rt_status rt_model_pack(rt_model *m, rt_error *error) {
+    rt_model_unpack(m);
+    int64_t count = 0;
+    for (int i = 0; i < m->layer_count; i++)
+        if (linear_weight(m, i)) count += rt_tensor_count(linear_weight(m, i));
+    if (count == 0) return RT_OK;
+    m->packed = rt_alloc_zero((size_t)m->layer_count, sizeof *m->packed);
+    m->packed_block = rt_alloc((size_t)count * sizeof *m->packed_block);
+    if (!m->packed || !m->packed_block) {
+        rt_model_unpack(m);
+        return rt_fail(error, RT_MEMORY, "no memory to lay out %lld weights for answers", (long long)count);
+    }
+    rt_real *copy = m->packed_block;
+    for (int i = 0; i < m->layer_count; i++)
+        if (linear_weight(m, i)) copy = turn(linear_weight(m, i), &m->packed[i], copy);
+    return RT_OK;
 }
 
 bool rt_model_is_training(const rt_model *m) { return m->training; }

@@ -368,3 +368,57 @@ Test(model, every_allocation_may_fail) {
     }
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }
+
+/* ---- laid out for answers ---- */
+
+static void answers(rt_model *m, const rt_real *x, int64_t n, rt_real *z) {
+    rt_graph *g = rt_graph_new(NULL);
+    cr_assert_not_null(g);
+    rt_no_grad_begin(g);
+    rt_tensor *out = rt_model_answer(m, g, rt_graph_input(g, (rt_real *)x, 2, (int64_t[]){n, 40}));
+    rt_no_grad_end(g);
+    cr_assert_not_null(out);
+    memcpy(z, rt_real_data(out), (size_t)(n * 4) * sizeof *z);
+    rt_graph_free(g);
+}
+
+/* One example alone, in a batch, packed or not, zeros or not: the same bits. Then whatever changes weights
+ * is seen: training drops the copies by itself. */
+Test(model, packed_weights_give_the_same_bits) {
+    enum { N = 9, D = 40, K = 4 };
+    const int64_t shape[] = {D};
+    rt_model *m = MAKE(1, shape, K, 3, "hidden=[33, 18]"), *other = MAKE(1, shape, K, 4, "hidden=[33, 18]");
+    rt_real x[N * D], plain[N * K], packed[N * K], one[K];
+    fill(x, N * D, 8);
+    for (int i = 0; i < N * D; i++)
+        if (i % 3) x[i] = 0;
+    rt_model_evaluate(m);
+    answers(m, x, N, plain);
+    cr_assert_eq(rt_model_pack(m, NULL), RT_OK);
+    answers(m, x, N, packed);
+    cr_assert_eq(memcmp(plain, packed, sizeof plain), 0);
+    for (int i = 0; i < N; i++) {
+        answers(m, x + i * D, 1, one);
+        cr_assert_eq(memcmp(one, plain + i * K, sizeof one), 0, "example %d", i);
+    }
+    rt_model_train(m, 1, 0, 0); /* drops the copies */
+    int64_t count;
+    rt_real *block = rt_model_block(m, &count);
+    memcpy(block, rt_model_block(other, &count), (size_t)count * sizeof *block);
+    rt_model_evaluate(m);
+    answers(m, x, N, packed);
+    answers(other, x, N, plain);
+    cr_assert_eq(memcmp(plain, packed, sizeof plain), 0);
+    for (int i = 0; i < N; i++) {
+        answers(m, x + i * D, 1, one);
+        cr_assert_eq(memcmp(one, plain + i * K, sizeof one), 0, "example %d, not packed", i);
+    }
+    cr_assert_eq(rt_model_pack(m, NULL), RT_OK);
+    rt_alloc_fail_after(2);
+    rt_error error = {0};
+    cr_assert_eq(rt_model_pack(m, &error), RT_MEMORY);
+    rt_alloc_fail_after(0);
+    rt_model_free(m);
+    rt_model_free(other);
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}
