@@ -168,10 +168,10 @@ demo:  ## sets up gnuplot, builds, runs experiments/demo.toml (two minutes) and 
 data: $(BUILD)/retort  ## fetches MNIST (curl; verified, resumed; RETORT_DATA=DIR says where to)
 	$(BUILD)/retort data fetch mnist
 
-$(BUILD)/float/bench_gemm: $(BUILD)/float/tests/bench/bench_gemm.o $(BUILD)/float/libretort.a
+$(BUILD)/float/bench_gemm: $(call objects,float,tests/bench/bench_gemm.c tests/bench/peak.c) $(BUILD)/float/libretort.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -ldl
 
-bench-gemm: $(BUILD)/float/bench_gemm  ## speed of the matrix product, beside OpenBLAS when it is installed
+bench-gemm: $(BUILD)/float/bench_gemm  ## speed of the matrix product, beside OpenBLAS and oneDNN where installed
 	$(BUILD)/float/bench_gemm 1
 	$(BUILD)/float/bench_gemm $(PROCESSORS)
 
