@@ -182,8 +182,10 @@ bench-conv: $(BUILD)/float/bench_conv  ## speed of convolution at the shapes of 
 	$(BUILD)/float/bench_conv 1
 	$(BUILD)/float/bench_conv $(PROCESSORS)
 
-bench: $(BUILD)/retort  ## seconds per epoch, beside PyTorch's when PEERS says where (tests/bench/epochs.sh)
-	RETORT=$(BUILD)/retort sh tests/bench/epochs.sh 3 >/dev/null
+# RETORT_DATA, PEERS, PYTHON, MNIST_DIR, OMPBLAS and KANN say where data and peers are: see the script.
+bench: $(BUILD)/retort $(BUILD)/float/bench_gemm  ## the whole table of speed, beside the peers that are here (ROUNDS=5)
+	RETORT=$(BUILD)/retort BENCH_GEMM=$(BUILD)/float/bench_gemm CC='$(CC)' CFLAGS='$(CFLAGS)' \
+	    sh tests/bench/table.sh $(ROUNDS)
 
 # ---- installation -----------------------------------------------------------------------------
 
