@@ -4,10 +4,11 @@
  *   bench_gemm [--csv] [--rounds N] [--batch N] [THREADS [ISA]]     ISA: portable, avx2, avx512
  *   bench_gemm --who                            the libraries that take part, one a line
  *
- * OpenBLAS and oneDNN do the same work in turn when they are installed, so that all meet the same disturbances;
- * both run in threads of OpenMP, if that is how they were built. Results are compared before they are timed. A
- * time is that of a block of products of 2 ms or more. --csv prints work,threads,program,median,GFLOP/s: what
- * table.sh collects. Share of peak: beside a loop of multiply-adds over registers, measured in between. */
+ * OpenBLAS and oneDNN do the same work in turn when they are installed, so that all meet the same
+ * disturbances; both run in threads of OpenMP, if that is how they were built. Results are compared before
+ * they are timed. A time is that of a block of products of 2 ms or more. --csv prints
+ * work,threads,program,median,GFLOP/s: what table.sh collects. The last line is the peak: a loop of
+ * multiply-adds over registers, measured in between. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
@@ -50,13 +51,13 @@ static void by_retort(const work *w, float *c) {
 }
 
 static void by_openblas(const work *w, float *c) {
-    cblas_sgemm(ROW_MAJOR, w->turn_a ? TRANSPOSED : PLAIN, w->turn_b ? TRANSPOSED : PLAIN, w->m, w->n, w->k, 1,
-                w->a, w->lda, w->b, w->ldb, 0, c, w->n);
+    cblas_sgemm(ROW_MAJOR, w->turn_a ? TRANSPOSED : PLAIN, w->turn_b ? TRANSPOSED : PLAIN, w->m, w->n,
+                w->k, 1, w->a, w->lda, w->b, w->ldb, 0, c, w->n);
 }
 
 static void by_dnnl(const work *w, float *c) {
-    dnnl_sgemm(w->turn_a ? 'T' : 'N', w->turn_b ? 'T' : 'N', w->m, w->n, w->k, 1, w->a, w->lda, w->b, w->ldb, 0,
-               c, w->n);
+    dnnl_sgemm(w->turn_a ? 'T' : 'N', w->turn_b ? 'T' : 'N', w->m, w->n, w->k, 1, w->a, w->lda, w->b,
+               w->ldb, 0, c, w->n);
 }
 
 typedef struct program {
@@ -85,7 +86,8 @@ static void find_peers(int threads, bool tell) {
         void (*set_threads)(int);
         if (find(openblas, "openblas_set_num_threads", &set_threads)) set_threads(threads);
         char *(*config)(void), *(*core)(void);
-        if (tell && find(openblas, "openblas_get_config", &config) && find(openblas, "openblas_get_corename", &core))
+        if (tell && find(openblas, "openblas_get_config", &config) &&
+            find(openblas, "openblas_get_corename", &core))
             printf("%s, kernels for %s\n", config(), core());
     }
     if (find(dnnl, "dnnl_sgemm", &dnnl_sgemm)) {
@@ -219,15 +221,16 @@ int main(int count, char **arguments) {
     find_peers(threads, who);
     if (who) return 0;
     if (!csv)
-        printf("# %s, %d thread%s, median of %d, GFLOP/s; layer, batch, pass, m, n, k\n", rti_isa_name(), threads,
-               threads == 1 ? "" : "s", rounds);
+        printf("# %s, %d thread%s, median of %d, GFLOP/s; layer, batch, pass, m, n, k\n", rti_isa_name(),
+               threads, threads == 1 ? "" : "s", rounds);
 
     static const int layers[][2] = {{784, 1200}, {1200, 1200}, {784, 800}, {800, 800},
                                     {784, 30},   {30, 30},     {1200, 10}};
     static const int batches[] = {100, 128, 256, 1000};
     for (size_t b = 0; b < sizeof batches / sizeof *batches; b++)
         for (size_t l = 0; l < sizeof layers / sizeof *layers; l++)
-            if (!only_batch || only_batch == batches[b]) measure_layer(layers[l][0], layers[l][1], batches[b]);
+            if (!only_batch || only_batch == batches[b])
+                measure_layer(layers[l][0], layers[l][1], batches[b]);
     const double peak = peak_count ? median(peaks, peak_count) : 0;
     if (csv && peak > 0) printf("multiply-adds in registers,%d,retort,%.2f,GFLOP/s\n", threads, peak);
     if (!csv && peak > 0) printf("# multiply-adds in registers: %.1f GFLOP/s\n", peak);

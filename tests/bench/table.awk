@@ -2,8 +2,8 @@
 #
 #   awk -f tests/bench/median.awk -f tests/bench/table.awk tests/bench/results.csv
 #
-# A figure is the median over rounds (lowest to highest). A ratio is that of the medians, then that of the rounds one
-# by one, lowest to highest: above 1 retort is faster, or takes less. A line for each peer.
+# A figure is the median over rounds (lowest to highest). A ratio is that of the medians, then that of the rounds
+# one by one, lowest to highest: above 1 retort is faster, or takes less. A line for each peer.
 
 BEGIN { FS = ","; RETORT = "retort"; TRAINING = "^gemm (784x1200|1200x1200|784x800|800x800) " }
 
@@ -13,7 +13,8 @@ function put(work, threads, program, unit, round, value) {
         rows++
         row_work[rows] = work; row_threads[rows] = threads; row_unit[rows] = unit
     }
-    if (!((work, threads, unit, program) in count)) peers[work, threads, unit] = peers[work, threads, unit] "|" program
+    if (!((work, threads, unit, program) in count))
+        peers[work, threads, unit] = peers[work, threads, unit] "|" program
     if (value == "") { count[work, threads, unit, program] += 0; return }
     v[work, threads, unit, program, round] = value
     count[work, threads, unit, program]++
@@ -90,7 +91,7 @@ function share_text(work, threads,    rate, peak) {
 # ---- rows made of others ----
 
 # Geometric mean over the shapes of one pattern, as a row of its own; the peer "the better one" is chosen by shape.
-function gather(pattern, opposite, threads, work,    i, r, p, n, name, list, shape, best, sum, shapes) {
+function gather(pattern, opposite, threads, work,    i, r, p, n, name, list, shape, best, highest, sum, shapes) {
     for (i = 1; i <= rows; i++) {
         shape = row_work[i]
         if (shape !~ /^gemm [0-9]/ || row_threads[i] != threads || (shape ~ pattern) == opposite) continue
@@ -99,11 +100,13 @@ function gather(pattern, opposite, threads, work,    i, r, p, n, name, list, sha
         for (p = 1; p <= n; p++) {
             name = list[p]
             for (r = 1; r <= rounds; r++) sum[name, r] += log(v[shape, threads, "GFLOP/s", name, r])
-            if (name != RETORT && (best == "" || middle(shape, threads, "GFLOP/s", name) > middle(shape, threads, "GFLOP/s", best)))
-                best = name
+            if (name == RETORT || (best != "" && middle(shape, threads, "GFLOP/s", name) <= highest)) continue
+            best = name
+            highest = middle(shape, threads, "GFLOP/s", name)
         }
-        if (best != "") for (r = 1; r <= rounds; r++) sum["the better one", r] += log(v[shape, threads, "GFLOP/s", best, r])
         shapes++
+        if (best == "") continue
+        for (r = 1; r <= rounds; r++) sum["the better one", r] += log(v[shape, threads, "GFLOP/s", best, r])
     }
     if (!shapes) return
     n = split(opposite ? RETORT "|the better one" : RETORT "|OpenBLAS|oneDNN", list, "|")
@@ -131,8 +134,9 @@ function line(work, threads, unit,    n, p, list, ours, printed, share) {
     n = split(substr(peers[work, threads, unit], 2), list, "|")
     for (p = 1; p <= n; p++) {
         if (list[p] == RETORT) continue
-        printf "| %s | %d | %s %s | %s | %s | %s |\n", work, threads, list[p], with_range(work, threads, unit, list[p]),
-            ours, ours ~ /^not/ ? "" : ratio_text(work, threads, unit, list[p]), share
+        printf "| %s | %d | %s %s | %s | %s | %s |\n", work, threads, list[p],
+            with_range(work, threads, unit, list[p]), ours,
+            ours ~ /^not/ ? "" : ratio_text(work, threads, unit, list[p]), share
         printed = 1
     }
     if (!printed) printf "| %s | %d | | %s | | %s |\n", work, threads, ours, share
@@ -179,14 +183,17 @@ END {
     print "|---|---|---|---|---|---|"
     for (i = plain_rows + 1; i <= gathered_rows; i++) line(row_work[i], row_threads[i], row_unit[i])
     for (i = 1; i <= plain_rows; i++) {
-        if (row_work[i] ~ /^(gemm|multiply-adds|allocations)/ || (row_work[i] ~ /^epoch/ && row_unit[i] != "s")) continue
+        if (row_work[i] ~ /^(gemm|multiply-adds|allocations)/) continue
+        if (row_work[i] ~ /^epoch/ && row_unit[i] != "s") continue
         line(row_work[i], row_threads[i], row_unit[i])
         if (row_work[i] == "epoch 800-800 kd") line("kd's extra cost, 800-800", row_threads[i], "%")
     }
-    if (counted_allocations) printf "| allocations per training step after the first | 1, 2 | | %s | | |\n", most_allocations + 0
-    for (t = 1; t <= 2; t++)
-        if ((x = middle("multiply-adds in registers", t, "GFLOP/s", RETORT)) != "")
-            peak_text = peak_text sprintf("%s%s GFLOP/s with %d thread%s", peak_text == "" ? "" : ", ", figure(x), t, t == 1 ? "" : "s")
-    if (peak_text != "") print "\nPeak, measured in the same run by multiply-adds over registers: " peak_text "."
+    if (counted_allocations)
+        printf "| allocations per training step after the first | 1, 2 | | %s | | |\n", most_allocations + 0
+    for (t = 1; t <= 2; t++) {
+        x = middle("multiply-adds in registers", t, "GFLOP/s", RETORT)
+        if (x != "") peak = peak (peak == "" ? "" : ", ") t " thread" (t == 1 ? " " : "s ") figure(x) " GFLOP/s"
+    }
+    if (peak != "") print "\nPeak: multiply-adds over registers, measured in the same run: " peak "."
     shapes_table()
 }

@@ -23,6 +23,7 @@ out=${BENCH_OUT:-$here}
 program=${RETORT:-build/retort} gemm=${BENCH_GEMM:-build/float/bench_gemm}
 sweep_spec=experiments/bench-sweep.toml
 steps=100 more_steps=200 gemm_rounds=5
+# shellcheck disable=SC2034 # they stand in the commands of the jobs
 [ -z "${BENCH_QUICK:-}" ] || steps=5 more_steps=5 gemm_rounds=1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -53,17 +54,18 @@ torch_epoch() {
 
 now() { date +%s.%N; }
 
-# The whole command, in a fresh folder where only the trained teacher is. Both say 2 when there is no such spec.
+# The whole command, in a fresh folder where only the trained teacher is: soft targets and report are in the time.
 sweep() {
-    [ -d "$work/taught" ] || return 2
+    [ -d "$work/taught" ] || return 2 # as for an option that this build has not
     rm -rf "$work/runs"
     cp -R "$work/taught" "$work/runs"
     start=$(now)
-    "$program" run "$sweep_spec" --runs "$work/runs" --no-plots >"$work/said" 2>&1 || { cat "$work/said" >&2; return 1; }
+    "$program" run "$sweep_spec" --runs "$work/runs" --no-plots >"$work/said" 2>&1 ||
+        { cat "$work/said" >&2; return 1; }
     echo "$start $(now)" | awk '{ printf "{\"wall_s\": %.4f}\n", $2 - $1 }'
 }
 
-teach() { # before the clock runs: the sweep's teacher; what its students left is not kept
+teach() { # before the clock runs: the sweep's teacher; what its run left beside it is not kept
     [ -f "$sweep_spec" ] || return 0
     "$program" run "$sweep_spec" --runs "$work/learnt" --no-plots --set student.epochs=1 >"$work/said" 2>&1 ||
         { cat "$work/said" >&2; return 1; }
@@ -81,8 +83,8 @@ teach() { # before the clock runs: the sweep's teacher; what its students left i
 #   THREADS... | retort's command | PyTorch's | kann's
 #       work | unit | key in retort's JSON line | key in the peers', where it is another
 #
-# "1 2" is one job after the other. What comes in /s is better when it is more, all else when it is less. Rates of
-# an epoch (GFLOP/s) give its share of peak.
+# "1 2" is one job after the other; a line that ends in \ goes on. What comes in /s is better when it is more, all
+# else when it is less. Rates of an epoch (GFLOP/s) give its share of peak.
 
 jobs() {
     cat <<'END_OF_JOBS'
@@ -98,13 +100,15 @@ jobs() {
     epoch 800-800 kd | s | median_s
     epoch 800-800 kd | GFLOP/s | gflops
     allocations per step 800-800 kd | | allocations_per_step
-1 | epoch 30-30 | torch_epoch 30-30 | kann 784-30-30-10 100 1 1
+1 | epoch 30-30 --epochs 3 | torch_epoch 30-30 --epochs 3 | kann 784-30-30-10 100 1 3
     epoch 30-30 | s | median_s
-1 | epoch 30-30 --kd | torch_epoch 30-30 --kd
+1 | epoch 30-30 --epochs 3 --kd | torch_epoch 30-30 --epochs 3 --kd
     epoch 30-30 kd | s | median_s
-1 | epoch 1200-1200 --dropout 0.2,0.5 --steps $steps --bf16 | torch_epoch 1200-1200 --drop 0.2,0.5 --steps $steps --bf16
+1 | epoch 1200-1200 --dropout 0.2,0.5 --steps $steps --bf16 | \
+        torch_epoch 1200-1200 --drop 0.2,0.5 --steps $steps --bf16
     epoch 1200-1200 dropout bf16 | s | median_s
-2 | epoch 1200-1200 --dropout 0.2,0.5 --steps $steps --bf16 | torch_epoch 1200-1200 --drop 0.2,0.5 --steps $steps --bf16 --foreach
+2 | epoch 1200-1200 --dropout 0.2,0.5 --steps $steps --bf16 | \
+        torch_epoch 1200-1200 --drop 0.2,0.5 --steps $steps --bf16 --foreach
     epoch 1200-1200 dropout bf16 | s | median_s
 2 | sweep | torch torch_sweep.py --mode pool --procs 2 --threads 1
     sweep of 8 students 30-30 | s | wall_s
@@ -114,7 +118,8 @@ jobs() {
 1 | retort bench infer --net 784-800-800-10 | torch torch_mnist.py --net 784-800-800-10 --infer
     inference 800-800 batch 1 | images/s | per_s_b1 | jit-frozen b1
     inference 800-800 batch 1000 | images/s | per_s_b1000 | jit-frozen b1000
-2 | retort bench start --threads 2 --net 784-1200-1200-10 --dropout 0.2,0.5 | torch torch_mnist.py --threads 2 --net 784-1200-1200-10 --drop 0.2,0.5 --startup
+2 | retort bench start --threads 2 --net 784-1200-1200-10 --dropout 0.2,0.5 | \
+        torch torch_mnist.py --threads 2 --net 784-1200-1200-10 --drop 0.2,0.5 --startup
     start to the first step 1200-1200 | s | total_s
 END_OF_JOBS
 }
@@ -179,7 +184,8 @@ gemm_round() {
 }
 
 jobs_round() {
-    jobs | while IFS='|' read -r first second third fourth; do
+    # shellcheck disable=SC2162 # without -r: \ joins two lines
+    jobs | while IFS='|' read first second third fourth; do
         case $first in
         ' '*) record "$(trim "$first")" "$(trim "$second")" "$(trim "$third")" "$(trim "$fourth")" ;;
         *)
