@@ -168,10 +168,10 @@ demo:  ## sets up gnuplot, builds, runs experiments/demo.toml (two minutes) and 
 data: $(BUILD)/retort  ## fetches MNIST (curl; verified, resumed; RETORT_DATA=DIR says where to)
 	$(BUILD)/retort data fetch mnist
 
-$(BUILD)/float/bench_gemm: $(BUILD)/float/tests/bench/bench_gemm.o $(BUILD)/float/libretort.a
+$(BUILD)/float/bench_gemm: $(call objects,float,tests/bench/bench_gemm.c tests/bench/peak.c) $(BUILD)/float/libretort.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -ldl
 
-bench-gemm: $(BUILD)/float/bench_gemm  ## speed of the matrix product, beside OpenBLAS when it is installed
+bench-gemm: $(BUILD)/float/bench_gemm  ## speed of the matrix product, beside OpenBLAS and oneDNN where installed
 	$(BUILD)/float/bench_gemm 1
 	$(BUILD)/float/bench_gemm $(PROCESSORS)
 
@@ -182,8 +182,10 @@ bench-conv: $(BUILD)/float/bench_conv  ## speed of convolution at the shapes of 
 	$(BUILD)/float/bench_conv 1
 	$(BUILD)/float/bench_conv $(PROCESSORS)
 
-bench: $(BUILD)/retort  ## seconds per epoch, beside PyTorch's when PEERS says where (tests/bench/epochs.sh)
-	RETORT=$(BUILD)/retort sh tests/bench/epochs.sh 3 >/dev/null
+# RETORT_DATA, PEERS, PYTHON, MNIST_DIR, OMPBLAS and KANN say where data and peers are: see the script.
+bench: $(BUILD)/retort $(BUILD)/float/bench_gemm  ## the whole table of speed, beside the peers that are here (ROUNDS=5)
+	RETORT=$(BUILD)/retort BENCH_GEMM=$(BUILD)/float/bench_gemm CC='$(CC)' CFLAGS='$(CFLAGS)' \
+	    sh tests/bench/table.sh $(ROUNDS)
 
 # ---- installation -----------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 /* bench.c - `retort bench`: what a training epoch, an answer and a start cost.   Floor 9 (cli)
  *
- * Every measurement prints one JSON line, so that tests/bench/peers.sh can put the same work of
+ * Every measurement prints one JSON line, so that tests/bench/table.sh can put the same work of
  * other programs beside it. Work and keys are those of the peers' programs: an epoch is timed over
  * `steps` steps after a warm-up and scaled to the whole epoch. */
 #include <math.h>
