@@ -255,3 +255,5 @@ void rti_bytes_to_real(int64_t n, const uint8_t *bytes, rt_real scale, rt_real s
         run(&(job){.n = n, .loops = loops, .bytes = bytes, .factor = scale, .shift = shift, .out = out},
             bytes_piece);
 }
+
+void rti_exp_down(int64_t n, const double *x, double *out) { rti_kernels()->loops->exp_down(n, x, out); }

@@ -82,6 +82,10 @@ void rti_relu(int64_t n, const rt_real *x, rt_real *out);               /* max(0
 /* dx = (y > 0 ? dy : 0), or += with accumulate; y is relu's input or its output. */
 void rti_relu_backward(int64_t n, const rt_real *y, const rt_real *dy, rt_real *dx, bool accumulate);
 
+/* exp of numbers that are at most 0, or NaN, within 1 ulp; 0 below -708, where it would be subnormal. Made of
+ * additions and multiplications alone: the same bits with every instruction set and every libm. */
+void rti_exp_down(int64_t n, const double *x, double *out);
+
 /* ---- reductions: fixed order, in double inside ---- */
 double rti_sum(int64_t n, const rt_real *x);
 double rti_dot(int64_t n, const rt_real *a, const rt_real *b);

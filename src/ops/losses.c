@@ -73,15 +73,15 @@ static void smoothing_targets(const rti_node *n, double *on, double *off) {
 static void cross_entropy_forward(rt_graph *g, rti_node *n) {
     int64_t N = n->in[0]->shape[0], K = n->in[0]->shape[1];
     const rt_real *z = rti_contiguous(g, n->in[0]);
-    double *p = rti_step_alloc(g, (size_t)((N + 1) * K) * sizeof *p);
+    double *p = rti_step_alloc(g, (size_t)(2 * N * K) * sizeof *p);
     if (!z || !p) return;
     n->saved = p;
     double *log_p = p + N * K, total = 0, on, off;
     smoothing_targets(n, &on, &off);
-    for (int64_t i = 0; i < N; i++, p += K) {
+    rti_softmax_rows(N, K, z, 1, p, log_p);
+    for (int64_t i = 0; i < N; i++, p += K, log_p += K) {
         int64_t y = label_at(g, n, i);
         if (y < 0) return;
-        rti_softmax_row(K, z + i * K, 1, p, log_p);
         double others = 0;
         if (off != 0)
             for (int64_t k = 0; k < K; k++) others -= k == y ? 0 : log_p[k];
@@ -178,8 +178,8 @@ static void cross_entropy_soft_forward(rt_graph *g, rti_node *n) {
     if (!t || !z || !q) return;
     n->saved = q;
     double total = 0, *cost = q + N * K;
+    rti_softmax_rows(N, K, z, n->a.f[0], q, cost);
     for (int64_t i = 0; i < N; i++, q += K, cost += K, t += K) {
-        rti_softmax_row(K, z + i * K, n->a.f[0], q, cost);
         double sum = 0;
         for (int64_t k = 0; k < K; k++) {
             cost[k] = -cost[k];
@@ -239,13 +239,13 @@ static void kl_forward(rt_graph *g, rti_node *n, int first) {
     int64_t N = n->in[0]->shape[0], K = n->in[0]->shape[1];
     double T = n->a.f[0];
     const rt_real *a = rti_contiguous(g, n->in[first]), *b = rti_contiguous(g, n->in[1 - first]);
-    double *p = rti_step_alloc(g, (size_t)(2 * (N + 1) * K) * sizeof *p);
+    double *p = rti_step_alloc(g, (size_t)(4 * N * K) * sizeof *p);
     if (!a || !b || !p) return;
     n->saved = p;
-    double *q = p + N * K, *log_p = q + N * K, *log_q = log_p + K, total = 0;
-    for (int64_t i = 0; i < N; i++, p += K, q += K) {
-        rti_softmax_row(K, a + i * K, T, p, log_p);
-        rti_softmax_row(K, b + i * K, T, q, log_q);
+    double *q = p + N * K, *log_p = q + N * K, *log_q = log_p + N * K, total = 0;
+    rti_softmax_rows(N, K, a, T, p, log_p);
+    rti_softmax_rows(N, K, b, T, q, log_q);
+    for (int64_t i = 0; i < N; i++, p += K, q += K, log_p += K, log_q += K) {
         double divergence = 0;
         for (int64_t k = 0; k < K; k++) divergence += p[k] == 0 ? 0 : p[k] * (log_p[k] - log_q[k]);
         for (int64_t k = 0; k < K; k++) {

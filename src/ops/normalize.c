@@ -122,14 +122,12 @@ static bool softmax_shape(rt_graph *g, rti_node *n) {
 static void softmax_rows(rt_graph *g, rti_node *n, bool logarithm) {
     int64_t K = n->in[0]->shape[n->in[0]->ndim - 1], count = rt_tensor_count(n->out);
     const rt_real *z = rti_contiguous(g, n->in[0]);
-    double *p = rti_step_alloc(g, (size_t)(count + K) * sizeof *p);
+    double *p = rti_step_alloc(g, (size_t)(2 * count) * sizeof *p);
     if (!z || !p) return;
     double *log_p = p + count;
     rt_real *y = rt_real_data(n->out);
-    for (int64_t row = 0; row < count; row += K) {
-        rti_softmax_row(K, z + row, n->a.f[0], p + row, log_p);
-        for (int64_t k = 0; k < K; k++) y[row + k] = (rt_real)(logarithm ? log_p[k] : p[row + k]);
-    }
+    rti_softmax_rows(count / K, K, z, n->a.f[0], p, log_p);
+    for (int64_t i = 0; i < count; i++) y[i] = (rt_real)(logarithm ? log_p[i] : p[i]);
     n->saved = p;
 }
 

@@ -12,25 +12,32 @@
 
 #include <math.h>
 
-#include "retort/status.h"
+#include "kernels/kernels.h"
 
-/* z (K), T > 0, K >= 1; p (K) and log_p (K) are written. NaN in z makes everything NaN. */
-static inline void rti_softmax_row(int64_t K, const rt_real *z, double T, double *p, double *log_p) {
+/* z (N, K), T > 0, K >= 1; p (N, K) and log_p (N, K) are written. NaN in a row of z makes all of it NaN. */
+static inline void rti_softmax_rows(int64_t N, int64_t K, const rt_real *z, double T, double *p,
+                                    double *log_p) {
     RT_ASSERT(K >= 1, "a softmax over %d classes", (int)K);
-    double m = (double)z[0], s = 0;
-    for (int64_t k = 1; k < K; k++)
-        if ((double)z[k] > m) m = (double)z[k];
-    int64_t i = 0;
-    do {
-        log_p[i] = ((double)z[i] - m) / T;
-        p[i] = exp(log_p[i]);
-        s += p[i];
-    } while (++i < K);
-    double log_s = log(s);
-    for (int64_t k = 0; k < K; k++) {
-        p[k] /= s;
-        log_p[k] -= log_s;
+    for (int64_t row = 0; row < N * K; row += K) {
+        double m = (double)z[row];
+        for (int64_t k = 1; k < K; k++)
+            if ((double)z[row + k] > m) m = (double)z[row + k];
+        for (int64_t k = 0; k < K; k++) log_p[row + k] = ((double)z[row + k] - m) / T;
     }
+    rti_exp_down(N * K, log_p, p);
+    for (int64_t row = 0; row < N * K; row += K) {
+        double s = 0;
+        for (int64_t k = 0; k < K; k++) s += p[row + k];
+        const double log_s = log(s);
+        for (int64_t k = 0; k < K; k++) {
+            p[row + k] /= s;
+            log_p[row + k] -= log_s;
+        }
+    }
+}
+
+static inline void rti_softmax_row(int64_t K, const rt_real *z, double T, double *p, double *log_p) {
+    rti_softmax_rows(1, K, z, T, p, log_p);
 }
 
 static inline bool rti_temperature_is_valid(double T) { return T > 0 && T <= 1e30; }

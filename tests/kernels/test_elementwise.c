@@ -301,3 +301,33 @@ Test(elementwise, bytes_to_real) {
     CHECK_EACH(rti_bytes_to_real(n, bytes + o, (rt_real)(1.0 / 255), (rt_real)-0.5, out),
                product((rt_real)bytes[o + i], (rt_real)(1.0 / 255)) + (rt_real)-0.5)
 }
+
+/* exp against libm's, which is right to half an ulp or nearly: of numbers as softmax has them. */
+Test(elementwise, exp_is_within_an_ulp) {
+    enum { N = 20011 };
+    static double x[N], y[N], first[N];
+    rt_rng rng = rt_rng_stream(1, "exp", 0, 0);
+    for (int i = 0; i < N; i++) x[i] = -pow(10, rt_rng_uniform(&rng) * 10 - 7);
+    x[0] = 0, x[1] = -0.0, x[2] = -INFINITY, x[3] = NAN, x[4] = -707.9, x[5] = -708.1, x[6] = -1e300;
+    x[7] = -DBL_MIN, x[8] = -0.34657359027997264, x[9] = -0.34657359027997270;
+    for (int s = 0; s < SETS; s++) {
+        if (!use(s)) continue;
+        rti_exp_down(N, x, y);
+        if (s == 0) memcpy(first, y, sizeof y);
+        cr_assert_eq(memcmp(first, y, sizeof y), 0, "%s has other bits", set_names[s]);
+        for (int i = 0; i < N; i++) {
+            if (isnan(x[i])) {
+                cr_assert(isnan(y[i]));
+                continue;
+            }
+            const double right = x[i] < -708 ? 0 : exp(x[i]), ulp = nextafter(right, 2) - right;
+            cr_assert(fabs(y[i] - right) <= ulp * (right > 0), "%s: exp(%.17g) is %.17g, not %.17g", set_names[s],
+                      x[i], y[i], right);
+        }
+        cr_assert_eq(y[0], 1);
+        cr_assert_eq(y[1], 1);
+        rti_exp_down(1, x + 8, y); /* alone, too */
+        cr_assert_eq(y[0], first[8]);
+    }
+    rti_kernels_use(NULL);
+}
