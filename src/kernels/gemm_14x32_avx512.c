@@ -117,17 +117,18 @@ ALWAYS void row_part(const rti_row_job *t, const int vectors, int64_t j, __mmask
 #undef LANES
 }
 
+#define ROW_PART(v) case v: row_part(t, v, 16 * first, last); break;
+
+/* Few passes, because each waits for its own chain of sums. */
 static void row(const rti_row_job *t) {
     const int64_t vectors = (t->columns + 15) / 16;
-    for (int64_t v = 0, next; v < vectors; v = next) {
-        const int64_t left = vectors - v;
-        next = v + (left >= 24 ? 24 : left >= 8 ? 8 : left >= 2 ? 2 : 1);
+    for (int64_t first = 0, next; first < vectors; first = next) {
+        const int64_t left = vectors - first;
+        next = first + (left >= 24 ? 24 : left >= 12 ? 12 : left > 8 ? 8 : left);
         const __mmask16 last = next < vectors ? 0xffff : (__mmask16)(0xffff >> (16 * vectors - t->columns));
-        switch (next - v) {
-        case 24: row_part(t, 24, 16 * v, last); break;
-        case 8: row_part(t, 8, 16 * v, last); break;
-        case 2: row_part(t, 2, 16 * v, last); break;
-        default: row_part(t, 1, 16 * v, last);
+        switch (next - first) {
+            ROW_PART(24) ROW_PART(12) ROW_PART(8) ROW_PART(7) ROW_PART(6) ROW_PART(5) ROW_PART(4) ROW_PART(3)
+            ROW_PART(2) ROW_PART(1)
         }
     }
 }

@@ -105,16 +105,17 @@ ALWAYS void row_part(const rti_row_job *t, const int vectors, int64_t j, __m256i
 #undef LANES
 }
 
+#define ROW_PART(v) case v: row_part(t, v, 8 * first, last); break;
+
+/* Few passes, because each waits for its own chain of sums. */
 static void row(const rti_row_job *t) {
     const int64_t vectors = (t->columns + 7) / 8;
-    for (int64_t v = 0, next; v < vectors; v = next) {
-        const int64_t left = vectors - v;
-        next = v + (left >= 12 ? 12 : left >= 4 ? 4 : 1);
+    for (int64_t first = 0, next; first < vectors; first = next) {
+        const int64_t left = vectors - first;
+        next = first + (left >= 12 ? 12 : left > 6 ? 6 : left);
         const __m256i last = first_lanes(next < vectors ? 8 : (int)(t->columns - 8 * (vectors - 1)));
-        switch (next - v) {
-        case 12: row_part(t, 12, 8 * v, last); break;
-        case 4: row_part(t, 4, 8 * v, last); break;
-        default: row_part(t, 1, 8 * v, last);
+        switch (next - first) {
+            ROW_PART(12) ROW_PART(6) ROW_PART(5) ROW_PART(4) ROW_PART(3) ROW_PART(2) ROW_PART(1)
         }
     }
 }

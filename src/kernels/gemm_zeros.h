@@ -1,7 +1,7 @@
 /* gemm_zeros.h - products that leave zeros out.                        Floor 2 (kernels)
  *
- * Images have borders: of MNIST's pixels 81 % are 0, and of 784 columns half are 0 in all 13 images that
- * share a tile of registers. Adding 0 * b to a sum that began as +0 changes nothing when b is finite, so a
+ * Images have borders: of MNIST's pixels 81 % are 0, of its 784 columns 61 % in each of 4 images that share a
+ * tile of registers, and 42 % of all runs of 16 pixels are 0. Adding 0 * b to a sum that began as +0 changes nothing when b is finite, so a
  * tile may leave out every p where all its elements of A, or all its elements of B, are 0, and gives the
  * same bits. (It is not done with `accumulate`, where a sum may begin as -0.)
  *
