@@ -127,8 +127,8 @@ static void row(const rti_row_job *t) {
         next = first + (left >= 24 ? 24 : left >= 12 ? 12 : left > 8 ? 8 : left);
         const __mmask16 last = next < vectors ? 0xffff : (__mmask16)(0xffff >> (16 * vectors - t->columns));
         switch (next - first) {
-            ROW_PART(24) ROW_PART(12) ROW_PART(8) ROW_PART(7) ROW_PART(6) ROW_PART(5) ROW_PART(4) ROW_PART(3)
-            ROW_PART(2) ROW_PART(1)
+            ROW_PART(24) ROW_PART(12) ROW_PART(8) ROW_PART(7) ROW_PART(6) ROW_PART(5) ROW_PART(4)
+            ROW_PART(3) ROW_PART(2) ROW_PART(1)
         }
     }
 }
@@ -176,8 +176,8 @@ static void pack_transposed(int64_t depth, int columns, int width, const float *
     }
 }
 
-static const rti_tiles tiles = {16, true, {24, 14}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some, row,
-                                pack_transposed};
+static const rti_tiles tiles = {16, true, {24, 14}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some,
+                                row, pack_transposed};
 
 void rti_gemm_14x32_avx512(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
                            int64_t ldc, bool accumulate, const rti_epilogue *epilogue) {

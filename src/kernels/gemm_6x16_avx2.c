@@ -174,8 +174,8 @@ static void pack_transposed(int64_t depth, int columns, int width, const float *
     }
 }
 
-static const rti_tiles tiles = {8, false, {12, 6}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some, row,
-                                pack_transposed};
+static const rti_tiles tiles = {8, false, {12, 6}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some,
+                                row, pack_transposed};
 
 void rti_gemm_6x16_avx2(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
                         bool accumulate, const rti_epilogue *epilogue) {

@@ -160,7 +160,8 @@ static void sweep_tiles(const product *t, const part *k, float *panel) {
     rti_steps_left of_panel;
     const rti_steps_left *left = NULL;
     if (t->B.nonzero) {
-        rti_steps_left_of_words(t->B.nonzero, t->map_stride, k->j0 / RTI_MAP_BITS, k->p0, k->depth, &of_panel);
+        rti_steps_left_of_words(t->B.nonzero, t->map_stride, k->j0 / RTI_MAP_BITS, k->p0, k->depth,
+                                &of_panel);
         left = &of_panel;
     }
     const int64_t rows = k->i_end - k->i_start;
@@ -232,7 +233,9 @@ static void divide(product *t) {
 /* Takes A's rows in runs that have no more tiles than there is room for lists. */
 static void run_with_lists(const product *whole) {
     rti_steps_left lists[LISTS];
-    const int64_t height = whole->panels >= MANY_PANELS ? LOW : whole->tiles->rows[whole->N > whole->tiles->lanes];
+    const int64_t height = whole->panels >= MANY_PANELS
+                               ? LOW
+                               : whole->tiles->rows[whole->N > whole->tiles->lanes];
     int64_t most = LISTS / whole->depth_blocks * height, next;
     for (int64_t start = 0; start < whole->M; start = next) {
         product t = *whole;

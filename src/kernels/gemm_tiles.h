@@ -21,7 +21,7 @@ typedef struct rti_tile_job {
     int64_t a_row, a_step;
     const float *b;             /* whole vectors at b[p * b_step], see masked_loads */
     int64_t b_step;
-    const uint16_t *strides;    /* NULL: every p. Else from one p that is visited to the next, depth of them */
+    const uint16_t *strides;    /* NULL: every p. Else from one p that is visited to the next */
     float *c;
     int64_t ldc;
     int columns;                /* how many of the tile's columns are in C */

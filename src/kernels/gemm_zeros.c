@@ -50,11 +50,11 @@ void rti_steps_left_of_rows(const uint16_t *map, int64_t map_stride, int rows, i
     finish(left, count);
 }
 
-void rti_steps_left_of_words(const uint16_t *map, int64_t map_stride, int64_t column, int64_t p0, int64_t depth,
-                             rti_steps_left *left) {
+void rti_steps_left_of_words(const uint16_t *map, int64_t map_stride, int64_t column, int64_t p0,
+                             int64_t depth, rti_steps_left *left) {
     const uint16_t *word = map + p0 * map_stride + column;
     int count = 0;
-    for (int64_t p = 0; p < depth; p++, word += map_stride) { /* without a branch, which would be guessed wrong */
+    for (int64_t p = 0; p < depth; p++, word += map_stride) { /* a branch would be guessed wrong */
         left->strides[count] = (uint16_t)p;
         count += *word != 0;
     }

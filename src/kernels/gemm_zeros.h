@@ -1,9 +1,9 @@
 /* gemm_zeros.h - products that leave zeros out.                        Floor 2 (kernels)
  *
  * Images have borders: of MNIST's pixels 81 % are 0, of its 784 columns 61 % in each of 4 images that share a
- * tile of registers, and 42 % of all runs of 16 pixels are 0. Adding 0 * b to a sum that began as +0 changes nothing when b is finite, so a
- * tile may leave out every p where all its elements of A, or all its elements of B, are 0, and gives the
- * same bits. (It is not done with `accumulate`, where a sum may begin as -0.)
+ * tile of registers, and 42 % of all runs of 16 pixels are 0. Adding 0 * b to a sum that began as +0 changes
+ * nothing when b is finite, so a tile may leave out every p where all its elements of A, or all its elements
+ * of B, are 0, and gives the same bits. (Not with `accumulate`, where a sum may begin as -0.)
  *
  * rti_nonzero_map notes for each row of a matrix which elements are not 0, a bit each, 16 to a word. With
  * the map in rti_matrix.nonzero the tiled product makes lists of the p that are left, one for each tile of
@@ -26,6 +26,6 @@ typedef struct rti_steps_left {
 void rti_steps_left_of_rows(const uint16_t *map, int64_t map_stride, int rows, int64_t p0, int64_t depth,
                             rti_steps_left *left);
 /* Word `column` of rows p0 ... of B's map is not 0. */
-void rti_steps_left_of_words(const uint16_t *map, int64_t map_stride, int64_t column, int64_t p0, int64_t depth,
-                             rti_steps_left *left);
+void rti_steps_left_of_words(const uint16_t *map, int64_t map_stride, int64_t column, int64_t p0,
+                             int64_t depth, rti_steps_left *left);
 #endif

@@ -39,7 +39,8 @@ typedef struct rti_loops {
     void (*adam)(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v);
     void (*bytes_to_real)(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out);
     void (*exp_down)(int64_t n, const double *x, double *out);
-    int64_t (*nonzero_bits)(int64_t n, const rt_real *x, uint16_t *bits); /* one row of rti_nonzero_map */
+    /* One row of rti_nonzero_map. */
+    int64_t (*nonzero_bits)(int64_t n, const rt_real *x, uint16_t *bits);
     /* Which of up to 65536 are not 0; returns how many. Behind `places` is room for 16 more than there are. */
     int (*nonzero_places)(int64_t n, const rt_real *x, uint16_t *places);
     void (*norm_moments)(int64_t rows, int64_t C, const rt_real *x, const rt_real *shift, double *sums,

@@ -46,8 +46,8 @@ static inline unsigned nonzero16(const float *x) {
 }
 
 static inline void places16(unsigned bits, unsigned first, uint16_t *places) {
-    const __m512i all = _mm512_add_epi32(_mm512_set1_epi32((int)first),
-                                         _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i all = _mm512_add_epi32(_mm512_set1_epi32((int)first), lanes);
     _mm256_storeu_si256((__m256i *)(void *)places,
                         _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32((__mmask16)bits, all)));
 }

@@ -285,6 +285,6 @@ static int nonzero_places(int64_t n, const rt_real *x, uint16_t *places) {
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
     sum,          dot,          all_finite, column_sums, dropout,   sgd,  adam, bytes_to_real,
-    exp_down,     nonzero_bits, nonzero_places, norm_moments, norm_forward, norm_sums, norm_backward, max_rows,
-    max_rows_backward,
+    exp_down, nonzero_bits, nonzero_places, norm_moments, norm_forward, norm_sums, norm_backward,
+    max_rows, max_rows_backward,
 };

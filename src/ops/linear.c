@@ -94,8 +94,8 @@ static void linear_backward(rt_graph *g, rti_node *n) {
         rti_gemm(N, D, U, (rti_matrix){dz, U, 1, NULL}, matrix_of(w, NULL), dx.data, D, dx.accumulate, NULL);
     rti_grad dw = rti_grad_begin(g, n, 1);
     if (dw.data)
-        rti_gemm(U, D, N, (rti_matrix){dz, 1, U, NULL}, matrix_of(x, keep->nonzero), dw.data, D, dw.accumulate,
-                 NULL);
+        rti_gemm(U, D, N, (rti_matrix){dz, 1, U, NULL}, matrix_of(x, keep->nonzero), dw.data, D,
+                 dw.accumulate, NULL);
     if (n->inputs < 3) return;
     rti_grad db = rti_grad_begin(g, n, 2);
     if (db.data) rti_column_sums(N, U, dz, db.data, db.accumulate);

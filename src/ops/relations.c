@@ -118,7 +118,8 @@ static void angles_at(angles *a, int64_t vertex) {
         for (int64_t d = 0; d < a->D; d++)
             e[d] = a->length[i] == 0 ? 0 : (rt_real)((double)e[d] / a->length[i]);
     }
-    rti_gemm(a->N, a->N, a->D, (rti_matrix){a->unit, a->D, 1, NULL}, (rti_matrix){a->unit, 1, a->D, NULL}, a->cosine,
+    rti_gemm(a->N, a->N, a->D, (rti_matrix){a->unit, a->D, 1, NULL},
+             (rti_matrix){a->unit, 1, a->D, NULL}, a->cosine,
              a->N, false, NULL);
 }
 
@@ -136,7 +137,8 @@ static double huber_sum(int64_t count, rt_real *a, const rt_real *b) {
 /* Adds factor times the gradient of one vertex, whose slopes lie in a->cosine, to dx. */
 static void angles_gradient(const angles *a, int64_t vertex, double factor, rt_real *de, rt_real *dx) {
     int64_t D = a->D;
-    rti_gemm(a->N, D, a->N, (rti_matrix){a->cosine, a->N, 1, NULL}, (rti_matrix){a->unit, D, 1, NULL}, de, D, false,
+    rti_gemm(a->N, D, a->N, (rti_matrix){a->cosine, a->N, 1, NULL},
+             (rti_matrix){a->unit, D, 1, NULL}, de, D, false,
              NULL);
     for (int64_t i = 0; i < a->N; i++) {
         const rt_real *e = a->unit + i * D;

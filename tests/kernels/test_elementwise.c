@@ -321,8 +321,8 @@ Test(elementwise, exp_is_within_an_ulp) {
                 continue;
             }
             const double right = x[i] < -708 ? 0 : exp(x[i]), ulp = nextafter(right, 2) - right;
-            cr_assert(fabs(y[i] - right) <= ulp * (right > 0), "%s: exp(%.17g) is %.17g, not %.17g", set_names[s],
-                      x[i], y[i], right);
+            cr_assert(fabs(y[i] - right) <= ulp * (right > 0), "%s: exp(%.17g) is %.17g, not %.17g",
+                      set_names[s], x[i], y[i], right);
         }
         cr_assert_eq(y[0], 1);
         cr_assert_eq(y[1], 1);

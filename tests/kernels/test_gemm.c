@@ -350,7 +350,8 @@ static void make_sparse(rt_real *x, int64_t rows, int64_t columns, int64_t strid
         }
 }
 
-static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t K, uint32_t keep, bool of_a) {
+static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t K, uint32_t keep,
+                        bool of_a) {
     rti_kernels_use(set);
     operand a = operand_new(M, K, of_a ? 3 : 1, 1), b = operand_new(K, N, of_a ? 1 : 3, 3);
     const int64_t rows = of_a ? M : K, columns = of_a ? K : N, words = rti_nonzero_map_words(columns);
