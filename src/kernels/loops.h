@@ -41,7 +41,7 @@ typedef struct rti_loops {
     void (*exp_down)(int64_t n, const double *x, double *out);
     /* One row of rti_nonzero_map. */
     int64_t (*nonzero_bits)(int64_t n, const rt_real *x, uint16_t *bits);
-    /* Which of up to 65536 are not 0; returns how many. Behind `places` is room for 16 more than there are. */
+    /* Which of up to 65536 are not 0; returns how many. `places` has room for 16 more than there are. */
     int (*nonzero_places)(int64_t n, const rt_real *x, uint16_t *places);
     void (*norm_moments)(int64_t rows, int64_t C, const rt_real *x, const rt_real *shift, double *sums,
                          double *squares);
