@@ -42,6 +42,7 @@ static inline void dropout_bits(const rti_dropout_mask *mask, uint32_t block,
 }
 
 #define LOOPS_DROPOUT_STEP dropout_bits
+#define LOOPS_NORMALS rti_normals_avx512
 #define LOOPS_TABLE rti_loops_avx512
 #include "kernels/loops_body.h"
 
