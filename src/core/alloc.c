@@ -77,10 +77,16 @@ static void *count_block(uintptr_t start, header h) {
 
 static void unmap(void *mapped_bytes, void *block) { munmap(block, (size_t)(uintptr_t)mapped_bytes); }
 
+/* What a block takes: large pages, and small ones for an end of less than half a large one. */
+static size_t mapped_size(size_t bytes) {
+    const size_t end = bytes % LARGE_PAGE, page = end > LARGE_PAGE / 2 ? LARGE_PAGE : 4096;
+    return (bytes + page - 1) / page * page;
+}
+
 /* A header and `bytes` from a large page's start; NULL when the system has none. */
 static void *map_block(size_t bytes) {
 #if MAPS_LARGE_BLOCKS
-    const size_t wanted = (bytes + ALIGNMENT + 4095) / 4096 * 4096;
+    const size_t wanted = mapped_size(bytes + ALIGNMENT);
     char *found = mmap(NULL, wanted + LARGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (found == MAP_FAILED) return NULL;
     const size_t ahead = (LARGE_PAGE - (uintptr_t)found % LARGE_PAGE) % LARGE_PAGE;
@@ -90,7 +96,7 @@ static void *map_block(size_t bytes) {
     (void)madvise(block, wanted, MADV_HUGEPAGE);
     return count_block((uintptr_t)block + ALIGNMENT, (header){block, bytes, unmap, (void *)(uintptr_t)wanted});
 #else
-    (void)bytes, (void)unmap;
+    (void)bytes, (void)unmap, (void)mapped_size;
     return NULL;
 #endif
 }
