@@ -94,7 +94,8 @@ static void *map_block(size_t bytes) {
     if (ahead) munmap(found, ahead);
     munmap(block + wanted, LARGE_PAGE - ahead);
     (void)madvise(block, wanted, MADV_HUGEPAGE);
-    return count_block((uintptr_t)block + ALIGNMENT, (header){block, bytes, unmap, (void *)(uintptr_t)wanted});
+    return count_block((uintptr_t)block + ALIGNMENT,
+                       (header){block, bytes, unmap, (void *)(uintptr_t)wanted});
 #else
     (void)bytes, (void)unmap, (void)mapped_size;
     return NULL;

@@ -47,7 +47,9 @@ static inline words count_from(uint32_t first) {
 }
 
 /* The low halves of both: a's stay low. */
-static inline words join_low(words a, words b) { return _mm256_blend_epi32(a, _mm256_slli_epi64(b, 32), 0xaa); }
+static inline words join_low(words a, words b) {
+    return _mm256_blend_epi32(a, _mm256_slli_epi64(b, 32), 0xaa);
+}
 
 static inline unsigned lanes_between(words x, int64_t from, int64_t below) {
     const words inside = and_words(_mm256_cmpgt_epi64(x, _mm256_set1_epi64x(from - 1)),

@@ -1,10 +1,10 @@
 /* normals_body.h - normal numbers drawn in vectors, once for all instruction sets.   Floor 2 (kernels)
  *
- * out[i] = (float)(deviation * rt_rng_normal()) of block i of the stream, THE SAME BITS as the C library's log,
- * sqrt and cos give, so that initial weights depend on no instruction set. Philox, log and cos are worked out
- * in double for LANES blocks at a time with a relative error below 2^-42. That decides the float, unless the
- * double lies within 2^-37 of the middle between two floats: about one in 4000, and those are drawn again
- * with rt_rng_normal().
+ * out[i] = (float)(deviation * rt_rng_normal()) of block i of the stream, with the bits that the C library's
+ * log, sqrt and cos give, so that initial weights depend on no instruction set. Philox, log and cos are
+ * worked out in double for LANES blocks at a time with a relative error below 2^-42. That decides the float,
+ * unless the double lies within 2^-37 of the middle between two floats: about one in 4000, and those are drawn
+ * again with rt_rng_normal().
  *
  *     log x = e log 2 + 2 s P(s^2),  x = 2^e m,  m in [sqrt 1/2, sqrt 2),  s = (m - 1) / (m + 1)
  *     cos y = -(-1)^k r Q(r^2),      r = y - (k + 1/2) pi,  |r| <= pi / 2
@@ -59,7 +59,8 @@ static inline reals radius(words u1) {
     p = multiply_add(p, z, all(-4 * 0.19999997435043168494));
     p = multiply_add(p, z, all(-4 * 0.33333333339829030954));
     p = multiply_add(p, z, all(-4 * 0.99999999999997336577));
-    const reals exponent = subtract(as_reals(or_words(e, all_words(0x4330000000000000u))), all(0x1p52 + 1024));
+    const reals counted = as_reals(or_words(e, all_words(0x4330000000000000u))); /* 2^52 + e + 1024 */
+    const reals exponent = subtract(counted, all(0x1p52 + 1024));
     return root(multiply_add(exponent, all(-2 * 0.6931471805599453094), multiply(s, p)));
 }
 
@@ -67,7 +68,7 @@ static inline reals radius(words u1) {
 static inline reals cosine(words u2, reals factor) {
     const reals u = multiply(from_integers(shift_right(u2, 11)), all(0x1p-53));
     const reals y = multiply(all(6.283185307179586476925), u), magic = all(0x1.8p52);
-    const reals t = add(multiply_add(y, all(0.31830988618379067154), all(-0.5)), magic); /* k in its low bits */
+    const reals t = add(multiply_add(y, all(0.31830988618379067154), all(-0.5)), magic); /* k at its end */
     const reals h = add(subtract(t, magic), all(0.5));
     /* pi in two parts; h times the first, of 50 bits, is exact */
     reals r = multiply_subtract_from(h, all(0x1.921fb54442d18p+1), y);

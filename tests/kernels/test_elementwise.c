@@ -168,9 +168,9 @@ Test(elementwise, column_sums) {
 
 /* ---- normal numbers ---- */
 
-/* Against rt_rng_normal() one by one, to the bit: so many that about a hundred of them lie too near the middle
- * between two floats for the vector kernels to decide. Lengths, offsets, threads; the stream is where the same
- * number of single draws would have left it, and one that is in the middle of a block is taken as it is. */
+/* Against rt_rng_normal() one by one, to the bit: so many that about a hundred of them lie too near the
+ * middle between two floats for the vector kernels to decide. The stream is where the same number of single
+ * draws would have left it, and one that is in the middle of a block is taken as it is. */
 Test(elementwise, normals_are_the_stream_one_by_one) {
     static rt_real want[8 * MOST];
     static rt_real got[8 * MOST];
@@ -187,7 +187,7 @@ Test(elementwise, normals_are_the_stream_one_by_one) {
             got[n] = 77;
             rti_normals(n, deviation, &all, got);
             for (int64_t i = 0; i < n; i++)
-                cr_assert(memcmp(&got[i], &want[i], sizeof *got) == 0, "%s: %lld numbers, number %lld: %.9g, %.9g",
+                cr_assert(memcmp(&got[i], &want[i], sizeof *got) == 0, "%s: of %lld number %lld: %.9g, %.9g",
                           set_names[s], (long long)n, (long long)i, (double)got[i], (double)want[i]);
             cr_assert(got[n] == 77, "wrote outside");
             cr_assert(rt_rng_u64(&all) == rt_rng_u64(&one), "the stream stands elsewhere");
