@@ -3,8 +3,8 @@
  * out[i] = (float)(deviation * rt_rng_normal()) of block i of the stream, with the bits that the C library's
  * log, sqrt and cos give, so that initial weights depend on no instruction set. Philox, log and cos are
  * worked out in double for LANES blocks at a time with a relative error below 2^-42. That decides the float,
- * unless the double lies within 2^-37 of the middle between two floats: about one in 4000, and those are drawn
- * again with rt_rng_normal().
+ * unless the double lies within 2^-37 of the middle between two floats: about one in 4000, and those are
+ * drawn again with rt_rng_normal().
  *
  *     log x = e log 2 + 2 s P(s^2),  x = 2^e m,  m in [sqrt 1/2, sqrt 2),  s = (m - 1) / (m + 1)
  *     cos y = -(-1)^k r Q(r^2),      r = y - (k + 1/2) pi,  |r| <= pi / 2
