@@ -3,12 +3,12 @@
  *   make bench-pool                            two threads, then all processors
  *   build/float/bench_pool [THREADS]
  *
- * Microseconds of one rti_parallel with a task per thread, best and median of the rounds. Empty tasks: the
+ * First the same sum of squares on one thread and on all: from which length on the pool is worth it. Then
+ * microseconds of one rti_parallel with a task per thread, best and median of the rounds. Empty tasks: the
  * caller does them all itself when the helpers are not there in time. Tasks that wait until all have begun:
  * every thread must take one, so that this is the way to the helpers and back; one after the other, after a
  * pause of the caller as long as a small product takes (the helpers still spin), and after a long one (they
- * sleep). Below, the same sum of squares on one thread and on all: from which length on the pool is worth it.
- * It needs processors that do nothing else. */
+ * sleep). It needs processors that do nothing else. */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -113,10 +113,10 @@ int main(int count, char **arguments) {
     rt_threads_set(threads);
     printf("# %d thread%s, %d processors, best of %d rounds\n", threads, threads == 1 ? "" : "s",
            rt_threads_available(), ROUNDS);
+    for (int64_t length = 256; length <= 1 << 20; length *= 4) worth(threads, length);
     hand_over("empty tasks", nothing, threads, 100, 0);
     hand_over("there and back", meet, threads, 100, 0);
     hand_over("the same after 5 us", meet, threads, 20, 5e-6);
     hand_over("the same after 500 us", meet, threads, 2, 500e-6);
-    for (int64_t length = 256; length <= 1 << 20; length *= 4) worth(threads, length);
     return 0;
 }
