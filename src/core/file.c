@@ -216,6 +216,10 @@ static void flush_directory_of(const char *path) {
 }
 
 rt_status rti_file_write(const char *path, const void *bytes, size_t count, rt_error *error) {
+    return rti_file_write_pieces(path, &(rti_piece){bytes, count}, 1, error);
+}
+
+rt_status rti_file_write_pieces(const char *path, const rti_piece pieces[], int count, rt_error *error) {
     struct stat about;
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
         return rt_fail(error, RT_IO, "%s: is %s and is not replaced: name a file", path,
@@ -223,7 +227,8 @@ rt_status rti_file_write(const char *path, const void *bytes, size_t count, rt_e
     char temporary[RTI_PATH_MAX];
     int fd = open_temporary(path, temporary);
     if (fd < 0) return rt_fail(error, RT_IO, "%s: cannot be written: %s", path, strerror(errno));
-    int failure = write_all(fd, bytes, count);
+    int failure = 0;
+    for (int i = 0; i < count && !failure; i++) failure = write_all(fd, pieces[i].bytes, pieces[i].count);
     if (!failure && fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP) failure = errno;
     if (close(fd) != 0 && !failure && errno != EINTR) failure = errno;
     if (!failure && rename(temporary, path) != 0) failure = errno;

@@ -34,6 +34,14 @@ rt_status rti_file_view_gzip(const char *path, size_t limit, rti_bytes *out, rt_
 /* Temporary name, fsync, rename. RT_IO; the old file is untouched then and nothing is left over. */
 rt_status rti_file_write(const char *path, const void *bytes, size_t count, rt_error *error) RT_MUST_CHECK;
 
+/* The same from pieces that stand one after the other in the file. */
+typedef struct rti_piece {
+    const void *bytes; /* anything when count is 0 */
+    size_t count;
+} rti_piece;
+rt_status rti_file_write_pieces(const char *path, const rti_piece pieces[], int count,
+                                rt_error *error) RT_MUST_CHECK;
+
 /* Like mkdir -p. */
 rt_status rti_directory_make(const char *path, rt_error *error) RT_MUST_CHECK;
 

@@ -26,7 +26,6 @@ static inline words as_words(reals x) { return _mm256_castpd_si256(x); }
 static inline words all_words(uint64_t x) { return _mm256_set1_epi64x((long long)x); }
 static inline words add_words(words a, words b) { return _mm256_add_epi64(a, b); }
 static inline words subtract_words(words a, words b) { return _mm256_sub_epi64(a, b); }
-static inline words and_words(words a, words b) { return _mm256_and_si256(a, b); }
 static inline words or_words(words a, words b) { return _mm256_or_si256(a, b); }
 static inline words xor_words(words a, words b) { return _mm256_xor_si256(a, b); }
 static inline words xor3(words a, words b, words c) { return xor_words(xor_words(a, b), c); }
@@ -51,15 +50,10 @@ static inline words join_low(words a, words b) {
     return _mm256_blend_epi32(a, _mm256_slli_epi64(b, 32), 0xaa);
 }
 
-static inline unsigned lanes_between(words x, int64_t from, int64_t below) {
-    const words inside = and_words(_mm256_cmpgt_epi64(x, _mm256_set1_epi64x(from - 1)),
-                                   _mm256_cmpgt_epi64(_mm256_set1_epi64x(below), x));
-    return (unsigned)_mm256_movemask_pd(as_reals(inside));
-}
-
-static inline unsigned lanes_smaller(reals x, double than) {
-    const reals size = _mm256_andnot_pd(all(-0.0), x);
-    return (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(size, all(than), _CMP_LT_OQ));
+/* A bit for each lane that has none of `bits`. */
+static inline unsigned lanes_without(words x, uint64_t bits) {
+    const words found = _mm256_and_si256(x, all_words(bits));
+    return (unsigned)_mm256_movemask_pd(as_reals(_mm256_cmpeq_epi64(found, _mm256_setzero_si256())));
 }
 
 static inline void store_floats(float *out, reals x) { _mm_storeu_ps(out, _mm256_cvtpd_ps(x)); }

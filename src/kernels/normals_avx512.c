@@ -27,7 +27,6 @@ static inline reals from_integers(words x) { return _mm512_cvtepu64_pd(x); } /* 
 static inline words all_words(uint64_t x) { return _mm512_set1_epi64((long long)x); }
 static inline words add_words(words a, words b) { return _mm512_add_epi64(a, b); }
 static inline words subtract_words(words a, words b) { return _mm512_sub_epi64(a, b); }
-static inline words and_words(words a, words b) { return _mm512_and_si512(a, b); }
 static inline words or_words(words a, words b) { return _mm512_or_si512(a, b); }
 static inline words xor_words(words a, words b) { return _mm512_xor_si512(a, b); }
 static inline words xor3(words a, words b, words c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
@@ -45,13 +44,9 @@ static inline words join_low(words a, words b) {
     return _mm512_mask_mov_epi32(_mm512_slli_epi64(b, 32), 0x5555, a);
 }
 
-static inline unsigned lanes_between(words x, int64_t from, int64_t below) {
-    return (unsigned)(_mm512_cmpge_epi64_mask(x, _mm512_set1_epi64(from)) &
-                      _mm512_cmplt_epi64_mask(x, _mm512_set1_epi64(below)));
-}
-
-static inline unsigned lanes_smaller(reals x, double than) {
-    return _mm512_cmp_pd_mask(_mm512_abs_pd(x), all(than), _CMP_LT_OQ);
+/* A bit for each lane that has none of `bits`. */
+static inline unsigned lanes_without(words x, uint64_t bits) {
+    return _mm512_testn_epi64_mask(x, all_words(bits));
 }
 
 static inline void store_floats(float *out, reals x) { _mm256_storeu_ps(out, _mm512_cvtpd_ps(x)); }

@@ -4,7 +4,7 @@
  * log, sqrt and cos give, so that initial weights depend on no instruction set. Philox, log and cos are
  * worked out in double for LANES blocks at a time with a relative error below 2^-42. That decides the float,
  * unless the double lies within 2^-37 of the middle between two floats: about one in 4000, and those are
- * drawn again with rt_rng_normal().
+ * drawn again with rt_rng_normal(). (No cosine is smaller than 2^-54, no radius but 0 than 2^-27.)
  *
  *     log x = e log 2 + 2 s P(s^2),  x = 2^e m,  m in [sqrt 1/2, sqrt 2),  s = (m - 1) / (m + 1)
  *     cos y = -(-1)^k r Q(r^2),      r = y - (k + 1/2) pi,  |r| <= pi / 2
@@ -66,8 +66,8 @@ static inline reals radius(words u1) {
 
 /* factor * cos(2 pi u), u = u2's 53 high bits. 2 pi u is rounded as in rt_rng_normal(). */
 static inline reals cosine(words u2, reals factor) {
-    const reals u = multiply(from_integers(shift_right(u2, 11)), all(0x1p-53));
-    const reals y = multiply(all(6.283185307179586476925), u), magic = all(0x1.8p52);
+    const reals y = multiply(from_integers(shift_right(u2, 11)), all(6.283185307179586476925 * 0x1p-53));
+    const reals magic = all(0x1.8p52);
     const reals t = add(multiply_add(y, all(0.31830988618379067154), all(-0.5)), magic); /* k at its end */
     const reals h = add(subtract(t, magic), all(0.5));
     /* pi in two parts; h times the first, of 50 bits, is exact */
@@ -85,11 +85,9 @@ static inline reals cosine(words u2, reals factor) {
     return as_reals(xor_words(as_words(value), shift_left(as_words(t), 63)));
 }
 
-/* A bit for each lane that does not decide its float: its last 29 bits are within 2^16 of 2^28, or it is so
- * small (about 10^-32) that its error is not known. */
+/* A bit for each lane that does not decide its float: its last 29 bits are within 2^16 of 2^28. */
 static inline unsigned undecided(reals x) {
-    const words near = and_words(add_words(as_words(x), all_words(0x10000)), all_words(0x1FFFFFFF));
-    return lanes_between(near, 0x10000000, 0x10020000) | lanes_smaller(x, 0x1p-106);
+    return lanes_without(add_words(as_words(x), all_words(0x10000 - 0x10000000)), 0x1FFE0000);
 }
 
 static float draw_again(const rt_rng *stream, uint32_t block, double deviation) {
@@ -100,6 +98,11 @@ static float draw_again(const rt_rng *stream, uint32_t block, double deviation) 
 
 void NORMALS(int64_t n, double deviation, const rt_rng *stream, float *out) {
     enum { STEP = GROUPS * LANES };
+    if (!(deviation > 0x1p-40)) { /* numbers smaller than a float's exponent may occur: no vectors */
+        for (int64_t i = 0; i < n; i++)
+            out[i] = draw_again(stream, stream->counter[0] + (uint32_t)i, deviation);
+        return;
+    }
     uint32_t block = stream->counter[0];
     for (int64_t start = 0; start < n; start += STEP, block += STEP) {
         words u1[GROUPS], u2[GROUPS];

@@ -79,8 +79,9 @@ typedef struct sums {
 static void add_squares(void *context, int64_t task) {
     sums *s = context;
     float lane[64] = {0};
+    const float *x = s->x + task * s->length;
     for (int64_t i = 0; i + 64 <= s->length; i += 64)
-        for (int l = 0; l < 64; l++) lane[l] += s->x[task * s->length + i + l] * s->x[task * s->length + i + l];
+        for (int l = 0; l < 64; l++) lane[l] += x[i + l] * x[i + l];
     for (int l = 1; l < 64; l++) lane[0] += lane[l];
     s->part[task].sum = lane[0];
 }
@@ -102,8 +103,8 @@ static void worth(int threads, int64_t length) {
         for (int task = 0; task < threads; task++)
             if (s.part[task].sum != (float)length) printf("WRONG ");
     }
-    printf("%9lld numbers %18.2f us alone %8.2f us on %d threads  ratio %.2f\n", (long long)(length * threads),
-           alone_s * 1e6, together_s * 1e6, threads, alone_s / together_s);
+    printf("%9lld numbers %18.2f us alone %8.2f us on %d threads  ratio %.2f\n",
+           (long long)(length * threads), alone_s * 1e6, together_s * 1e6, threads, alone_s / together_s);
     free(x);
 }
 
