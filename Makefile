@@ -51,7 +51,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all test sanitize check-clang check-install lint demo data bench bench-gemm bench-conv install uninstall clean help FORCE
+.PHONY: all test sanitize check-clang check-install lint demo data bench bench-gemm bench-conv bench-pool install uninstall clean help FORCE
 
 all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
 
@@ -181,6 +181,13 @@ $(BUILD)/float/bench_conv: $(BUILD)/float/tests/bench/bench_conv.o $(BUILD)/floa
 bench-conv: $(BUILD)/float/bench_conv  ## speed of convolution at the shapes of CIFAR networks
 	$(BUILD)/float/bench_conv 1
 	$(BUILD)/float/bench_conv $(PROCESSORS)
+
+$(BUILD)/float/bench_pool: $(BUILD)/float/tests/bench/bench_pool.o $(BUILD)/float/libretort.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+bench-pool: $(BUILD)/float/bench_pool  ## what handing work to the thread pool costs
+	$(BUILD)/float/bench_pool 2
+	$(BUILD)/float/bench_pool $(PROCESSORS)
 
 # RETORT_DATA, PEERS, PYTHON, MNIST_DIR, OMPBLAS and KANN say where data and peers are: see the script.
 bench: $(BUILD)/retort $(BUILD)/float/bench_gemm  ## the whole table of speed, beside the peers that are here (ROUNDS=5)

@@ -49,7 +49,8 @@ void rt_dataset_free(rt_dataset *set);
 const rt_examples *rt_dataset_train_examples(const rt_dataset *set); /* validation included */
 const rt_examples *rt_dataset_test_examples(const rt_dataset *set);
 /* 32 hexadecimal digits over bytes, labels and shapes of all examples, also of a transfer set's own.
- * Splits and subsets are not in it: see rt_dataset_part_hash. */
+ * Splits and subsets are not in it: see rt_dataset_part_hash. All data are read when one of the two is first
+ * asked for. */
 const char *rt_dataset_hash(const rt_dataset *set);
 const char *rt_dataset_summary(const rt_dataset *set); /* "mnist: 55000 train, 5000 validation, 10000 test" */
 

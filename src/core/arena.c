@@ -1,9 +1,7 @@
 /* arena.c - see arena.h.                                               Floor 1 (core) */
 #include "core/arena.h"
 
-#include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "retort/alloc.h"
 
@@ -32,22 +30,9 @@ void rti_arena_deinit(rti_arena *arena) {
     rti_arena_init(arena);
 }
 
-/* Large chunks are walked through in every step: with large pages the processor finds its way with a
- * hundredth of the look-ups, and the system a chunk's memory with a hundredth of the faults. */
-static void want_large_pages(void *block, size_t bytes) {
-#ifdef MADV_HUGEPAGE
-    const uintptr_t page = (uintptr_t)2 << 20, begin = ((uintptr_t)block + page - 1) / page * page,
-                    end = ((uintptr_t)block + bytes) / page * page;
-    if (end > begin) (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
-#else
-    (void)block, (void)bytes;
-#endif
-}
-
 static bool push_chunk(rti_arena *arena, size_t capacity) {
     rti_chunk *chunk = rt_alloc(HEADER + capacity);
     if (!chunk) return false;
-    want_large_pages(chunk, HEADER + capacity);
     *chunk = (rti_chunk){arena->chunk, capacity, 0};
     arena->chunk = chunk;
     return true;

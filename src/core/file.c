@@ -5,10 +5,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "retort/alloc.h"
+#include "core/blocks.h"
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -49,16 +50,21 @@ static int read_all(int fd, unsigned char *data, size_t count, size_t *got) {
     return 0;
 }
 
+/* The same for a file of at most `limit` bytes. */
+static rt_status open_within(const char *path, size_t limit, int *descriptor, uint64_t *size,
+                             rt_error *error) {
+    RT_TRY(open_to_read(path, descriptor, size, error));
+    if (*size <= limit && *size < SIZE_MAX / 2) return RT_OK;
+    close(*descriptor);
+    return rt_fail(error, RT_IO, "%s: is %llu bytes long, at most %llu are read: is it the right file?", path,
+                   (unsigned long long)*size, (unsigned long long)limit);
+}
+
 rt_status rti_file_read(const char *path, size_t limit, rti_bytes *out, rt_error *error) {
     *out = (rti_bytes){NULL, 0};
     int fd;
     uint64_t size;
-    RT_TRY(open_to_read(path, &fd, &size, error));
-    if (size > limit || size >= SIZE_MAX) {
-        close(fd);
-        return rt_fail(error, RT_IO, "%s: is %llu bytes long, at most %llu are read: is it the right file?",
-                       path, (unsigned long long)size, (unsigned long long)limit);
-    }
+    RT_TRY(open_within(path, limit, &fd, &size, error));
     unsigned char *data = rt_alloc((size_t)size + 1);
     if (!data) {
         close(fd);
@@ -80,17 +86,63 @@ rt_status rti_file_read(const char *path, size_t limit, rti_bytes *out, rt_error
     return RT_OK;
 }
 
+#ifdef MAP_ANONYMOUS
+#define VIEW_BYTES ((uint64_t)1 << 20) /* smaller ones are read as fast */
+
+static void unmap(void *mapped_bytes, void *data) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    munmap((char *)data - page, (size_t)(uintptr_t)mapped_bytes);
+}
+
+/* A page of our own with the block's head at its end, and the file behind it; NULL when that cannot be. */
+static unsigned char *map_file(int fd, size_t size) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *start = mmap(NULL, page + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) return NULL;
+    if (mmap(start + page, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0) == MAP_FAILED) {
+        munmap(start, page + size);
+        return NULL;
+    }
+    return (unsigned char *)start + page;
+}
+
+rt_status rti_file_view(const char *path, size_t limit, rti_bytes *out, rt_error *error) {
+    *out = (rti_bytes){NULL, 0};
+    int fd;
+    uint64_t size;
+    RT_TRY(open_within(path, limit, &fd, &size, error));
+    unsigned char *mapped = size >= VIEW_BYTES ? map_file(fd, (size_t)size) : NULL;
+    close(fd);
+    if (!mapped) return rti_file_read(path, limit, out, error);
+    const size_t bytes = (size_t)sysconf(_SC_PAGESIZE) + (size_t)size;
+    if (!rti_block_adopt(mapped, (size_t)size, unmap, (void *)(uintptr_t)bytes)) {
+        unmap((void *)(uintptr_t)bytes, mapped);
+        return rt_fail(error, RT_MEMORY, "%s: not enough memory for its %llu bytes", path,
+                       (unsigned long long)size);
+    }
+    *out = (rti_bytes){mapped, (size_t)size};
+    return RT_OK;
+}
+#else
+rt_status rti_file_view(const char *path, size_t limit, rti_bytes *out, rt_error *error) {
+    return rti_file_read(path, limit, out, error);
+}
+#endif
+
 static bool ends_in(const char *path, const char *end) {
     size_t length = strlen(path), end_length = strlen(end);
     return length > end_length && strcmp(path + length - end_length, end) == 0;
 }
 
-rt_status rti_file_read_gzip(const char *path, size_t limit, rti_bytes *out, rt_error *error) {
+typedef rt_status file_reader(const char *path, size_t limit, rti_bytes *out, rt_error *error);
+
+static rt_status read_gzip(file_reader *read_plain, const char *path, size_t limit, rti_bytes *out,
+                           rt_error *error) {
     *out = (rti_bytes){NULL, 0};
     char packed[RTI_PATH_MAX];
     const char *source = path;
     if (!ends_in(path, ".gz")) {
-        if (rti_file_exists(path)) return rti_file_read(path, limit, out, error);
+        if (rti_file_exists(path)) return read_plain(path, limit, out, error);
         int length = snprintf(packed, sizeof packed, "%s.gz", path);
         if (length < 0 || (size_t)length >= sizeof packed)
             return rt_fail(error, RT_VALUE, "%s: the path is longer than %d bytes", path, RTI_PATH_MAX);
@@ -106,6 +158,14 @@ rt_status rti_file_read_gzip(const char *path, size_t limit, rti_bytes *out, rt_
     const char *const command[] = {"gzip", "-dc", "--", source, NULL};
     rt_status status = rti_program_run(command, limit, out, error);
     return status == RT_OK ? RT_OK : rt_fail_in(error, status, "%s: cannot be unpacked", source);
+}
+
+rt_status rti_file_read_gzip(const char *path, size_t limit, rti_bytes *out, rt_error *error) {
+    return read_gzip(rti_file_read, path, limit, out, error);
+}
+
+rt_status rti_file_view_gzip(const char *path, size_t limit, rti_bytes *out, rt_error *error) {
+    return read_gzip(rti_file_view, path, limit, out, error);
 }
 
 bool rti_file_exists(const char *path) {
@@ -156,6 +216,10 @@ static void flush_directory_of(const char *path) {
 }
 
 rt_status rti_file_write(const char *path, const void *bytes, size_t count, rt_error *error) {
+    return rti_file_write_pieces(path, &(rti_piece){bytes, count}, 1, error);
+}
+
+rt_status rti_file_write_pieces(const char *path, const rti_piece pieces[], int count, rt_error *error) {
     struct stat about;
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
         return rt_fail(error, RT_IO, "%s: is %s and is not replaced: name a file", path,
@@ -163,7 +227,8 @@ rt_status rti_file_write(const char *path, const void *bytes, size_t count, rt_e
     char temporary[RTI_PATH_MAX];
     int fd = open_temporary(path, temporary);
     if (fd < 0) return rt_fail(error, RT_IO, "%s: cannot be written: %s", path, strerror(errno));
-    int failure = write_all(fd, bytes, count);
+    int failure = 0;
+    for (int i = 0; i < count && !failure; i++) failure = write_all(fd, pieces[i].bytes, pieces[i].count);
     if (!failure && fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP) failure = errno;
     if (close(fd) != 0 && !failure && errno != EINTR) failure = errno;
     if (!failure && rename(temporary, path) != 0) failure = errno;

@@ -17,12 +17,30 @@ typedef struct rti_bytes {
  * regular file, is longer than `limit` or changes meanwhile; RT_NOT_FOUND when there is none; RT_MEMORY. */
 rt_status rti_file_read(const char *path, size_t limit, rti_bytes *out, rt_error *error) RT_MUST_CHECK;
 
+/* The bytes of a large file as they lie in the system's cache: nothing is copied, pages come when they are
+ * looked at, and processes that view the same file share them. Small files, and those that cannot be mapped,
+ * are read. The data are not to be changed, are NOT followed by a zero byte, and are released with rt_free.
+ * Whoever cuts the file short meanwhile ends the program at its next look (SIGBUS); a file that
+ * is replaced by another of its name stays. */
+rt_status rti_file_view(const char *path, size_t limit, rti_bytes *out, rt_error *error) RT_MUST_CHECK;
+
 /* As rti_file_read; when `path` is missing and `path`.gz is there (or path ends in .gz), starts
  * `gzip -dc` and reads at most `limit` bytes of what it says. RT_PROGRAM when gzip fails. */
 rt_status rti_file_read_gzip(const char *path, size_t limit, rti_bytes *out, rt_error *error) RT_MUST_CHECK;
 
+/* The same, and a plain file is viewed. */
+rt_status rti_file_view_gzip(const char *path, size_t limit, rti_bytes *out, rt_error *error) RT_MUST_CHECK;
+
 /* Temporary name, fsync, rename. RT_IO; the old file is untouched then and nothing is left over. */
 rt_status rti_file_write(const char *path, const void *bytes, size_t count, rt_error *error) RT_MUST_CHECK;
+
+/* The same from pieces that stand one after the other in the file. */
+typedef struct rti_piece {
+    const void *bytes; /* anything when count is 0 */
+    size_t count;
+} rti_piece;
+rt_status rti_file_write_pieces(const char *path, const rti_piece pieces[], int count,
+                                rt_error *error) RT_MUST_CHECK;
 
 /* Like mkdir -p. */
 rt_status rti_directory_make(const char *path, rt_error *error) RT_MUST_CHECK;

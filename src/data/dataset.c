@@ -9,6 +9,7 @@
  * the same label for teacher and student; validation and test stay clean. Standardisation is fitted
  * on the train part alone. */
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,14 @@
 #include "core/text.h"
 #include "data/arrays.h"
 #include "data/input_form.h"
+
+/* Worked out when it is asked for: reading all the data takes longer than a first step of training. */
+typedef struct identity {
+    pthread_mutex_t mutex;
+    bool known;
+    char hash[RTI_HASH_TEXT];
+    char part_hash[4][RTI_HASH_TEXT];
+} identity;
 
 struct rt_dataset {
     const rti_dataset_kind *kind;
@@ -27,8 +36,7 @@ struct rt_dataset {
     int32_t *noisy;          /* (train.count) labels of the training examples after noise */
     int32_t *transfer_noisy; /* the same of the transfer set */
     rt_part parts[4];
-    char hash[RTI_HASH_TEXT];
-    char part_hash[4][RTI_HASH_TEXT];
+    identity *identity;
     char summary[512];
 };
 
@@ -314,7 +322,7 @@ static void examples_hash(rti_hash *hash, const rt_examples *e) {
     rti_hash_add(hash, e->labels, (size_t)e->count * sizeof *e->labels);
 }
 
-static void hash_all(rt_dataset *set) {
+static void hash_all(const rt_dataset *set, identity *out) {
     const rt_examples *examples[3] = {&set->main.train, &set->main.test, &set->transfer.train};
     char text[3][RTI_HASH_TEXT];
     rti_hash hash, whole;
@@ -325,7 +333,7 @@ static void hash_all(rt_dataset *set) {
         rti_hash_finish_text(&hash, text[i]);
         rti_hash_add_text(&whole, text[i]);
     }
-    rti_hash_finish_text(&whole, set->hash);
+    rti_hash_finish_text(&whole, out->hash);
     for (int p = 0; p < 4; p++) {
         const rt_part *part = &set->parts[p];
         int of = part->examples == examples[0] ? 0 : part->examples == examples[1] ? 1 : 2;
@@ -333,8 +341,23 @@ static void hash_all(rt_dataset *set) {
         rti_hash_add_text(&hash, text[of]);
         rti_hash_add(&hash, part->index, (size_t)part->count * sizeof *part->index);
         rti_hash_add(&hash, part->labels, (size_t)part->count * sizeof *part->labels);
-        rti_hash_finish_text(&hash, set->part_hash[p]);
+        rti_hash_finish_text(&hash, out->part_hash[p]);
     }
+}
+
+static const identity *identify(const rt_dataset *set) {
+    identity *of = set->identity;
+    pthread_mutex_lock(&of->mutex);
+    if (!of->known) hash_all(set, of);
+    of->known = true;
+    pthread_mutex_unlock(&of->mutex);
+    return of;
+}
+
+static bool is_same_part(const rt_part *a, const rt_part *b) {
+    const size_t bytes = (size_t)a->count * sizeof *a->index;
+    return a->examples == b->examples && a->count == b->count && memcmp(a->index, b->index, bytes) == 0 &&
+           memcmp(a->labels, b->labels, bytes) == 0;
 }
 
 static rt_status summarise(rt_dataset *set, const rt_params *options, rt_error *error) {
@@ -346,7 +369,7 @@ static rt_status summarise(rt_dataset *set, const rt_params *options, rt_error *
     if (set->own_transfer)
         rti_text_printf(&text, ", %lld transfer from %s", (long long)p[RT_PART_TRANSFER].count,
                         rt_params_text(options, "transfer.set"));
-    else if (strcmp(set->part_hash[RT_PART_TRAIN], set->part_hash[RT_PART_TRANSFER]) != 0)
+    else if (!is_same_part(&p[RT_PART_TRAIN], &p[RT_PART_TRANSFER]))
         rti_text_printf(&text, ", %lld transfer", (long long)p[RT_PART_TRANSFER].count);
     double noise = rt_params_real(options, "label_noise");
     if (noise > 0) rti_text_printf(&text, ", %g %% label noise", 100 * noise);
@@ -409,6 +432,9 @@ static rt_status open_into(rt_dataset *set, const rt_params *options, const char
         RT_TRY(rt_data_directory(found, sizeof found, error));
         directory = found;
     }
+    set->identity = rt_alloc_zero(1, sizeof *set->identity);
+    if (!set->identity) return rt_fail(error, RT_MEMORY, "no memory for a data set");
+    pthread_mutex_init(&set->identity->mutex, NULL);
     set->kind = rti_dataset_kind_find(rt_params_text(options, "set"));
     RT_ASSERT(set->kind, "data set %s", rt_params_text(options, "set"));
     set->seed = (uint64_t)rt_params_int(options, "seed");
@@ -418,7 +444,6 @@ static rt_status open_into(rt_dataset *set, const rt_params *options, const char
     RT_TRY(parts_make(set, options, error));
     if (set->main.standardise) RT_TRY(standardise_all(set, error));
     if (rt_params_bool(options, "normalize")) RT_TRY(normalise_all(set, error));
-    hash_all(set);
     return summarise(set, options, error);
 }
 
@@ -446,12 +471,14 @@ void rt_dataset_free(rt_dataset *set) {
     if (!set) return;
     rti_source_deinit(&set->main);
     rti_source_deinit(&set->transfer);
+    if (set->identity) pthread_mutex_destroy(&set->identity->mutex);
+    rt_free(set->identity);
     rt_free(set);
 }
 
 const rt_examples *rt_dataset_train_examples(const rt_dataset *set) { return &set->main.train; }
 const rt_examples *rt_dataset_test_examples(const rt_dataset *set) { return &set->main.test; }
-const char *rt_dataset_hash(const rt_dataset *set) { return set->hash; }
+const char *rt_dataset_hash(const rt_dataset *set) { return identify(set)->hash; }
 const char *rt_dataset_summary(const rt_dataset *set) { return set->summary; }
 const char *rt_dataset_note(const rt_dataset *set) { return set->main.note; }
 
@@ -462,7 +489,7 @@ const rt_part *rt_dataset_part(const rt_dataset *set, rt_part_name part) {
 
 const char *rt_dataset_part_hash(const rt_dataset *set, rt_part_name part) {
     RT_ASSERT(part >= RT_PART_TRAIN && part <= RT_PART_TEST, "part %d", (int)part);
-    return set->part_hash[part];
+    return identify(set)->part_hash[part];
 }
 
 const char *rt_dataset_class_name(const rt_dataset *set, int class_number, char buffer[16]) {

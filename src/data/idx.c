@@ -73,7 +73,7 @@ rt_status rti_idx_parse(const char *name, rti_bytes bytes, rti_idx *out, rt_erro
 
 rt_status rti_idx_read(const char *path, rti_idx *out, rt_error *error) {
     memset(out, 0, sizeof *out);
-    RT_TRY(rti_file_read_gzip(path, IDX_LIMIT_BYTES, &out->file, error));
+    RT_TRY(rti_file_view_gzip(path, IDX_LIMIT_BYTES, &out->file, error));
     rt_status status = header_read(path, out, error);
     if (status != RT_OK) {
         rt_free(out->file.data);

@@ -14,7 +14,7 @@ struct rt_loader {
     int64_t batch, next, epoch;
     uint64_t seed;
     rt_augment augment;
-    int32_t *order;     /* (count) positions in the part */
+    int32_t *order;     /* (count) positions in the part, from the epoch's first batch on */
     int32_t *examples;  /* (count) part->index of them: one access less that is anywhere in memory */
     rt_tensor *x, *y;
     rt_tensor *plain, *y2; /* with mixup: the batch ahead of it, the partners' labels; else NULL */
@@ -71,9 +71,12 @@ void rt_loader_free(rt_loader *loader) {
 void rt_loader_begin(rt_loader *loader, int64_t epoch) {
     loader->epoch = epoch;
     loader->next = 0;
+}
+
+static void make_order(rt_loader *loader) {
     for (int64_t i = 0; i < loader->part->count; i++) loader->order[i] = (int32_t)i;
     if (loader->seed != 0) {
-        rt_rng rng = rt_rng_stream(loader->seed, "shuffle", (uint64_t)epoch, 0);
+        rt_rng rng = rt_rng_stream(loader->seed, "shuffle", (uint64_t)loader->epoch, 0);
         rt_rng_shuffle(&rng, loader->order, loader->part->count);
     }
     for (int64_t i = 0; i < loader->part->count; i++)
@@ -156,6 +159,7 @@ static void some(void *context, int64_t task) {
 bool rt_loader_next(rt_loader *loader, rt_batch *batch) {
     int64_t left = loader->part->count - loader->next;
     if (left <= 0) return false;
+    if (loader->next == 0) make_order(loader);
     loader->start = loader->next;
     loader->now = left < loader->batch ? left : loader->batch;
     int64_t size = task_size(loader), tasks = (loader->now + size - 1) / size;

@@ -10,7 +10,8 @@
  *
  * In the first step of an epoch each term is differentiated by itself before the sum is, and the length
  * of its gradient is reported: with its weight, over the student's parameters and over its logits. So a
- * reader sees whether a gain is knowledge or only a larger loss. It changes no result. */
+ * reader sees whether a gain is knowledge or only a larger loss. It changes no result, and a single term is
+ * differentiated once. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,6 +131,13 @@ static void clear_gradients(rt_distiller *d) {
     }
 }
 
+/* Of term i, whose gradient has just been found. */
+static void note_gradient(rt_distiller *d, const pass *p, int i, rt_epoch_report *report) {
+    const double weight = fabs(p->terms.term[i].weight);
+    report->term[i].gradient = weight * model_gradient(d->config.student);
+    report->term[i].logit_gradient = weight * sqrt(squared_length(p->in.z));
+}
+
 static rt_status measure_terms(rt_distiller *d, pass *p, rt_epoch_report *report, rt_error *error) {
     for (int i = 0; i < p->terms.count; i++) {
         const rti_term *term = &p->terms.term[i];
@@ -137,12 +145,14 @@ static rt_status measure_terms(rt_distiller *d, pass *p, rt_epoch_report *report
         if (!term->value->requires_grad) continue;
         p->in.z->has_grad = false;
         if (rt_backward(d->graph, term->value) != RT_OK) return graph_failure(d->graph, error);
-        report->term[i].gradient = fabs(term->weight) * model_gradient(d->config.student);
-        report->term[i].logit_gradient = fabs(term->weight) * sqrt(squared_length(p->in.z));
+        note_gradient(d, p, i, report);
         clear_gradients(d);
     }
     return RT_OK;
 }
+
+/* A single term of weight 1 is the sum: what backward leaves is its gradient. */
+static bool is_alone(const rti_terms *terms) { return terms->count == 1 && terms->term[0].weight == 1; }
 
 static int64_t correct_answers(const rt_tensor *z, const rt_tensor *y) {
     RT_ASSERT(z, "no logits");
@@ -217,9 +227,11 @@ rt_status rti_distiller_step(rt_distiller *d, const rt_batch *batch, rt_epoch_re
     rt_graph *g = d->graph;
     pass p;
     RT_TRY(forward(d, batch, &p, error));
-    if (batch->step == 0) RT_TRY(measure_terms(d, &p, report, error));
+    const bool measured = batch->step == 0, alone = is_alone(&p.terms);
+    if (measured && !alone) RT_TRY(measure_terms(d, &p, report, error));
     rt_tensor *loss = rti_terms_total(g, &p.terms);
     if (rt_backward(g, loss) != RT_OK) return graph_failure(g, error);
+    if (measured && alone) note_gradient(d, &p, 0, report);
 
     report->accuracy += (double)correct_answers(p.in.z, batch->y);
     report->lr = rt_optimizer_lr(d->optimizer);

@@ -32,22 +32,19 @@ rt_status rti_checkpoint_write(const rti_checkpoint *c, const char *path, const 
                 .best_bytes = (uint64_t)c->best_count * sizeof(rt_real),
                 .distiller_bytes = c->distiller_bytes};
     memcpy(h.id, id, strlen(id) < sizeof h.id ? strlen(id) : sizeof h.id - 1);
-    rti_text all = RTI_TEXT_EMPTY;
-    rti_text_append_bytes(&all, &h, sizeof h);
-    rti_text_append_bytes(&all, rti_text_string(&c->metrics), c->metrics.length);
-    rti_text_append_bytes(&all, c->best, (size_t)h.best_bytes);
-    rti_text_append_bytes(&all, c->distiller, c->distiller_bytes);
+    if (c->metrics.failed) return rt_fail(error, RT_MEMORY, "no memory for a checkpoint");
     rti_hash hash;
     uint64_t sum[2];
+    const rti_piece pieces[] = {{&h, sizeof h},
+                                {rti_text_string(&c->metrics), c->metrics.length},
+                                {c->best, (size_t)h.best_bytes},
+                                {c->distiller, c->distiller_bytes},
+                                {sum, sizeof sum}};
+    enum { PIECES = sizeof pieces / sizeof *pieces };
     rti_hash_init(&hash, 0);
-    rti_hash_add(&hash, rti_text_string(&all), all.length);
+    for (int i = 0; i < PIECES - 1; i++) rti_hash_add(&hash, pieces[i].bytes, pieces[i].count);
     rti_hash_finish(&hash, sum);
-    rti_text_append_bytes(&all, sum, sizeof sum);
-    rt_status status = all.failed || c->metrics.failed
-                           ? rt_fail(error, RT_MEMORY, "no memory for a checkpoint")
-                           : rti_file_write(path, all.bytes, all.length, error);
-    rti_text_deinit(&all);
-    return status;
+    return rti_file_write_pieces(path, pieces, PIECES, error);
 }
 
 static bool fits(const rti_bytes *bytes, header *h, const char *id, int64_t best_count) {

@@ -18,6 +18,7 @@ typedef struct job {
     const rt_real *a, *b;
     rt_real *out, *slot, *slot2;
     rt_real factor, shift;
+    double deviation;
     bool accumulate;
     const void *settings;
     const uint8_t *bytes;
@@ -215,6 +216,28 @@ void rti_dropout(int64_t n, double rate, const rt_rng *stream, const rt_real *x,
 void rti_dropout_backward(int64_t n, double rate, const rt_rng *stream, const rt_real *dy, rt_real *dx,
                           bool accumulate) {
     dropout(n, rate, stream, dy, dx, accumulate);
+}
+
+/* ---- normal numbers ---- */
+
+static void normals_piece(void *context, int64_t task) {
+    RANGE;
+    rt_rng stream = *(const rt_rng *)j->settings;
+    stream.counter[0] += (uint32_t)start; /* a number takes a block */
+    j->loops->normals(count, j->deviation, &stream, j->out + start);
+}
+
+void rti_normals(int64_t n, double deviation, rt_rng *stream, rt_real *out) {
+    if (stream->used != 4) { /* in the middle of a block: nobody does that with many numbers */
+        for (int64_t i = 0; i < n; i++) out[i] = (rt_real)(deviation * rt_rng_normal(stream));
+        return;
+    }
+    const rti_loops *loops = rti_kernels()->loops;
+    if (is_short(n)) loops->normals(n, deviation, stream, out);
+    else
+        run(&(job){.n = n, .loops = loops, .out = out, .deviation = deviation, .settings = stream},
+            normals_piece);
+    stream->counter[0] += (uint32_t)n;
 }
 
 /* ---- optimisers, pixels ---- */

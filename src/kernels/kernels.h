@@ -129,6 +129,10 @@ void rti_dropout(int64_t n, double rate, const rt_rng *stream, const rt_real *x,
 void rti_dropout_backward(int64_t n, double rate, const rt_rng *stream, const rt_real *dy, rt_real *dx,
                           bool accumulate);
 
+/* out[i] = deviation * rt_rng_normal(stream), i = 0 ... n-1, with the same bits on all instruction sets; the
+ * stream moves on. */
+void rti_normals(int64_t n, double deviation, rt_rng *stream, rt_real *out);
+
 /* ---- optimiser updates, one pass over parameters p, gradients g and slots ----
  *
  *   g' = grad_scale g + decay p;   v = momentum v - lr damping g'

@@ -35,6 +35,8 @@ typedef struct rti_loops {
     void (*column_sums)(int64_t rows, int64_t columns, int64_t stride, const rt_real *x, double *out);
     void (*dropout)(int64_t first, int64_t n, const rti_dropout_mask *mask, const rt_real *x, rt_real *out,
                     bool accumulate);
+    /* The stream is at the start of a block. */
+    void (*normals)(int64_t n, double deviation, const rt_rng *stream, rt_real *out);
     void (*sgd)(int64_t n, const rti_sgd *c, rt_real *p, const rt_real *g, rt_real *v);
     void (*adam)(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v);
     void (*bytes_to_real)(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out);
@@ -55,6 +57,10 @@ typedef struct rti_loops {
     void (*max_rows_backward)(int64_t w, int64_t C, const rt_real *const x[2], const rt_real *y,
                               const rt_real *dy, rt_real *const dx[2]);
 } rti_loops;
+
+/* normals_<isa>.c; of the other tables it is the plain loop. */
+void rti_normals_avx2(int64_t n, double deviation, const rt_rng *stream, float *out);
+void rti_normals_avx512(int64_t n, double deviation, const rt_rng *stream, float *out);
 
 extern const rti_loops rti_loops_portable, rti_loops_avx2, rti_loops_avx512;
 

@@ -53,6 +53,7 @@ static inline unsigned nonzero8(const float *x) {
 
 #define LOOPS_NONZERO(x) (nonzero8(x) | nonzero8(x + 8) << 8)
 #define LOOPS_DROPOUT_STEP dropout_bits
+#define LOOPS_NORMALS rti_normals_avx2
 #define LOOPS_TABLE rti_loops_avx2
 #include "kernels/loops_body.h"
 

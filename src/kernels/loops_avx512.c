@@ -55,6 +55,7 @@ static inline void places16(unsigned bits, unsigned first, uint16_t *places) {
 #define LOOPS_NONZERO(x) nonzero16(x)
 #define LOOPS_PLACES places16
 #define LOOPS_DROPOUT_STEP dropout_bits
+#define LOOPS_NORMALS rti_normals_avx512
 #define LOOPS_TABLE rti_loops_avx512
 #include "kernels/loops_body.h"
 

@@ -2,7 +2,8 @@
  *
  * Included by loops_<isa>.c, which defines LOOPS_TABLE (the table's name) and may define
  * LOOPS_DROPOUT_STEP(mask, block, bits) to draw RTI_DROPOUT_STEP times 16 bits with its own instructions,
- * LOOPS_NONZERO(x) to compare 16 numbers with 0 and LOOPS_PLACES(bits, first, places) to write down which.
+ * LOOPS_NORMALS for normal numbers, LOOPS_NONZERO(x) to compare 16 numbers with 0 and
+ * LOOPS_PLACES(bits, first, places) to write down which.
  * Plain loops that the compiler turns into vector code: INDEPENDENT says that an iteration
  * only touches what it alone writes, which holds also when out is one of the inputs. */
 #include <math.h>
@@ -158,6 +159,14 @@ static void dropout(int64_t first, int64_t n, const rti_dropout_mask *mask, cons
     }
 }
 
+#ifndef LOOPS_NORMALS
+static void normals(int64_t n, double deviation, const rt_rng *stream, rt_real *out) {
+    rt_rng own = *stream;
+    for (int64_t i = 0; i < n; i++) out[i] = (rt_real)(deviation * rt_rng_normal(&own));
+}
+#define LOOPS_NORMALS normals
+#endif
+
 /* ---- optimisers ---- */
 
 static void sgd(int64_t n, const rti_sgd *c, rt_real *p, const rt_real *g, rt_real *v) {
@@ -284,7 +293,7 @@ static int nonzero_places(int64_t n, const rt_real *x, uint16_t *places) {
 
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
-    sum,          dot,          all_finite, column_sums, dropout,   sgd,  adam, bytes_to_real,
+    sum,          dot,          all_finite, column_sums, dropout,   LOOPS_NORMALS, sgd,  adam, bytes_to_real,
     exp_down, nonzero_bits, nonzero_places, norm_moments, norm_forward, norm_sums, norm_backward,
     max_rows, max_rows_backward,
 };

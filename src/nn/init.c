@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
+
 static const struct {
     const char *name;
     bool uniform;
@@ -42,9 +44,12 @@ double rti_init_deviation(rti_init law, int64_t inputs, int64_t units, double in
 
 /* Uniform numbers of deviation s fill +-s sqrt(3). */
 static void fill(bool uniform, double deviation, rt_rng *stream, int64_t count, rt_real *out) {
+    if (!uniform) {
+        rti_normals(count, deviation, stream, out);
+        return;
+    }
     for (int64_t i = 0; i < count; i++)
-        out[i] = (rt_real)(uniform ? deviation * sqrt(3) * (2 * rt_rng_uniform(stream) - 1)
-                                   : deviation * rt_rng_normal(stream));
+        out[i] = (rt_real)(deviation * sqrt(3) * (2 * rt_rng_uniform(stream) - 1));
 }
 
 void rti_init_weights(rti_init law, int64_t inputs, int64_t units, double init_std, rt_rng *stream,

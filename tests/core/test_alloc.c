@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "retort/alloc.h"
+#include "core/blocks.h"
 
 Test(alloc, blocks_are_aligned_and_counted) {
     rt_alloc_stats before = rt_alloc_stats_get();
@@ -80,6 +80,53 @@ Test(alloc, the_nth_fails_and_all_after_it) {
     void *c = rt_alloc(1);
     cr_assert_not_null(c);
     rt_free(a), rt_free(b), rt_free(c);
+}
+
+/* Blocks of several large pages, with ends of all sorts: aligned, counted, zero when asked for, also where a
+ * block that was written to has lain before; they grow and shrink across the border to small ones. */
+Test(alloc, large_blocks) {
+    static const size_t sizes[] = {((size_t)2 << 20) - 1, (size_t)2 << 20,  ((size_t)2 << 20) + 1,
+                                   ((size_t)4 << 20) - 64, (size_t)5300000, (size_t)9 << 20};
+    enum { SIZES = sizeof sizes / sizeof sizes[0] };
+    for (int s = 0; s < SIZES; s++) {
+        unsigned char *block = rt_alloc(sizes[s]);
+        cr_assert_eq((uintptr_t)block % 64, 0);
+        memset(block, 0xa5, sizes[s]);
+        cr_assert_eq(rt_alloc_stats_get().live_bytes, sizes[s]);
+        rt_free(block);
+        unsigned char *zero = rt_alloc_zero(sizes[s], 1);
+        for (size_t i = 0; i < sizes[s]; i++) cr_assert(zero[i] == 0);
+        for (size_t i = 0; i < sizes[s]; i += 1009) zero[i] = (unsigned char)(i % 251);
+        for (int to = 0; to < SIZES; to++) {
+            zero = rt_realloc(zero, to % 2 ? sizes[to] : 100000);
+            cr_assert_eq(rt_alloc_stats_get().live_blocks, 1);
+            for (size_t i = 0; i < 100000; i += 1009) cr_assert(zero[i] == i % 251);
+        }
+        rt_free(zero);
+    }
+    rt_alloc_fail_after(1);
+    cr_assert_null(rt_alloc(sizes[SIZES - 1]));
+    rt_alloc_fail_after(0);
+    cr_assert_eq(rt_alloc_stats_get().live_bytes, 0);
+    cr_assert_null(rt_alloc_zero((size_t)1 << 62, 1)); /* more than there can be */
+}
+
+static void put_down(void *context, void *data) { *(void **)context = data; }
+
+Test(alloc, adopted_blocks_count_and_go_back_where_they_came_from) {
+    static _Alignas(64) unsigned char memory[RTI_BLOCK_HEAD + 100];
+    void *came_back = NULL;
+    unsigned char *block = rti_block_adopt(memory + RTI_BLOCK_HEAD, 100, put_down, &came_back);
+    cr_assert_eq(block, memory + RTI_BLOCK_HEAD);
+    memset(block, 1, 100);
+    cr_assert_eq(rt_alloc_stats_get().live_bytes, 100);
+    rt_free(block);
+    cr_assert_eq(came_back, block);
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+    rt_alloc_fail_after(1);
+    came_back = NULL;
+    cr_assert_null(rti_block_adopt(memory + RTI_BLOCK_HEAD, 100, put_down, &came_back));
+    cr_assert_null(came_back);
 }
 
 typedef struct counted {

@@ -52,6 +52,45 @@ Test(file, reads_what_is_there) {
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }
 
+/* Sizes around pages and around the size from which files are mapped. What was viewed stays when the file is
+ * replaced by another of its name, as data files are. */
+Test(file, views_what_is_there) {
+    const size_t sizes[] = {0, 1, 4096, 1 << 20, (1 << 20) + 1, (1 << 20) + 4095, 3 << 20};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        unsigned char *wanted = malloc(sizes[s] + 1);
+        for (size_t i = 0; i < sizes[s]; i++) wanted[i] = (unsigned char)(i * 7 + i / 256);
+        put(test_path("a"), wanted, sizes[s]);
+        rti_bytes got, packed;
+        cr_assert_eq(rti_file_view(test_path("a"), sizes[s], &got, NULL), RT_OK); /* the limit is allowed */
+        cr_assert_eq(rti_file_view_gzip(test_path("a"), sizes[s], &packed, NULL), RT_OK);
+        cr_assert_eq(rt_alloc_stats_get().live_blocks, 2);
+        cr_assert_eq(rti_file_write(test_path("a"), "new", 3, NULL), RT_OK);
+        cr_assert_eq(got.count, sizes[s]);
+        cr_assert(memcmp(got.data, wanted, sizes[s]) == 0);
+        cr_assert(packed.count == sizes[s] && memcmp(packed.data, wanted, sizes[s]) == 0);
+        rt_free(got.data), rt_free(packed.data);
+        free(wanted);
+    }
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}
+
+Test(file, refuses_what_it_should_not_view, .timeout = 10) {
+    rt_error error;
+    rti_bytes got;
+    put(test_path("a"), "12345", 5);
+    expect(rti_file_view(test_path("a"), 4, &got, &error), RT_IO, &error, "5 bytes long, at most 4");
+    expect(rti_file_view(test_path("none"), 4, &got, &error), RT_NOT_FOUND, &error, "there is no such file");
+    expect(rti_file_view(test_path("."), 4, &got, &error), RT_IO, &error, "a directory");
+    char *large = calloc(2 << 20, 1);
+    put(test_path("b"), large, 2 << 20);
+    free(large);
+    expect(rti_file_view(test_path("b"), 1 << 20, &got, &error), RT_IO, &error, "at most 1048576 are read");
+    rt_alloc_fail_after(1);
+    expect(rti_file_view(test_path("b"), 2 << 20, &got, &error), RT_MEMORY, &error, "not enough memory");
+    rt_alloc_fail_after(0);
+    cr_assert(got.data == NULL && rt_alloc_stats_get().live_blocks == 0);
+}
+
 Test(file, refuses_what_it_should_not_read, .timeout = 10) {
     rt_error error;
     rti_bytes got;

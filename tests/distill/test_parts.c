@@ -154,3 +154,15 @@ Test(parts, gradients_are_measured_term_by_term) {
     cr_assert_float_eq(b.last.term[0].logit_gradient / a.last.term[0].logit_gradient, 3, 3 * tolerance);
     rt_free(a.weights), rt_free(b.weights);
 }
+
+/* A single term of weight 1 is the loss itself and is not differentiated apart from it. */
+Test(parts, a_term_alone_has_the_gradient_it_has_among_others) {
+    fixture_data();
+    outcome alone = train("none", "", 1);
+    outcome both = train("kd", "weights=free hard_weight=1 soft_weight=0.5", 1);
+    cr_assert(alone.last.terms == 1 && both.last.terms == 2);
+    cr_assert(alone.last.term[0].gradient > 0 && alone.last.term[0].logit_gradient > 0);
+    cr_assert_eq(alone.last.term[0].gradient, both.last.term[0].gradient);
+    cr_assert_eq(alone.last.term[0].logit_gradient, both.last.term[0].logit_gradient);
+    rt_free(alone.weights), rt_free(both.weights);
+}

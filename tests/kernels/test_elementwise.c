@@ -166,6 +166,41 @@ Test(elementwise, column_sums) {
     }
 }
 
+/* ---- normal numbers ---- */
+
+/* Against rt_rng_normal() one by one, to the bit: so many that about a hundred of them lie too near the
+ * middle between two floats for the vector kernels to decide. The stream is where the same number of single
+ * draws would have left it, and one that is in the middle of a block is taken as it is. */
+Test(elementwise, normals_are_the_stream_one_by_one) {
+    static rt_real want[8 * MOST];
+    static rt_real got[8 * MOST];
+    const rt_rng first = rt_rng_stream(9, "normals.test", 0, 0);
+    for (int s = 0; s < SETS; s++) {
+        if (!use(s)) continue;
+        for (int l = 0; l <= LENGTHS; l++) {
+            const int64_t n = l < LENGTHS ? lengths[l] : 8 * MOST - 1;
+            static const double deviations[] = {0.0505076, 1, 1e-37, 0};
+            const double deviation = l < LENGTHS ? deviations[l % 4] : 0.03;
+            rt_rng one = first, all = first;
+            one.counter[0] = all.counter[0] = (uint32_t)(l % 3 ? -1000 : 7); /* the count of blocks wraps */
+            rt_threads_set(1 + l % 3);
+            for (int64_t i = 0; i < n; i++) want[i] = (rt_real)(deviation * rt_rng_normal(&one));
+            got[n] = 77;
+            rti_normals(n, deviation, &all, got);
+            for (int64_t i = 0; i < n; i++)
+                cr_assert(memcmp(&got[i], &want[i], sizeof *got) == 0, "%s: of %lld number %lld: %.9g, %.9g",
+                          set_names[s], (long long)n, (long long)i, (double)got[i], (double)want[i]);
+            cr_assert(got[n] == 77, "wrote outside");
+            cr_assert(rt_rng_u64(&all) == rt_rng_u64(&one), "the stream stands elsewhere");
+            const rt_real next = (rt_real)(2 * rt_rng_normal(&one));
+            rti_normals(1, 2, &all, got);
+            cr_assert(got[0] == next, "in the middle of a block");
+        }
+    }
+    rti_kernels_use(NULL);
+    rt_threads_set(1);
+}
+
 /* ---- dropout ---- */
 
 static unsigned random16(const rt_rng *stream, int64_t i) {
