@@ -19,7 +19,14 @@
 #define LARGE_PAGE ((size_t)2 << 20)
 
 /* The sanitizer sees what is written beyond malloc's blocks. */
-#if defined(MADV_HUGEPAGE) && defined(MAP_ANONYMOUS) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#define HAS_FEATURE(name) __has_feature(name)
+#else
+#define HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#define MAPS_LARGE_BLOCKS false
+#elif defined(MADV_HUGEPAGE) && defined(MAP_ANONYMOUS)
 #define MAPS_LARGE_BLOCKS true
 #else
 #define MAPS_LARGE_BLOCKS false
