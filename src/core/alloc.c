@@ -19,7 +19,14 @@
 #define LARGE_PAGE ((size_t)2 << 20)
 
 /* The sanitizer sees what is written beyond malloc's blocks. */
-#if defined(MADV_HUGEPAGE) && defined(MAP_ANONYMOUS) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#define HAS_FEATURE(name) __has_feature(name)
+#else
+#define HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#define MAPS_LARGE_BLOCKS false
+#elif defined(MADV_HUGEPAGE) && defined(MAP_ANONYMOUS)
 #define MAPS_LARGE_BLOCKS true
 #else
 #define MAPS_LARGE_BLOCKS false
@@ -77,10 +84,11 @@ static void *count_block(uintptr_t start, header h) {
 
 static void unmap(void *mapped_bytes, void *block) { munmap(block, (size_t)(uintptr_t)mapped_bytes); }
 
-/* What a block takes: large pages, and small ones for an end of less than half a large one. */
+/* What a block takes: large pages, and small ones for its end where a large one would waste more than an
+ * eighth. */
 static size_t mapped_size(size_t bytes) {
-    const size_t end = bytes % LARGE_PAGE, page = end > LARGE_PAGE / 2 ? LARGE_PAGE : 4096;
-    return (bytes + page - 1) / page * page;
+    const size_t whole = (bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    return whole - bytes <= bytes / 8 ? whole : (bytes + 4095) / 4096 * 4096;
 }
 
 /* A header and `bytes` from a large page's start; NULL when the system has none. */

@@ -54,7 +54,7 @@ rt_status rti_cifar_read(const rti_cifar_form *form, const char *folder, const c
     char path[RTI_PATH_MAX];
     rti_bytes file;
     RT_TRY(rti_path_join(path, sizeof path, folder, name, error));
-    RT_TRY(rti_file_read(path, (size_t)count * ((size_t)form->label_bytes + RTI_CIFAR_PIXELS), &file, error));
+    RT_TRY(rti_file_view(path, (size_t)count * ((size_t)form->label_bytes + RTI_CIFAR_PIXELS), &file, error));
     rt_status status = rti_cifar_spread(form, file.data, file.count, path, count, pixels, labels, error);
     rt_free(file.data);
     return status;

@@ -52,6 +52,36 @@ Test(idx, gzipped_is_the_same) {
     scratch_end();
 }
 
+/* A file so large that it is viewed and not read: the same set as the one that gzip unpacks, refused like a
+ * small one when it is not as long as it says, and given back. */
+Test(idx, a_large_file) {
+    enum { SIDE = 1024, BYTES = 16 + 2 * SIDE * SIDE };
+    static uint8_t large[BYTES + 1] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, SIDE >> 8, 0, 0, 0, SIDE >> 8, 0};
+    for (int i = 16; i < BYTES; i++) large[i] = (uint8_t)(i * 7 + i / 4099);
+    scratch_begin();
+    write_both();
+    rt_dataset *viewed, *packed;
+    scratch_write("i", large, BYTES);
+    viewed = opens(idx_options());
+    cr_assert(memcmp(rt_dataset_train_examples(viewed)->bytes, large + 16, BYTES - 16) == 0);
+    char command[160];
+    snprintf(command, sizeof command, "gzip -1 %s/i", scratch);
+    cr_assert_eq(system(command), 0); /* what is viewed stays though its name has gone */
+    packed = opens(idx_options());
+    cr_assert_str_eq(rt_dataset_hash(viewed), rt_dataset_hash(packed));
+    cr_assert_str_eq(rt_dataset_part_hash(viewed, RT_PART_TEST), rt_dataset_part_hash(packed, RT_PART_TEST));
+    rt_dataset_free(viewed);
+    rt_dataset_free(packed);
+    snprintf(command, sizeof command, "rm %s/i.gz", scratch);
+    cr_assert_eq(system(command), 0);
+    scratch_write("i", large, BYTES - 1);
+    refuses(idx_options(), RT_FORMAT, "truncated");
+    scratch_write("i", large, BYTES + 1);
+    refuses(idx_options(), RT_FORMAT, "too long");
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+    scratch_end();
+}
+
 Test(idx, other_shapes) {
     scratch_begin();
     uint8_t rows[] = {0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6};
