@@ -82,6 +82,9 @@ static void say_ended(rti_live *live, const rti_run_event *event) {
         rti_live_end(live);
         fprintf(stderr, "%s (%.16s) %s: %s\n", label, id,
                 event->end == RTI_END_FAILED ? "failed" : "is not saved", event->message);
+    } else if (event->end == RTI_END_LOST) {
+        rti_live_end(live);
+        fprintf(stderr, "%s (%.16s): %s; it goes on alone\n", label, id, event->message);
     } else if (event->end == RTI_END_DONE && !live->terminal) {
         fprintf(stderr, "%d of %d  %s (%.16s) done\n", v->done, v->total, label, id);
     }

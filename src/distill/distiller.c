@@ -147,11 +147,6 @@ static rt_status open_cache(rt_distiller *d, rt_error *error) {
     return d->cache ? RT_OK : RT_MEMORY;
 }
 
-static bool same_augment(const rt_augment *a, const rt_augment *b) {
-    return a->jitter == b->jitter && a->flip == b->flip && a->crop == b->crop && a->reflect == b->reflect &&
-           a->cutout == b->cutout && a->mixup == b->mixup;
-}
-
 /* Its own batches, or those of the one it is made beside. */
 static rt_status open_shared(rt_distiller *d, rt_error *error) {
     const rt_distiller_config *c = &d->config;
@@ -240,7 +235,7 @@ rt_distiller *rt_distiller_new(const rt_distiller_config *config, rt_error *erro
     const rt_distiller *beside = config->beside;
     RT_ASSERT(!beside || (beside->config.transfer == config->transfer && beside->config.batch == config->batch &&
                           beside->config.seed == config->seed &&
-                          same_augment(&beside->config.augment, &config->augment)),
+                          rti_same_augment(&beside->config.augment, &config->augment)),
               "students that are trained together see the same batches");
     rt_distiller *d = rt_alloc_zero(1, sizeof *d);
     if (!d) {

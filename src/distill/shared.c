@@ -6,6 +6,11 @@
 /* The loader takes seed 0 for "do not shuffle". */
 #define ORDER_OF_SEED_0 UINT64_C(0x7265746f72740000)
 
+bool rti_same_augment(const rt_augment *a, const rt_augment *b) {
+    return a->jitter == b->jitter && a->flip == b->flip && a->crop == b->crop && a->reflect == b->reflect &&
+           a->cutout == b->cutout && a->mixup == b->mixup;
+}
+
 rt_status rti_shared_init(rti_shared *shared, const rt_distiller_config *c, rt_error *error) {
     shared->graph = rt_graph_new(error);
     shared->pass = shared->graph ? rt_graph_new(error) : NULL;

@@ -18,6 +18,9 @@ typedef struct rti_shared {
     const rt_real *member[RT_TEACHER_MEMBERS_MAX]; /* (N, K) logits of each member, when has_passed */
 } rti_shared;
 
+/* Do both show an example in the same way? Then, with the same part, batch and seed, batches are equal. */
+bool rti_same_augment(const rt_augment *a, const rt_augment *b);
+
 /* Loader and graphs. RT_UNSUPPORTED (jitter of what is no image), RT_MEMORY. */
 rt_status rti_shared_init(rti_shared *shared, const rt_distiller_config *config,
                           rt_error *error) RT_MUST_CHECK;
