@@ -32,6 +32,7 @@ void rti_cache_free(rti_cache *cache) {
     rt_free(cache);
 }
 
+rt_teacher *rti_cache_teacher(const rti_cache *cache) { return cache->teacher; }
 const char *rti_cache_path(const rti_cache *cache) { return cache->path; }
 bool rti_cache_was_read(const rti_cache *cache) { return cache->was_read; }
 

@@ -18,7 +18,8 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "deploy/size.h"
-#include "experiment/latency.h"
+#include "distill/evaluate.h"
+#include "distill/teacher.h"
 #include "formats/json.h"
 #include "kernels/kernels.h"
 #include "retort/alloc.h"
@@ -31,6 +32,7 @@
 /* ---- the teacher ---- */
 
 void rti_teaching_deinit(rti_teaching *teaching) {
+    rti_cache_free(teaching->test);
     rt_teacher_free(teaching->teacher);
     for (int i = 0; i < teaching->count; i++) rt_model_free(teaching->members[i]);
     memset(teaching, 0, sizeof *teaching);
@@ -130,6 +132,17 @@ typedef struct measured {
     char hash[33];
 } measured;
 
+/* The teacher is asked about the test set once for all trials of an experiment. */
+static rt_status open_answers(const rti_finish *f, const rt_part *test, rt_error *error) {
+    rti_teaching *teaching = f->teaching;
+    char directory[RTI_PATH_MAX];
+    if (!teaching->teacher || teaching->test || !rti_teacher_knows(teaching->teacher, test->examples))
+        return RT_OK;
+    RT_TRY(rti_path_join(directory, sizeof directory, f->plan->directory, "cache", error));
+    teaching->test = rti_cache_open(teaching->teacher, test, directory, error);
+    return teaching->test ? RT_OK : RT_MEMORY;
+}
+
 static rt_status measure(const rti_finish *f, measured *m, rt_error *error) {
     const rt_dataset *set = f->plan->datasets[f->plan->trials[f->trial].dataset];
     const rt_part *validation = rt_dataset_part(set, RT_PART_VALIDATION),
@@ -137,7 +150,10 @@ static rt_status measure(const rti_finish *f, measured *m, rt_error *error) {
     memset(m, 0, sizeof *m);
     if (validation->count) RT_TRY(rt_evaluate(f->model, NULL, validation, &m->validation, NULL, error));
     bool tuning = f->plan->trials[f->trial].tuning; /* then the test set stays unseen */
-    if (test->count && !tuning) RT_TRY(rt_evaluate(f->model, f->teacher, test, &m->test, NULL, error));
+    if (test->count && !tuning) {
+        RT_TRY(open_answers(f, test, error));
+        RT_TRY(rti_evaluate_beside(f->model, f->teaching->test, test, &m->test, error));
+    }
     rt_model_hash(f->model, m->hash);
     return RT_OK;
 }
@@ -229,22 +245,30 @@ static void add_latency(rti_json_writer *w, const char *of, const rti_latency *l
     rti_json_add_number(w, key, latency->high_us);
 }
 
+/* Time does not depend on the weights: what was measured of an equal network holds for this one. */
+static void measure_speed(const rti_finish *f, const rt_part *test) {
+    rti_speed *speed = f->speed;
+    if (speed->of && strcmp(rt_model_summary(speed->of), rt_model_summary(f->model)) == 0) return;
+    speed->of = f->model;
+    speed->one = rti_latency_measure(&f->model, 1, test, 1, LATENCY_RUNS, LATENCY_LIMIT_S);
+    speed->large = rti_latency_of(NULL, 0);
+    if (rti_size_of(f->model).working <= LARGE_BYTES / LARGE_BATCH)
+        speed->large = rti_latency_measure(&f->model, 1, test, LARGE_BATCH, LARGE_RUNS, LARGE_LIMIT_S);
+}
+
 static rt_status save_cost(rti_finish *f, rt_error *error) {
     const rt_dataset *set = f->plan->datasets[f->plan->trials[f->trial].dataset];
-    const rt_part *test = rt_dataset_part(set, RT_PART_TEST);
     double peak = fmax(f->now->peak_megabytes, rti_peak_megabytes()); /* of the training */
-    rti_latency one = rti_latency_measure(&f->model, 1, test, 1, LATENCY_RUNS, LATENCY_LIMIT_S);
-    rti_latency large = rti_latency_of(NULL, 0);
-    if (rti_size_of(f->model).working <= LARGE_BYTES / LARGE_BATCH)
-        large = rti_latency_measure(&f->model, 1, test, LARGE_BATCH, LARGE_RUNS, LARGE_LIMIT_S);
+    measure_speed(f, rt_dataset_part(set, RT_PART_TEST));
     rti_text text = RTI_TEXT_EMPTY;
     rti_json_writer w = {.text = &text};
     rti_json_begin_object(&w, NULL);
     rti_json_add_number(&w, "seconds", f->now->seconds);
-    add_latency(&w, "", &one);
-    add_latency(&w, "_1000", &large);
+    add_latency(&w, "", &f->speed->one);
+    add_latency(&w, "_1000", &f->speed->large);
     rti_json_add_number(&w, "peak_megabytes", peak);
     rti_json_add_integer(&w, "threads", rt_threads_get());
+    rti_json_add_integer(&w, "together", f->together);
     rti_json_end(&w);
     rti_text_append(&text, "\n");
     rt_status status = save_text(f, "cost.json", &text, error);
@@ -257,7 +281,7 @@ static rt_status save_manifest(rti_finish *f, rt_error *error) {
     struct utsname machine;
     if (uname(&machine) < 0) memset(&machine, 0, sizeof machine);
     char teacher[33] = "";
-    if (f->teacher) rt_teacher_hash(f->teacher, teacher);
+    if (f->teaching->teacher) rt_teacher_hash(f->teaching->teacher, teacher);
     rti_text text = RTI_TEXT_EMPTY;
     rti_json_writer w = {.text = &text};
     rti_json_begin_object(&w, NULL);

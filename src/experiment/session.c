@@ -25,7 +25,7 @@ static void tell(const rti_session *r, int64_t epoch, double fraction_of_epoch) 
     rti_trial_progress p = {.trial = r->number, .epoch = r->now.epochs, .epochs = r->epochs};
     p.fraction = ((double)epoch + fraction_of_epoch) / (double)r->epochs;
     p.validation_accuracy = r->validation_accuracy;
-    p.seconds = r->seconds + rti_stopwatch_share(r->watch);
+    p.seconds = r->seconds + rti_stopwatch_share(&r->group->watch);
     r->hooks->progress(r->hooks->context, &p);
 }
 
@@ -93,7 +93,7 @@ rt_status rti_session_end_epoch(rti_session *r, const rt_epoch_report *report, r
     rt_free(r->now.distiller);
     r->now.distiller = NULL;
     RT_TRY(rt_distiller_save(r->distiller, &r->now.distiller, &r->now.distiller_bytes, error));
-    r->now.seconds = r->seconds + rti_stopwatch_share(r->watch);
+    r->now.seconds = r->seconds + rti_stopwatch_share(&r->group->watch);
     double peak = rti_peak_megabytes();
     if (peak > r->now.peak_megabytes) r->now.peak_megabytes = peak;
     r->on_disk = false;
@@ -132,7 +132,7 @@ static rt_status make_distiller(rti_session *r, rt_distiller *beside, rt_error *
     rt_params_init(&none, NULL, 0);
     rt_distiller_config config = {
         .student = r->model,
-        .teacher = rt_method_needs_teacher(method) ? r->teaching->teacher : NULL,
+        .teacher = rt_method_needs_teacher(method) ? r->group->teaching.teacher : NULL,
         .method = method,
         .options = teacher ? &none : &s->distill,
         .transfer = rti_trial_part(r->plan, r->number),
@@ -180,13 +180,12 @@ static rt_status resume(rti_session *r, rt_error *error) {
 }
 
 void rti_session_init(rti_session *r, const rti_plan *plan, int trial, const rti_trial_hooks *hooks,
-                      rti_teaching *teaching, const rti_stopwatch *watch) {
+                      rti_common *group) {
     *r = (rti_session){.plan = plan,
                .number = trial,
                .trial = &plan->trials[trial],
                .hooks = hooks,
-               .teaching = teaching,
-               .watch = watch,
+               .group = group,
                .epochs = rti_trial_epochs(&plan->trials[trial]),
                .validation_accuracy = NAN};
     rti_trial_directory(plan, trial, r->directory, sizeof r->directory);
@@ -202,7 +201,7 @@ rt_status rti_session_begin(rti_session *r, rt_distiller *beside, rt_error *erro
     RT_TRY(rti_path_join(path, sizeof path, r->directory, "failed.json", error));
     unlink(path);
     RT_TRY(write_settings(r, error));
-    if (!r->teaching->teacher) RT_TRY(rti_teaching_load(r->teaching, r->plan, r->number, error));
+    if (!r->group->teaching.teacher) RT_TRY(rti_teaching_load(&r->group->teaching, r->plan, r->number, error));
     r->model = rti_trial_model(r->plan, r->number, error);
     if (!r->model) return error->status;
     const char *weights = rti_trial_weights(r->trial);
@@ -235,8 +234,8 @@ rt_status rti_session_finish(rti_session *r, rt_error *error) {
     bool own = rti_has_own_references(r->trial) && !r->trial->tuning;
     if (own) RT_TRY(rti_reference_load(&r->reference, r->plan, r->number, error));
     rti_finish f = {.plan = r->plan, .trial = r->number, .directory = r->directory, .model = r->model,
-                    .teacher = own ? r->reference.teacher : r->teaching->teacher, .now = &r->now,
-                    .epochs = r->epochs,
+                    .teaching = own ? &r->reference : &r->group->teaching, .speed = &r->group->speed,
+                    .together = r->group->count, .now = &r->now, .epochs = r->epochs,
                     .extra_parameters = rt_distiller_extra_parameters(r->distiller)};
     rt_status status = rti_trial_finish(&f, error);
     if (f.unsaved) r->unsaved = true;

@@ -21,14 +21,21 @@ static inline double rti_stopwatch_share(const rti_stopwatch *watch) {
     return watch->sharing ? (rti_clock_s() - watch->from_s) / watch->sharing : 0;
 }
 
+/* What the trials of a group have in common. */
+typedef struct rti_common {
+    int count;
+    rti_teaching teaching;       /* loaded for the first who begins */
+    rti_speed speed;
+    rti_stopwatch watch;
+} rti_common;
+
 typedef struct rti_session {
     const rti_plan *plan;
     int number;
     const rti_trial *trial;
     const rti_trial_hooks *hooks;
     char directory[RTI_PATH_MAX];
-    rti_teaching *teaching;      /* the group's; loaded for the first who needs it */
-    const rti_stopwatch *watch;  /* the group's */
+    rti_common *group;           /* borrowed */
     rti_teaching reference;      /* when it is measured against somebody else than its teacher */
     rt_model *model;
     rt_distiller *distiller;
@@ -36,7 +43,7 @@ typedef struct rti_session {
     rti_checkpoint now;          /* after the last whole epoch */
     bool on_disk;                /* `now` is what checkpoint.bin says */
     bool unsaved;                /* a file could not be written */
-    double seconds;              /* of training, all sessions, up to watch->from_s */
+    double seconds;              /* of training, all sessions, up to group->watch.from_s */
     double written_s;
     double validation_accuracy;  /* of the last whole epoch of this session; NaN: none yet */
     int64_t epoch, step;         /* in progress; for failure messages */
@@ -45,7 +52,7 @@ typedef struct rti_session {
 
 /* Touches nothing yet. Everything is borrowed. */
 void rti_session_init(rti_session *session, const rti_plan *plan, int trial, const rti_trial_hooks *hooks,
-                      rti_teaching *teaching, const rti_stopwatch *watch);
+                      rti_common *group);
 /* Makes network and distiller, beside another one (NULL: alone), and goes on where a checkpoint stands. */
 rt_status rti_session_begin(rti_session *session, rt_distiller *beside, rt_error *error) RT_MUST_CHECK;
 /* Everything that happens after a whole epoch. */

@@ -23,8 +23,7 @@ typedef struct group {
     rti_session *sessions;        /* (count) */
     rti_trial_end *ends;          /* (count) */
     const rti_trial_hooks *hooks;
-    rti_teaching teaching;        /* of all */
-    rti_stopwatch watch;
+    rti_common common;
     int working[RTI_GROUP_MAX];   /* who is at work: sessions */
     rt_epoch_outcome outcome[RTI_GROUP_MAX];
     rt_error error;               /* of the one that is being looked at */
@@ -36,9 +35,9 @@ typedef struct group {
 
 /* Counts the time of those who were at work, and lets `count` others go on. */
 static void hand_over(group *g, int count) {
-    const double share = rti_stopwatch_share(&g->watch);
-    for (int i = 0; i < g->watch.sharing; i++) g->sessions[g->working[i]].seconds += share;
-    g->watch = (rti_stopwatch){.from_s = rti_clock_s(), .sharing = count};
+    const double share = rti_stopwatch_share(&g->common.watch);
+    for (int i = 0; i < g->common.watch.sharing; i++) g->sessions[g->working[i]].seconds += share;
+    g->common.watch = (rti_stopwatch){.from_s = rti_clock_s(), .sharing = count};
 }
 
 /* ---- those who leave ---- */
@@ -79,7 +78,7 @@ static rt_distiller *somebody(const group *g) {
 }
 
 static void begin(group *g) {
-    g->watch = (rti_stopwatch){.from_s = rti_clock_s(), .sharing = g->count};
+    g->common.watch = (rti_stopwatch){.from_s = rti_clock_s(), .sharing = g->count};
     for (int i = 0; i < g->count; i++) g->working[i] = i;
     for (int i = 0; i < g->count; i++) {
         rt_status status = rti_session_begin(&g->sessions[i], somebody(g), &g->error);
@@ -137,15 +136,16 @@ void rti_trials_run(const rti_plan *plan, const int trials[], int count, const r
         rt_free(g);
         return;
     }
-    *g = (group){.count = count, .sessions = sessions, .ends = ends, .hooks = hooks, .first = error};
+    *g = (group){.count = count, .sessions = sessions, .ends = ends, .hooks = hooks, .first = error,
+                 .common.count = count};
     for (int i = 0; i < count; i++) {
         RT_ASSERT(rti_go_together(plan, trials[0], trials[i]), "these trials share no batches");
-        rti_session_init(&sessions[i], plan, trials[i], hooks, &g->teaching, &g->watch);
+        rti_session_init(&sessions[i], plan, trials[i], hooks, &g->common);
     }
     begin(g);
     for (int at_work; (at_work = choose(g)) > 0;) train(g, at_work);
     while (count > 0) rti_session_deinit(&sessions[--count]); /* the first, beside which the others are, last */
-    rti_teaching_deinit(&g->teaching);
+    rti_teaching_deinit(&g->common.teaching);
     rt_free(sessions);
     rt_free(g);
 }
