@@ -67,12 +67,13 @@ static bool take_option(arguments *a, int argc, char **argv, int *i, const char 
 
 /* ---- before ---- */
 
-/* "60 trials in 8 groups that share their batches and their teacher's answers\n": false when there are none. */
+/* "60 trials in 8 groups that share batches and teacher's answers\n": false when there are none. */
 static bool say_groups(const rti_plan *plan, const arguments *a, char *out, size_t size) {
     rti_group_count count = {0};
     if (rti_run_groups(plan, &a->run, &count, NULL) != RT_OK || !count.groups) return false;
-    snprintf(out, size, "%d trials in %d group%s that share%s batches and teacher's answers (--alone: each by itself)\n",
-             count.trials, count.groups, count.groups == 1 ? "" : "s", count.groups == 1 ? "s" : "");
+    const bool one = count.groups == 1;
+    snprintf(out, size, "%d trials in %d group%s batches and teacher's answers (--alone: each by itself)\n",
+             count.trials, count.groups, one ? " that shares" : "s that share");
     return true;
 }
 

@@ -206,7 +206,7 @@ rt_status rt_distiller_restore(rt_distiller *d, const void *bytes, size_t count,
         for (int i = 0; i < rt_model_parameters(model); i++)
             rt_tensor_clear_grad(&rt_model_parameter(model, i)->tensor);
     }
-    rt_graph_reset(d->shared->graph);
+    rt_graph_reset(d->graph);
     d->epochs_done = h.epochs_done;
     d->mid_epoch = false;
     return RT_OK;

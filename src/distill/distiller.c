@@ -152,6 +152,7 @@ static rt_status open_shared(rt_distiller *d, rt_error *error) {
     const rt_distiller_config *c = &d->config;
     d->shared = c->beside ? c->beside->shared : &d->own;
     if (!c->beside) RT_TRY(rti_shared_init(&d->own, c, error));
+    d->graph = d->shared->graph;
     if (!d->uses_teacher) return RT_OK;
     RT_ASSERT(!d->shared->teacher || d->shared->teacher == c->teacher,
               "students that are trained together have one teacher");
@@ -232,10 +233,9 @@ rt_distiller *rt_distiller_new(const rt_distiller_config *config, rt_error *erro
               "a distiller needs a student, a part to learn from, a method and training options");
     RT_ASSERT(config->batch >= 1 && config->epochs >= 1, "%lld epochs with batches of %lld",
               (long long)config->epochs, (long long)config->batch);
-    const rt_distiller *beside = config->beside;
-    RT_ASSERT(!beside || (beside->config.transfer == config->transfer && beside->config.batch == config->batch &&
-                          beside->config.seed == config->seed &&
-                          rti_same_augment(&beside->config.augment, &config->augment)),
+    const rt_distiller_config *other = config->beside ? &config->beside->config : config;
+    RT_ASSERT(other->transfer == config->transfer && other->batch == config->batch &&
+                  other->seed == config->seed && rti_same_augment(&other->augment, &config->augment),
               "students that are trained together see the same batches");
     rt_distiller *d = rt_alloc_zero(1, sizeof *d);
     if (!d) {

@@ -36,8 +36,8 @@ static rt_status graph_failure(const rt_graph *g, rt_error *error) {
 /* The members' answers at part p's temperature; a single network says the same at each. */
 static rt_tensor *combined(rt_distiller *d, const rt_real *const member[], int64_t N, double T) {
     rt_teacher *teacher = d->config.teacher;
-    rt_tensor *v = rt_graph_tensor(d->shared->graph, RT_DTYPE_REAL, 2, (int64_t[]){N, rt_teacher_classes(teacher)});
-    return v && rti_teacher_combine(teacher, d->shared->graph, member, N, T, rt_real_data(v)) ? v : NULL;
+    rt_tensor *v = rt_graph_tensor(d->graph, RT_DTYPE_REAL, 2, (int64_t[]){N, rt_teacher_classes(teacher)});
+    return v && rti_teacher_combine(teacher, d->graph, member, N, T, rt_real_data(v)) ? v : NULL;
 }
 
 static rt_status ask_teacher(rt_distiller *d, const rt_batch *batch, pass *p, rt_error *error) {
@@ -46,12 +46,12 @@ static rt_status ask_teacher(rt_distiller *d, const rt_batch *batch, pass *p, rt
     for (int i = 0; i < d->parts.count; i++) {
         const rti_part *part = &d->part[i];
         if (part->method->needs & RTI_NEEDS_TEACHER_LOGITS)
-            p->v[i] = d->cache ? rti_cache_logits(d->cache, d->shared->graph, batch->index, batch->count, part->T)
+            p->v[i] = d->cache ? rti_cache_logits(d->cache, d->graph, batch->index, batch->count, part->T)
                                : combined(d, d->shared->member, batch->count, part->T);
         if (part->features.pairs)
             rti_features_get(&part->features, 1, rt_teacher_member(d->config.teacher, 0), p->teacher[i]);
     }
-    return rt_graph_status(d->shared->graph) == RT_OK ? RT_OK : graph_failure(d->shared->graph, error);
+    return rt_graph_status(d->graph) == RT_OK ? RT_OK : graph_failure(d->graph, error);
 }
 
 /* ---- the student ---- */
@@ -65,7 +65,7 @@ static void train_mode(rt_distiller *d, int64_t step) {
 }
 
 static void ask_student(rt_distiller *d, const rt_batch *batch, pass *p) {
-    p->in.z = rt_model_forward(d->config.student, d->shared->graph, batch->x);
+    p->in.z = rt_model_forward(d->config.student, d->graph, batch->x);
     for (int i = 0; p->in.z && i < d->parts.count; i++)
         rti_features_get(&d->part[i].features, 0, d->config.student, p->student[i]);
 }
@@ -100,7 +100,7 @@ static void add_terms(rt_distiller *d, pass *p) {
 
 static rt_status check_terms(const rt_distiller *d, const rti_terms *terms, rt_error *error) {
     RT_ASSERT(terms->count > 0, "method %s has no loss", d->config.method);
-    if (rt_graph_status(d->shared->graph) != RT_OK) return graph_failure(d->shared->graph, error);
+    if (rt_graph_status(d->graph) != RT_OK) return graph_failure(d->graph, error);
     for (int i = 0; i < terms->count; i++) {
         double value = rt_tensor_item(terms->term[i].value);
         if (!isfinite(value))
@@ -136,7 +136,7 @@ static rt_status measure_terms(rt_distiller *d, pass *p, rt_epoch_report *report
         report->term[i].gradient = report->term[i].logit_gradient = 0;
         if (!term->value->requires_grad) continue;
         p->in.z->has_grad = false;
-        if (rt_backward(d->shared->graph, term->value) != RT_OK) return graph_failure(d->shared->graph, error);
+        if (rt_backward(d->graph, term->value) != RT_OK) return graph_failure(d->graph, error);
         report->term[i].gradient = fabs(term->weight) * model_gradient(d->config.student);
         report->term[i].logit_gradient = fabs(term->weight) * sqrt(squared_length(p->in.z));
         clear_gradients(d);
@@ -175,7 +175,7 @@ static void add_to_report(rt_epoch_report *report, const rti_terms *terms, doubl
 /* The teacher's and the student's answers and the terms that come of them. */
 static rt_status forward(rt_distiller *d, const rt_batch *batch, pass *p, rt_error *error) {
     const rt_distiller_config *c = &d->config;
-    *p = (pass){.in = {.graph = d->shared->graph,
+    *p = (pass){.in = {.graph = d->graph,
                        .x = batch->x,
                        .y = batch->y,
                        .y2 = batch->y2,
@@ -190,14 +190,14 @@ static rt_status forward(rt_distiller *d, const rt_batch *batch, pass *p, rt_err
     train_mode(d, batch->step);
     RT_TRY(ask_teacher(d, batch, p, error));
     ask_student(d, batch, p);
-    if (rt_graph_status(d->shared->graph) != RT_OK) return graph_failure(d->shared->graph, error);
+    if (rt_graph_status(d->graph) != RT_OK) return graph_failure(d->graph, error);
     add_terms(d, p);
     return check_terms(d, &p->terms, error);
 }
 
 rt_status rti_distiller_loss(rt_distiller *d, const rt_batch *batch, const char *without, bool backward,
                              double *loss, rt_error *error) {
-    rt_graph_reset(d->shared->graph);
+    rt_graph_reset(d->graph);
     clear_gradients(d);
     pass p;
     RT_TRY(forward(d, batch, &p, error));
@@ -205,15 +205,15 @@ rt_status rti_distiller_loss(rt_distiller *d, const rt_batch *batch, const char 
     for (int i = 0; i < p.terms.count; i++)
         if (!without || strcmp(p.terms.term[i].name, without) != 0)
             terms.term[terms.count++] = p.terms.term[i];
-    rt_tensor *total = rti_terms_total(d->shared->graph, &terms);
-    if (rt_graph_status(d->shared->graph) != RT_OK || (backward && rt_backward(d->shared->graph, total) != RT_OK))
-        return graph_failure(d->shared->graph, error);
+    rt_tensor *total = rti_terms_total(d->graph, &terms);
+    if (rt_graph_status(d->graph) != RT_OK || (backward && rt_backward(d->graph, total) != RT_OK))
+        return graph_failure(d->graph, error);
     *loss = rt_tensor_item(total);
     return RT_OK;
 }
 
 static rt_status learn(rt_distiller *d, const rt_batch *batch, rt_epoch_report *report, rt_error *error) {
-    rt_graph *g = d->shared->graph;
+    rt_graph *g = d->graph;
     pass p;
     RT_TRY(forward(d, batch, &p, error));
     if (batch->step == 0) RT_TRY(measure_terms(d, &p, report, error));
@@ -237,6 +237,6 @@ static rt_status learn(rt_distiller *d, const rt_batch *batch, rt_epoch_report *
 rt_status rti_distiller_step(rt_distiller *d, const rt_batch *batch, rt_epoch_report *report,
                              rt_error *error) {
     rt_status status = learn(d, batch, report, error);
-    rt_graph_reset(d->shared->graph);
+    rt_graph_reset(d->graph);
     return status;
 }

@@ -32,24 +32,27 @@ bool rti_go_together(const rti_plan *plan, int a, int b) {
 
 /* ---- when it pays ----
  *
- * Everything in multiply-adds of one example. */
+ * Everything in multiply-adds of one example. Measured with eight students of MNIST, start and end of the
+ * trials included: alone they need 1.2 times the processor's time when they are 784-30-30-10 (24,720
+ * multiply-adds) and see 60,000 images five times, 1.06 times when they are 784-300-10 (238,200) and see
+ * 30,000 once. */
 
 #define GATHER 20.0        /* for each number of an example that is gathered */
 #define STEP 20000.0       /* of a student's step, beside its products; as in estimate.c */
-#define PAYS_FROM 0.125    /* of the work of a trial */
+#define PAYS_FROM 0.05     /* of the work of a trial */
 
 /* What the teacher costs in each step, when its answers cannot be kept. */
 static double teacher_work(const rti_plan *plan, const rti_trial *t) {
     const rt_params *distill = &t->settings->distill;
     const char *method = rt_params_text(distill, "method");
-    if (!rt_method_needs_teacher(method) || rt_method_is_labels_only(method, distill) || t->answers[0]) return 0;
+    if (!rt_method_needs_teacher(method) || rt_method_is_labels_only(method, distill)) return 0;
     const rt_augment augment = rti_training_augment(rti_trial_network(t));
     bool is_live = rti_augment_moves(&augment) || augment.mixup > 0;
     rti_parts parts;
     if (rti_parts_find(method, &parts))
         for (int i = 0; i < parts.count; i++) is_live |= (parts.method[i]->needs & RTI_NEEDS_FEATURES) != 0;
     double work = 0;
-    for (int i = 0; is_live && i < t->teacher_count; i++)
+    for (int i = 0; is_live && i < t->teacher_count; i++) /* a file of answers has none */
         work += (double)plan->trials[t->teachers[i]].cost.multiply_adds;
     return work;
 }
@@ -120,7 +123,10 @@ static void cut(division *d, int first) {
 void rti_groups_form(const rti_plan *plan, const bool wanted[], int workers, int group_of[]) {
     RT_ASSERT(workers >= 1, "%d workers", workers);
     const size_t count = (size_t)plan->trial_count;
-    division d = {plan, group_of, rt_alloc_zero(count, sizeof *d.size), rt_alloc_zero(count, sizeof *d.pieces)};
+    division d = {.plan = plan,
+                  .group_of = group_of,
+                  .size = rt_alloc_zero(count, sizeof *d.size),
+                  .pieces = rt_alloc_zero(count, sizeof *d.pieces)};
     if (d.size && d.pieces) {
         find_alike(&d, wanted);
         choose_sizes(&d, workers);

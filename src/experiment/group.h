@@ -2,8 +2,8 @@
  *
  * Trials that see the same examples in the same order and learn from the same teacher can go through one
  * pass (rt_distillers_epoch): all temperatures and alphas, rates and methods of one student and seed. It pays
- * when what they share, gathering batches and asking a teacher that cannot be cached, is much of the work, and
- * it is of no use to leave workers idle for it. */
+ * when what they share, gathering batches and asking a teacher that cannot be cached, is a good part of the
+ * work, and it is of no use when workers are left idle for it. */
 #ifndef RTI_GROUP_H
 #define RTI_GROUP_H
 

@@ -201,7 +201,8 @@ rt_status rti_session_begin(rti_session *r, rt_distiller *beside, rt_error *erro
     RT_TRY(rti_path_join(path, sizeof path, r->directory, "failed.json", error));
     unlink(path);
     RT_TRY(write_settings(r, error));
-    if (!r->group->teaching.teacher) RT_TRY(rti_teaching_load(&r->group->teaching, r->plan, r->number, error));
+    rti_teaching *teaching = &r->group->teaching;
+    if (!teaching->teacher) RT_TRY(rti_teaching_load(teaching, r->plan, r->number, error));
     r->model = rti_trial_model(r->plan, r->number, error);
     if (!r->model) return error->status;
     const char *weights = rti_trial_weights(r->trial);

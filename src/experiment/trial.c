@@ -144,7 +144,7 @@ void rti_trials_run(const rti_plan *plan, const int trials[], int count, const r
     }
     begin(g);
     for (int at_work; (at_work = choose(g)) > 0;) train(g, at_work);
-    while (count > 0) rti_session_deinit(&sessions[--count]); /* the first, beside which the others are, last */
+    while (count > 0) rti_session_deinit(&sessions[--count]); /* last the first: the others stand beside it */
     rti_teaching_deinit(&g->common.teaching);
     rt_free(sessions);
     rt_free(g);
