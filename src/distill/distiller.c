@@ -118,9 +118,7 @@ static void make_identity(rt_distiller *d) {
     rti_hash_add(&hash, c->transfer->index, (size_t)c->transfer->count * sizeof *c->transfer->index);
     rti_hash_add(&hash, c->transfer->labels, (size_t)c->transfer->count * sizeof *c->transfer->labels);
     rti_hash_add_text(&hash, c->transfer_hash ? c->transfer_hash : "");
-    char teacher[33] = "";
-    if (d->uses_teacher) rt_teacher_hash(c->teacher, teacher);
-    rti_hash_add_text(&hash, teacher);
+    rti_hash_add_text(&hash, d->uses_teacher ? d->shared->teacher_hash : "");
     hash_shapes(&hash, c->student);
     for (int i = 0; i < d->adapters.count; i++) hash_shapes(&hash, d->adapters.model[i]);
     rti_hash_finish_text(&hash, d->identity);
@@ -154,9 +152,7 @@ static rt_status open_shared(rt_distiller *d, rt_error *error) {
     if (!c->beside) RT_TRY(rti_shared_init(&d->own, c, error));
     d->graph = d->shared->graph;
     if (!d->uses_teacher) return RT_OK;
-    RT_ASSERT(!d->shared->teacher || d->shared->teacher == c->teacher,
-              "students that are trained together have one teacher");
-    d->shared->teacher = c->teacher;
+    rti_shared_teacher(d->shared, c->teacher);
     return open_cache(d, error);
 }
 
@@ -223,8 +219,8 @@ rt_status rti_distiller_optimizer(rt_distiller *d, int64_t epoch, rt_error *erro
 
 static rt_status build(rt_distiller *d, const rt_distiller_config *config, rt_error *error) {
     RT_TRY(rti_distiller_prepare(d, config, error));
-    make_identity(d);
     RT_TRY(open_shared(d, error));
+    make_identity(d);
     return rti_distiller_optimizer(d, 0, error);
 }
 

@@ -27,6 +27,14 @@ void rti_shared_deinit(rti_shared *shared) {
     rt_graph_free(shared->graph);
 }
 
+void rti_shared_teacher(rti_shared *shared, rt_teacher *teacher) {
+    RT_ASSERT(!shared->teacher || shared->teacher == teacher,
+              "students that are trained together have one teacher");
+    if (shared->teacher) return;
+    shared->teacher = teacher;
+    rt_teacher_hash(teacher, shared->teacher_hash);
+}
+
 rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *c, rt_error *error) {
     if (!shared->cache) shared->cache = rti_cache_open(c->teacher, c->transfer, c->cache_directory, error);
     return shared->cache;

@@ -12,6 +12,7 @@ typedef struct rti_shared {
     rt_loader *loader;
     rt_graph *graph;      /* of a student's step */
     rt_teacher *teacher;  /* borrowed; NULL: nobody asks one */
+    char teacher_hash[33];
     rti_cache *cache;     /* NULL: nobody reads soft targets */
     rt_graph *pass;       /* of the teacher's pass over the batch at hand, with the features it leaves */
     bool has_passed;
@@ -25,6 +26,9 @@ bool rti_same_augment(const rt_augment *a, const rt_augment *b);
 rt_status rti_shared_init(rti_shared *shared, const rt_distiller_config *config,
                           rt_error *error) RT_MUST_CHECK;
 void rti_shared_deinit(rti_shared *shared);
+
+/* The teacher that all have: the first who asks one says which. */
+void rti_shared_teacher(rti_shared *shared, rt_teacher *teacher);
 
 /* The soft targets, opened for the first who wants them. Borrowed. NULL and *error: see rti_cache_open. */
 rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *config,

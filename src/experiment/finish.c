@@ -67,7 +67,10 @@ static rt_status load(rti_teaching *teaching, const rti_plan *plan, const int tr
         teaching->teacher = rt_teacher_new(teaching->members, count, combine_of(combine), &inner);
         if (!teaching->teacher) status = inner.status;
     }
-    if (status == RT_OK) return RT_OK;
+    if (status == RT_OK) {
+        rt_teacher_hash(teaching->teacher, teaching->hash);
+        return RT_OK;
+    }
     rti_teaching_deinit(teaching);
     return rt_fail(error, status, "the teacher cannot be loaded: %s", inner.message);
 }
@@ -89,12 +92,11 @@ rt_teacher *rti_stored_teacher(const rt_params *rows, const rt_dataset *set, rt_
 /* The plan's identities say what the files held; what they hold now must be the same. */
 static rt_status load_stored(rti_teaching *teaching, const rt_params *rows, const rt_dataset *set,
                              const char *answers, rt_error *error) {
-    char now[RTI_HASH_TEXT];
     memset(teaching, 0, sizeof *teaching);
     teaching->teacher = rti_stored_teacher(rows, set, error);
     if (!teaching->teacher) return error ? error->status : RT_MEMORY;
-    rt_teacher_hash(teaching->teacher, now);
-    if (strcmp(now, answers) == 0) return RT_OK;
+    rt_teacher_hash(teaching->teacher, teaching->hash);
+    if (strcmp(teaching->hash, answers) == 0) return RT_OK;
     rti_teaching_deinit(teaching);
     return rt_fail(error, RT_FORMAT, "%s: has changed since the run began; start it again.",
                    rt_params_text(rows, "logits"));
@@ -280,8 +282,6 @@ static rt_status save_manifest(rti_finish *f, rt_error *error) {
     const rti_trial *trial = &f->plan->trials[f->trial];
     struct utsname machine;
     if (uname(&machine) < 0) memset(&machine, 0, sizeof machine);
-    char teacher[33] = "";
-    if (f->teaching->teacher) rt_teacher_hash(f->teaching->teacher, teacher);
     rti_text text = RTI_TEXT_EMPTY;
     rti_json_writer w = {.text = &text};
     rti_json_begin_object(&w, NULL);
@@ -301,7 +301,7 @@ static rt_status save_manifest(rti_finish *f, rt_error *error) {
             rti_json_add_string(&w, NULL, f->plan->trials[trial->references[i]].id);
         rti_json_end(&w);
     }
-    rti_json_add_string(&w, "teacher_hash", teacher);
+    rti_json_add_string(&w, "teacher_hash", f->teaching->hash);
     rti_json_add_string(&w, "retort", RETORT_VERSION);
     rti_json_add_string(&w, "precision", sizeof(rt_real) == 4 ? "float" : "double");
     rti_json_add_string(&w, "compiler", __VERSION__);

@@ -12,6 +12,7 @@ typedef struct rti_teaching {
     int count;
     rt_model *members[RTI_TEACHERS_MAX];
     rt_teacher *teacher; /* NULL: the trial has none; a file of answers has no members */
+    char hash[33];       /* "": none */
     rti_cache *test;     /* its answers to the test set, opened for the first who is measured against it */
 } rti_teaching;
 
