@@ -25,9 +25,9 @@
  *   checkpoint.bin               while it is unfinished: everything needed to go on bit-exactly
  *   metrics.csv                  the finished table; weights.safetensors (last epoch), best.safetensors
  *   cost.json                    times, latency, memory: what differs from run to run. "together": how many
- *                                trials the process trained at once. Of a group each has as "seconds" an equal
- *                                share of the time in which it was at work, the memory is that of all, and
- *                                latency was measured once for each architecture
+ *                                trials the process trained at once; of a group each has as "seconds" an
+ *                                equal share of the time in which it was at work, the memory is that of all,
+ *                                and the latency was measured once for each architecture
  *   result.json                  written last: when it is there, the trial is done
  *   failed.json                  why it failed
  *   lock                         who is working on it (lock.h)

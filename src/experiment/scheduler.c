@@ -154,17 +154,28 @@ static void say_log(void *context, int trial, const char *line) {
 
 /* ---- starting ---- */
 
-/* The next trial to start, or -1; *runnable counts those that could run now, with those that do. */
+static bool can_run(const run *r, int t) {
+    return r->trials[t] == SEEN_HERE || (r->trials[t] == SEEN_PENDING && readiness_of(r, t) == READY);
+}
+
+/* A group is counted by its first trial. */
+static bool is_counted(const run *r, int t) {
+    const int first = r->group_of[t];
+    return first >= 0 && first != t && can_run(r, first);
+}
+
+/* The next trial to start, or -1; *runnable counts what could run now, with what does: groups as one. */
 static int next_trial(run *r, int *runnable) {
     int next = -1;
     *runnable = 0;
     for (int t = 0; t < r->plan->trial_count; t++) {
-        if (r->trials[t] == SEEN_HERE) ++*runnable;
-        if (r->trials[t] != SEEN_PENDING || readiness_of(r, t) != READY) continue;
-        if (next < 0) look_at(r, t);
-        if (r->trials[t] != SEEN_PENDING) continue;
-        if (next < 0) next = t;
-        ++*runnable;
+        if (!can_run(r, t)) continue;
+        if (r->trials[t] == SEEN_PENDING && next < 0) {
+            look_at(r, t);
+            if (r->trials[t] != SEEN_PENDING) continue;
+            next = t;
+        }
+        if (!is_counted(r, t)) ++*runnable;
     }
     return next;
 }
