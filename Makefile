@@ -51,7 +51,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all test sanitize check-clang check-install lint demo data bench bench-gemm bench-conv install uninstall clean help FORCE
+.PHONY: all test sanitize check-clang check-install lint demo data bench bench-sweep bench-gemm bench-conv install uninstall clean help FORCE
 
 all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
 
@@ -184,6 +184,9 @@ bench-conv: $(BUILD)/float/bench_conv  ## speed of convolution at the shapes of 
 
 bench: $(BUILD)/retort  ## seconds per epoch, beside PyTorch's when PEERS says where (tests/bench/epochs.sh)
 	RETORT=$(BUILD)/retort sh tests/bench/epochs.sh 3 >/dev/null
+
+bench-sweep: $(BUILD)/retort  ## a sweep of eight students, in groups and alone (tests/bench/sweep.sh)
+	RETORT=$(BUILD)/retort sh tests/bench/sweep.sh 3 >/dev/null
 
 # ---- installation -----------------------------------------------------------------------------
 

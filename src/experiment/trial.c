@@ -19,11 +19,10 @@
 #include "retort/alloc.h"
 
 typedef struct group {
-    int count;
-    rti_session *sessions;        /* (count) */
-    rti_trial_end *ends;          /* (count) */
-    const rti_trial_hooks *hooks;
     rti_common common;
+    rti_session *sessions;        /* (common.count) */
+    rti_trial_end *ends;          /* (common.count) */
+    const rti_trial_hooks *hooks;
     int working[RTI_GROUP_MAX];   /* who is at work: sessions */
     rt_epoch_outcome outcome[RTI_GROUP_MAX];
     rt_error error;               /* of the one that is being looked at */
@@ -72,15 +71,15 @@ static void finish(group *g, int i) {
 /* ---- those who stay ---- */
 
 static rt_distiller *somebody(const group *g) {
-    for (int i = 0; i < g->count; i++)
+    for (int i = 0; i < g->common.count; i++)
         if (g->sessions[i].distiller) return g->sessions[i].distiller;
     return NULL;
 }
 
 static void begin(group *g) {
-    g->common.watch = (rti_stopwatch){.from_s = rti_clock_s(), .sharing = g->count};
-    for (int i = 0; i < g->count; i++) g->working[i] = i;
-    for (int i = 0; i < g->count; i++) {
+    g->common.watch = (rti_stopwatch){.from_s = rti_clock_s(), .sharing = g->common.count};
+    for (int i = 0; i < g->common.count; i++) g->working[i] = i;
+    for (int i = 0; i < g->common.count; i++) {
         rt_status status = rti_session_begin(&g->sessions[i], somebody(g), &g->error);
         if (status != RT_OK) give_up(g, i, status);
     }
@@ -91,14 +90,14 @@ static void begin(group *g) {
 static int choose(group *g) {
     int count = 0;
     int64_t fewest = INT64_MAX;
-    for (int i = 0; i < g->count; i++) {
+    for (int i = 0; i < g->common.count; i++) {
         const rti_session *s = &g->sessions[i];
         if (s->is_over) continue;
         const int64_t done = rt_distiller_epochs_done(s->distiller);
         if (done >= s->epochs) finish(g, i);
         else if (done < fewest) fewest = done;
     }
-    for (int i = 0; i < g->count; i++)
+    for (int i = 0; i < g->common.count; i++)
         if (!g->sessions[i].is_over && rt_distiller_epochs_done(g->sessions[i].distiller) == fewest)
             g->working[count++] = i;
     return count;
@@ -136,8 +135,7 @@ void rti_trials_run(const rti_plan *plan, const int trials[], int count, const r
         rt_free(g);
         return;
     }
-    *g = (group){.count = count, .sessions = sessions, .ends = ends, .hooks = hooks, .first = error,
-                 .common.count = count};
+    *g = (group){.common.count = count, .sessions = sessions, .ends = ends, .hooks = hooks, .first = error};
     for (int i = 0; i < count; i++) {
         RT_ASSERT(rti_go_together(plan, trials[0], trials[i]), "these trials share no batches");
         rti_session_init(&sessions[i], plan, trials[i], hooks, &g->common);
