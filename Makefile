@@ -51,7 +51,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all test sanitize check-clang check-install lint demo data bench bench-gemm bench-conv bench-pool install uninstall clean help FORCE
+.PHONY: all test sanitize check-clang check-install lint demo data bench bench-sweep bench-gemm bench-conv bench-pool install uninstall clean help FORCE
 
 all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
 
@@ -193,6 +193,9 @@ bench-pool: $(BUILD)/float/bench_pool  ## what handing work to the thread pool c
 bench: $(BUILD)/retort $(BUILD)/float/bench_gemm  ## the whole table of speed, beside the peers that are here (ROUNDS=5)
 	RETORT=$(BUILD)/retort BENCH_GEMM=$(BUILD)/float/bench_gemm CC='$(CC)' CFLAGS='$(CFLAGS)' \
 	    sh tests/bench/table.sh $(ROUNDS)
+
+bench-sweep: $(BUILD)/retort  ## a sweep of eight students, in groups and alone (tests/bench/sweep.sh)
+	RETORT=$(BUILD)/retort sh tests/bench/sweep.sh 3 >/dev/null
 
 # ---- installation -----------------------------------------------------------------------------
 

@@ -137,6 +137,8 @@ typedef struct rt_epoch_report {
 /* Called after each step; false stops the epoch with RT_STOPPED. */
 typedef bool rt_step_function(void *context, int64_t epoch, int64_t step, int64_t steps);
 
+typedef struct rt_distiller rt_distiller;
+
 typedef struct rt_distiller_config {
     rt_model *student;           /* borrowed */
     rt_teacher *teacher;         /* borrowed; NULL when the method needs none */
@@ -153,9 +155,11 @@ typedef struct rt_distiller_config {
     const char *cache_directory; /* soft targets are kept there for others; NULL: in memory only */
     rt_step_function *on_step;   /* may be NULL */
     void *on_step_context;
+    /* Shares its batches, the teacher's answers to them and the memory of a step, to be trained together
+     * (rt_distillers_epoch). It was made with the same transfer part, batch, augment, seed and teacher (but
+     * any method), is itself beside nobody or beside a third one, and is freed last. NULL: its own. */
+    rt_distiller *beside;
 } rt_distiller_config;
-
-typedef struct rt_distiller rt_distiller;
 
 /* A training that stands before its first epoch. The teacher is asked for the soft targets of all
  * examples here, or they are read from the cache directory; with jitter it is asked in every step
@@ -174,6 +178,19 @@ void rt_distiller_free(rt_distiller *distiller);
  * RT_NOT_FINITE names epoch, step and the term that went wrong; RT_STOPPED: on_step said so; RT_MEMORY.
  * Each of them leaves the distiller in the middle of an epoch: restore a checkpoint or free it. */
 rt_status rt_distiller_epoch(rt_distiller *distiller, rt_epoch_report *report, rt_error *error) RT_MUST_CHECK;
+
+typedef struct rt_epoch_outcome {
+    rt_status status;            /* as rt_distiller_epoch returns it */
+    rt_epoch_report report;      /* RT_OK: of the whole epoch */
+    rt_error error;              /* not RT_OK: why */
+} rt_epoch_outcome;
+
+/* The next epoch of students that were made beside one another and have done the same number of epochs:
+ * each batch is gathered and augmented once, shown to the teacher once, and every student makes its step on
+ * it. Weights and reports are the bits that rt_distiller_epoch gives each of them alone. One that fails or is
+ * stopped leaves the group, and the others go on. */
+void rt_distillers_epoch(rt_distiller *const distillers[], int count, rt_epoch_outcome outcomes[]);
+
 int64_t rt_distiller_epochs_done(const rt_distiller *distiller);
 /* Parameters of the method's adapters: trained with the student, no part of it. */
 int64_t rt_distiller_extra_parameters(const rt_distiller *distiller);

@@ -26,12 +26,15 @@ void rti_live_end(rti_live *live) {
     fflush(stderr);
 }
 
-/* "trial 12 of 57  student T 4, alpha 0.9, seed 2  epoch 7/20  validation 93.1 %  0:40 min left" */
+/* "trial 12 of 57  student T 4, alpha 0.9, seed 2  epoch 7/20  validation 93.1 %  0:40 min left"; when
+ * several run "trials 9-12 of 57", and what is said is of one of them */
 static void describe(const rti_live *live, const rti_run_view *v, char *out, size_t size) {
     char label[256], duration[32];
     int ended = v->done + v->failed + v->blocked, number = ended + v->running;
-    size_t used = (size_t)snprintf(out, size, "trial %d of %d", number < v->total ? number : v->total,
-                                   v->total);
+    if (number > v->total) number = v->total;
+    size_t used = v->running > 1
+                      ? (size_t)snprintf(out, size, "trials %d-%d of %d", ended + 1, number, v->total)
+                      : (size_t)snprintf(out, size, "trial %d of %d", number, v->total);
     if (v->failed) used += (size_t)snprintf(out + used, size - used, " (%d failed)", v->failed);
     if (v->current.trial >= 0 && v->running) {
         rti_trial_label(live->plan, v->current.trial, label, sizeof label);
@@ -82,6 +85,9 @@ static void say_ended(rti_live *live, const rti_run_event *event) {
         rti_live_end(live);
         fprintf(stderr, "%s (%.16s) %s: %s\n", label, id,
                 event->end == RTI_END_FAILED ? "failed" : "is not saved", event->message);
+    } else if (event->end == RTI_END_LOST) {
+        rti_live_end(live);
+        fprintf(stderr, "%s (%.16s): %s; it goes on alone\n", label, id, event->message);
     } else if (event->end == RTI_END_DONE && !live->terminal) {
         fprintf(stderr, "%d of %d  %s (%.16s) done\n", v->done, v->total, label, id);
     }

@@ -67,6 +67,16 @@ static bool take_option(arguments *a, int argc, char **argv, int *i, const char 
 
 /* ---- before ---- */
 
+/* "60 trials in 8 groups that share batches and teacher's answers\n": false when there are none. */
+static bool say_groups(const rti_plan *plan, const arguments *a, char *out, size_t size) {
+    rti_group_count count = {0};
+    if (rti_run_groups(plan, &a->run, &count, NULL) != RT_OK || !count.groups) return false;
+    const bool one = count.groups == 1;
+    snprintf(out, size, "%d trials in %d group%s batches and teacher's answers (--alone: each by itself)\n",
+             count.trials, count.groups, one ? " that shares" : "s that share");
+    return true;
+}
+
 static void say_plan(const rti_plan *plan, const arguments *a) {
     int roles[3] = {0}, tuning = 0, total = 0, done = 0, failed = 0;
     double work = 0;
@@ -94,6 +104,8 @@ static void say_plan(const rti_plan *plan, const arguments *a) {
     if (done < total && !isnan(work))
         fprintf(stderr, ", about %s to go", rti_duration(work / workers, duration));
     fprintf(stderr, "; %d worker%s\n", workers, workers == 1 ? "" : "s");
+    char groups[128];
+    if (say_groups(plan, a, groups, sizeof groups)) fputs(groups, stderr);
     for (int r = 0; r < plan->row_count; r++)
         if (plan->rows[r].reason[0])
             fprintf(stderr, "%s is left out: %s\n", plan->rows[r].spec->label, plan->rows[r].reason);
@@ -115,6 +127,8 @@ static int dry_run(const rti_plan *plan, const arguments *a) {
     rt_error error = {0};
     for (int i = 0; i < plan->dataset_count; i++)
         rti_text_printf(&text, "%s\n", rt_dataset_summary(plan->datasets[i]));
+    char groups[128];
+    if (say_groups(plan, a, groups, sizeof groups)) rti_text_append(&text, groups);
     rt_status status =
         rti_preview_text(plan, RTI_PREVIEW_MEASURED, a->run.shard, a->run.shards, &text, &error);
     if (status == RT_OK) status = rti_status_text(plan, a->run.shard, a->run.shards, &text, &error);

@@ -38,6 +38,8 @@ bool rti_training_take(rti_run_options *run, int argc, char **argv, int *i, cons
         run->retry_failed = true;
     else if (!strcmp(argv[*i], "--fail-fast"))
         run->fail_fast = true;
+    else if (!strcmp(argv[*i], "--alone"))
+        run->alone = true;
     else if (!strcmp(argv[*i], "--keep-going"))
         run->fail_fast = false;
     else

@@ -10,6 +10,7 @@
     "  --workers N       processes at once (default: one for each processor)\n"                       \
     "  --threads N       threads of each (default: processors divided by what runs)\n"                \
     "  --checkpoint S    saves unfinished trials every S seconds (default: 5; 0: after each epoch)\n" \
+    "  --alone           no groups: each trial by itself, with the same bits\n"                        \
     "  --retry-failed    tries failed trials again\n"                                                 \
     "  --fail-fast       stops at the first failure (default: --keep-going)\n"                        \
     "  --resume          goes on with what is unfinished: the default, accepted for clarity\n"

@@ -32,6 +32,7 @@ void rti_cache_free(rti_cache *cache) {
     rt_free(cache);
 }
 
+rt_teacher *rti_cache_teacher(const rti_cache *cache) { return cache->teacher; }
 const char *rti_cache_path(const rti_cache *cache) { return cache->path; }
 bool rti_cache_was_read(const rti_cache *cache) { return cache->was_read; }
 
@@ -51,6 +52,8 @@ static void make_key(rti_cache *c, const rt_part *part) {
     rti_hash_add(&hash, e->shape, (size_t)e->ndim * sizeof *e->shape);
     rti_hash_add(&hash, &e->scale, sizeof e->scale);
     rti_hash_add(&hash, &e->shift, sizeof e->shift);
+    rti_hash_add(&hash, e->channel_scale, (size_t)e->channels * sizeof *e->channel_scale);
+    rti_hash_add(&hash, e->channel_shift, (size_t)e->channels * sizeof *e->channel_shift);
     size_t row = (size_t)e->features * (e->bytes ? 1 : sizeof *e->values);
     const unsigned char *rows = e->bytes ? e->bytes : (const unsigned char *)e->values;
     for (int64_t i = 0; i < part->count; i++) rti_hash_add(&hash, rows + (size_t)part->index[i] * row, row);

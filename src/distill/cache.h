@@ -29,6 +29,7 @@ void rti_cache_free(rti_cache *cache);
 rt_tensor *rti_cache_logits(const rti_cache *cache, rt_graph *graph, const int32_t *index, int64_t N,
                             double T);
 
+rt_teacher *rti_cache_teacher(const rti_cache *cache); /* borrowed */
 const char *rti_cache_path(const rti_cache *cache); /* "" when in memory only */
 bool rti_cache_was_read(const rti_cache *cache);    /* from a file; false: the teacher was asked */
 

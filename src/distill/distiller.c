@@ -1,8 +1,9 @@
-/* distiller.c - the driver: one training loop for every method.        Floor 7 (distill)
+/* distiller.c - the driver: how it is made.                            Floor 7 (distill)
  *
  * A distiller is made of the parts of the method's name ("kd", or "kd+at": parts.h), the features they
- * look at (features.h), their adapters (adapters.h), the soft-target cache, the student's optimiser and
- * the loader. What happens in a step is in step.c. Nothing here knows a particular method.
+ * look at (features.h), their adapters (adapters.h), the student's optimiser, and the batches and teacher's
+ * answers that it may share with others (shared.h). The training loop is in epoch.c, what happens in a step
+ * in step.c. Nothing here knows a particular method.
  *
  * A method may have two stages (FitNets' hints): the first epochs belong to the first, and the optimiser
  * begins anew with the second, schedule and slots, since each is a training of its own. */
@@ -16,9 +17,6 @@
 #include "kernels/kernels.h"
 #include "retort/alloc.h"
 #include "retort/log.h"
-
-/* The loader takes seed 0 for "do not shuffle". */
-#define ORDER_OF_SEED_0 UINT64_C(0x7265746f72740000)
 
 /* ---- making ---- */
 
@@ -120,9 +118,7 @@ static void make_identity(rt_distiller *d) {
     rti_hash_add(&hash, c->transfer->index, (size_t)c->transfer->count * sizeof *c->transfer->index);
     rti_hash_add(&hash, c->transfer->labels, (size_t)c->transfer->count * sizeof *c->transfer->labels);
     rti_hash_add_text(&hash, c->transfer_hash ? c->transfer_hash : "");
-    char teacher[33] = "";
-    if (d->uses_teacher) rt_teacher_hash(c->teacher, teacher);
-    rti_hash_add_text(&hash, teacher);
+    rti_hash_add_text(&hash, d->uses_teacher ? d->shared->teacher_hash : "");
     hash_shapes(&hash, c->student);
     for (int i = 0; i < d->adapters.count; i++) hash_shapes(&hash, d->adapters.model[i]);
     rti_hash_finish_text(&hash, d->identity);
@@ -131,7 +127,7 @@ static void make_identity(rt_distiller *d) {
 /* Soft targets of augmented batches are asked for again each time: another shift, another answer. */
 static rt_status open_cache(rt_distiller *d, rt_error *error) {
     const rt_distiller_config *c = &d->config;
-    if (!d->uses_teacher || d->uses_features) return RT_OK;
+    if (d->uses_features) return RT_OK;
     const rt_augment *a = &c->augment;
     const bool moves = a->jitter || a->flip || a->crop || a->cutout || a->mixup > 0;
     if (moves && rt_teacher_is_stored(c->teacher)) {
@@ -145,8 +141,19 @@ static rt_status open_cache(rt_distiller *d, rt_error *error) {
                            : "mixup");
         return RT_OK;
     }
-    d->cache = rti_cache_open(c->teacher, c->transfer, c->cache_directory, error);
+    d->cache = rti_shared_cache(d->shared, c, error);
     return d->cache ? RT_OK : RT_MEMORY;
+}
+
+/* Its own batches, or those of the one it is made beside. */
+static rt_status open_shared(rt_distiller *d, rt_error *error) {
+    const rt_distiller_config *c = &d->config;
+    d->shared = c->beside ? c->beside->shared : &d->own;
+    if (!c->beside) RT_TRY(rti_shared_init(&d->own, c, error));
+    d->graph = d->shared->graph;
+    if (!d->uses_teacher) return RT_OK;
+    rti_shared_teacher(d->shared, c->teacher);
+    return open_cache(d, error);
 }
 
 /* The parts' features, first stages, adapters and states. */
@@ -203,7 +210,7 @@ rt_status rti_distiller_optimizer(rt_distiller *d, int64_t epoch, rt_error *erro
     int64_t epochs = epoch < d->first_stage ? d->first_stage : c->epochs - d->first_stage;
     rt_optimizer_free(d->optimizer);
     d->optimizer = rt_optimizer_new(c->student, c->training, c->prefix ? c->prefix : "", epochs,
-                                    rt_loader_steps(d->loader), error);
+                                    rt_loader_steps(d->shared->loader), error);
     if (!d->optimizer) return RT_MEMORY;
     for (int i = 0; i < d->adapters.count; i++)
         RT_TRY(rt_optimizer_add(d->optimizer, d->adapters.model[i], error));
@@ -212,14 +219,9 @@ rt_status rti_distiller_optimizer(rt_distiller *d, int64_t epoch, rt_error *erro
 
 static rt_status build(rt_distiller *d, const rt_distiller_config *config, rt_error *error) {
     RT_TRY(rti_distiller_prepare(d, config, error));
-    const rt_distiller_config *c = &d->config;
+    RT_TRY(open_shared(d, error));
     make_identity(d);
-    d->graph = rt_graph_new(error);
-    if (!d->graph) return RT_MEMORY;
-    d->loader = rt_loader_new(c->transfer, c->batch, c->seed ? c->seed : ORDER_OF_SEED_0, &c->augment, error);
-    if (!d->loader) return RT_MEMORY;
-    RT_TRY(rti_distiller_optimizer(d, 0, error));
-    return open_cache(d, error);
+    return rti_distiller_optimizer(d, 0, error);
 }
 
 rt_distiller *rt_distiller_new(const rt_distiller_config *config, rt_error *error) {
@@ -227,6 +229,10 @@ rt_distiller *rt_distiller_new(const rt_distiller_config *config, rt_error *erro
               "a distiller needs a student, a part to learn from, a method and training options");
     RT_ASSERT(config->batch >= 1 && config->epochs >= 1, "%lld epochs with batches of %lld",
               (long long)config->epochs, (long long)config->batch);
+    const rt_distiller_config *other = config->beside ? &config->beside->config : config;
+    RT_ASSERT(other->transfer == config->transfer && other->batch == config->batch &&
+                  other->seed == config->seed && rti_same_augment(&other->augment, &config->augment),
+              "students that are trained together see the same batches");
     rt_distiller *d = rt_alloc_zero(1, sizeof *d);
     if (!d) {
         rt_fail(error, RT_MEMORY, "no memory for the training of a student");
@@ -241,10 +247,8 @@ void rt_distiller_free(rt_distiller *d) {
     if (!d) return;
     for (int i = 0; i < d->parts.count; i++)
         if (d->part[i].state && d->part[i].method->deinit) d->part[i].method->deinit(d->part[i].state);
-    rti_cache_free(d->cache);
     rt_optimizer_free(d->optimizer);
-    rt_loader_free(d->loader);
-    rt_graph_free(d->graph);
+    rti_shared_deinit(&d->own);
     rti_adapters_deinit(&d->adapters);
     rt_free(d);
 }
@@ -252,66 +256,3 @@ void rt_distiller_free(rt_distiller *d) {
 int64_t rt_distiller_epochs_done(const rt_distiller *d) { return d->epochs_done; }
 
 int64_t rt_distiller_extra_parameters(const rt_distiller *d) { return rti_adapters_parameters(&d->adapters); }
-
-/* ---- an epoch ---- */
-
-/* "epoch 3, step 17 of 550", counted from 1, for messages. */
-static rt_status at_step(const rt_distiller *d, const rt_batch *batch, rt_status status, rt_error *error) {
-    return rt_fail_in(error, status, "epoch %lld, step %lld of %lld", (long long)d->epochs_done + 1,
-                      (long long)batch->step + 1, (long long)rt_loader_steps(d->loader));
-}
-
-static void finish_report(rt_epoch_report *report, int64_t examples) {
-    double n = (double)examples;
-    report->loss /= n;
-    report->accuracy /= n;
-    for (int i = 0; i < report->terms; i++) {
-        report->term[i].weight /= n;
-        report->term[i].value /= n;
-    }
-}
-
-static rt_status check_weights(const rt_distiller *d, rt_error *error) {
-    for (int m = -1; m < d->adapters.count; m++) {
-        int64_t count;
-        const rt_real *block = rt_model_block(m < 0 ? d->config.student : d->adapters.model[m], &count);
-        if (!rti_all_finite(count, block))
-            return rt_fail(error, RT_NOT_FINITE, "epoch %lld: weights of the %s are no longer finite numbers",
-                           (long long)d->epochs_done + 1, m < 0 ? "student" : "method's adapters");
-    }
-    return RT_OK;
-}
-
-static rt_status run_steps(rt_distiller *d, rt_epoch_report *report, rt_error *error) {
-    const rt_distiller_config *c = &d->config;
-    rt_batch batch;
-    rt_loader_begin(d->loader, d->epochs_done);
-    for (int i = 0; i < d->parts.count; i++)
-        if (d->part[i].method->epoch_begin) d->part[i].method->epoch_begin(d->part[i].state, d->epochs_done);
-    while (rt_loader_next(d->loader, &batch)) {
-        rt_status status = rti_distiller_step(d, &batch, report, error);
-        if (status != RT_OK) return at_step(d, &batch, status, error);
-        if (c->on_step &&
-            !c->on_step(c->on_step_context, d->epochs_done, batch.step, rt_loader_steps(d->loader)))
-            return rt_fail(error, RT_STOPPED, "stopped in epoch %lld, step %lld of %lld",
-                           (long long)d->epochs_done + 1, (long long)batch.step + 1,
-                           (long long)rt_loader_steps(d->loader));
-    }
-    return check_weights(d, error);
-}
-
-rt_status rt_distiller_epoch(rt_distiller *d, rt_epoch_report *report, rt_error *error) {
-    RT_ASSERT(!d->mid_epoch, "an epoch that did not end cannot be gone on with: restore a checkpoint");
-    RT_ASSERT(d->epochs_done < d->config.epochs, "all %lld epochs are done", (long long)d->config.epochs);
-    bool second = d->first_stage > 0 && d->epochs_done >= d->first_stage;
-    rt_epoch_report sums = {.epoch = d->epochs_done, .stage = second ? 2 : 1};
-    d->mid_epoch = true;
-    if (d->first_stage > 0 && d->epochs_done == d->first_stage)
-        RT_TRY(rti_distiller_optimizer(d, d->epochs_done, error));
-    RT_TRY(run_steps(d, &sums, error));
-    finish_report(&sums, d->config.transfer->count);
-    *report = sums;
-    d->mid_epoch = false;
-    d->epochs_done++;
-    return RT_OK;
-}

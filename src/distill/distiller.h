@@ -3,9 +3,9 @@
 #define RTI_DISTILLER_H
 
 #include "distill/adapters.h"
-#include "distill/cache.h"
 #include "distill/features.h"
 #include "distill/parts.h"
+#include "distill/shared.h"
 
 /* One method of the sum that is trained with. */
 typedef struct rti_part {
@@ -26,10 +26,10 @@ struct rt_distiller {
     bool uses_features;
     int64_t first_stage;         /* epochs: the longest of the parts' */
     rti_adapters adapters;
-    rt_graph *graph;
-    rt_loader *loader;
+    rti_shared own, *shared;     /* `shared` is its own, or that of the one it was made beside */
     rt_optimizer *optimizer;     /* of the stage that the last epoch done belongs to */
-    rti_cache *cache;            /* NULL: the teacher runs live */
+    rt_graph *graph;             /* of `shared` */
+    rti_cache *cache;            /* of `shared`; NULL: the teacher runs live */
     int64_t epochs_done;
     bool mid_epoch;              /* an epoch did not end: only _restore and _free are left */
     char identity[33];           /* what a checkpoint must agree with */
@@ -41,7 +41,7 @@ rt_status rti_distiller_prepare(rt_distiller *distiller, const rt_distiller_conf
 /* A fresh optimiser for the stage in which epoch number `epoch` lies. */
 rt_status rti_distiller_optimizer(rt_distiller *distiller, int64_t epoch, rt_error *error) RT_MUST_CHECK;
 
-/* One step on one batch: sums are added to the report. (step.c) */
+/* One step on the batch at hand: sums are added to the report. (step.c) */
 rt_status rti_distiller_step(rt_distiller *distiller, const rt_batch *batch, rt_epoch_report *report,
                              rt_error *error) RT_MUST_CHECK;
 /* The loss of one batch at the place where the training stands, and with `backward` its gradients, which stay

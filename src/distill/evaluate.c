@@ -94,7 +94,8 @@ void rti_quality_finish(const rti_quality_sums *s, rt_quality *quality) {
 
 typedef struct evaluation {
     rt_model *model;
-    rt_teacher *teacher;
+    rt_teacher *teacher;         /* asked about each batch */
+    const rti_cache *answers;    /* or looked up here; both NULL: no teacher */
     const rt_part *part;
     rt_graph *graph;
     uint8_t *predictions;
@@ -105,7 +106,9 @@ static rt_status evaluate_batch(evaluation *e, const rt_batch *batch, rt_error *
     rt_graph *g = e->graph;
     int64_t K = rt_model_classes(e->model);
     rt_tensor *z = rt_model_answer(e->model, g, batch->x);
-    rt_tensor *v = e->teacher ? rti_teacher_answers(e->teacher, g, e->part, batch, 1) : NULL;
+    rt_tensor *v = e->answers   ? rti_cache_logits(e->answers, g, batch->index, batch->count, 1)
+                   : e->teacher ? rti_teacher_answers(e->teacher, g, e->part, batch, 1)
+                                : NULL;
     const rt_real *zd = z ? rti_contiguous(g, z) : NULL, *vd = v ? rt_real_data(v) : NULL;
     double *scratch = rti_step_alloc(g, (size_t)(4 * K) * sizeof *scratch);
     if (!zd || !scratch || rt_graph_status(g) != RT_OK) {
@@ -119,8 +122,8 @@ static rt_status evaluate_batch(evaluation *e, const rt_batch *batch, rt_error *
     return RT_OK;
 }
 
-static rt_status evaluate_part(evaluation *e, const rt_part *part, rt_error *error) {
-    rt_loader *loader = rt_loader_new(part, EVALUATE_BATCH, 0, NULL, error);
+static rt_status evaluate_part(evaluation *e, rt_error *error) {
+    rt_loader *loader = rt_loader_new(e->part, EVALUATE_BATCH, 0, NULL, error);
     if (!loader) return RT_MEMORY;
     rt_status status = RT_OK;
     rt_batch batch;
@@ -131,26 +134,36 @@ static rt_status evaluate_part(evaluation *e, const rt_part *part, rt_error *err
     return status;
 }
 
+static rt_status evaluate(evaluation *e, rt_quality *quality, rt_error *error) {
+    int64_t K = rt_model_classes(e->model);
+    if (e->teacher && rt_teacher_classes(e->teacher) != K)
+        return rt_fail(error, RT_SHAPE, "the model has %lld classes and its teacher %lld", (long long)K,
+                       (long long)rt_teacher_classes(e->teacher));
+    if (e->predictions && K > 256)
+        return rt_fail(error, RT_UNSUPPORTED, "predictions are bytes, %lld classes do not fit", (long long)K);
+    e->graph = rt_graph_new(error);
+    if (!e->graph) return RT_MEMORY;
+    rt_model_evaluate(e->model);
+    rt_status status = evaluate_part(e, error);
+    rt_graph_free(e->graph);
+    if (status != RT_OK) return rt_fail_in(error, status, "evaluating");
+    rti_quality_finish(&e->sums, quality);
+    quality->has_teacher = e->teacher != NULL;
+    return RT_OK;
+}
+
 rt_status rt_evaluate(rt_model *model, rt_teacher *teacher, const rt_part *part, rt_quality *quality,
                       uint8_t *predictions, rt_error *error) {
-    int64_t K = rt_model_classes(model);
     if (teacher && !rti_teacher_knows(teacher, part->examples)) teacher = NULL;
-    if (teacher && rt_teacher_classes(teacher) != K)
-        return rt_fail(error, RT_SHAPE, "the model has %lld classes and its teacher %lld", (long long)K,
-                       (long long)rt_teacher_classes(teacher));
-    if (predictions && K > 256)
-        return rt_fail(error, RT_UNSUPPORTED, "predictions are bytes, %lld classes do not fit", (long long)K);
+    evaluation e = {.model = model, .teacher = teacher, .part = part, .predictions = predictions};
+    return evaluate(&e, quality, error);
+}
+
+rt_status rti_evaluate_beside(rt_model *model, const rti_cache *answers, const rt_part *part,
+                              rt_quality *quality, rt_error *error) {
     evaluation e = {.model = model,
-                    .teacher = teacher,
-                    .part = part,
-                    .predictions = predictions,
-                    .graph = rt_graph_new(error)};
-    if (!e.graph) return RT_MEMORY;
-    rt_model_evaluate(model);
-    rt_status status = evaluate_part(&e, part, error);
-    rt_graph_free(e.graph);
-    if (status != RT_OK) return rt_fail_in(error, status, "evaluating");
-    rti_quality_finish(&e.sums, quality);
-    quality->has_teacher = teacher != NULL;
-    return RT_OK;
+                    .teacher = answers ? rti_cache_teacher(answers) : NULL,
+                    .answers = answers,
+                    .part = part};
+    return evaluate(&e, quality, error);
 }

@@ -2,7 +2,7 @@
 #ifndef RTI_EVALUATE_H
 #define RTI_EVALUATE_H
 
-#include "retort/distill.h"
+#include "distill/cache.h"
 
 #define RTI_CALIBRATION_BINS 15
 
@@ -23,5 +23,10 @@ rt_status rti_quality_add(rti_quality_sums *sums, int64_t N, int64_t K, const rt
 
 /* All zero when no example was added. */
 void rti_quality_finish(const rti_quality_sums *sums, rt_quality *quality);
+
+/* rt_evaluate, to the bit, with the teacher's answers looked up in a cache of the part instead of asked for
+ * again; NULL: no teacher. */
+rt_status rti_evaluate_beside(rt_model *model, const rti_cache *answers, const rt_part *part,
+                              rt_quality *quality, rt_error *error) RT_MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 /* step.c - one step of the driver.                                     Floor 7 (distill)
  *
- *     teacher's answers v and features, from the cache or live, without a tape
+ *     teacher's answers v and features, from the cache or from its pass over the batch (shared.h)
  *     student's logits z and features, on the tape
  *     each part's terms, their weighted sum, backward, the optimiser
  *
@@ -41,18 +41,18 @@ static rt_tensor *combined(rt_distiller *d, const rt_real *const member[], int64
     return v && rti_teacher_combine(teacher, d->graph, member, N, T, rt_real_data(v)) ? v : NULL;
 }
 
-static void ask_teacher(rt_distiller *d, const rt_batch *batch, pass *p) {
-    const rt_real *member[RT_TEACHER_MEMBERS_MAX];
-    if (!d->uses_teacher) return;
-    if (!d->cache && !rti_teacher_member_logits(d->config.teacher, d->graph, batch->x, member)) return;
+static rt_status ask_teacher(rt_distiller *d, const rt_batch *batch, pass *p, rt_error *error) {
+    if (!d->uses_teacher) return RT_OK;
+    if (!d->cache) RT_TRY(rti_shared_ask(d->shared, batch, error));
     for (int i = 0; i < d->parts.count; i++) {
         const rti_part *part = &d->part[i];
         if (part->method->needs & RTI_NEEDS_TEACHER_LOGITS)
             p->v[i] = d->cache ? rti_cache_logits(d->cache, d->graph, batch->index, batch->count, part->T)
-                               : combined(d, member, batch->count, part->T);
+                               : combined(d, d->shared->member, batch->count, part->T);
         if (part->features.pairs)
             rti_features_get(&part->features, 1, rt_teacher_member(d->config.teacher, 0), p->teacher[i]);
     }
+    return rt_graph_status(d->graph) == RT_OK ? RT_OK : graph_failure(d->graph, error);
 }
 
 /* ---- the student ---- */
@@ -196,10 +196,10 @@ static rt_status forward(rt_distiller *d, const rt_batch *batch, pass *p, rt_err
                        .epoch = d->epochs_done,
                        .epochs = c->epochs,
                        .step = batch->step,
-                       .steps = rt_loader_steps(d->loader)}};
+                       .steps = rt_loader_steps(d->shared->loader)}};
     train_mode(d, batch->step);
-    ask_teacher(d, batch, p);
-    if (rt_graph_status(d->graph) == RT_OK) ask_student(d, batch, p);
+    RT_TRY(ask_teacher(d, batch, p, error));
+    ask_student(d, batch, p);
     if (rt_graph_status(d->graph) != RT_OK) return graph_failure(d->graph, error);
     add_terms(d, p);
     return check_terms(d, &p->terms, error);
@@ -222,8 +222,7 @@ rt_status rti_distiller_loss(rt_distiller *d, const rt_batch *batch, const char 
     return RT_OK;
 }
 
-rt_status rti_distiller_step(rt_distiller *d, const rt_batch *batch, rt_epoch_report *report,
-                             rt_error *error) {
+static rt_status learn(rt_distiller *d, const rt_batch *batch, rt_epoch_report *report, rt_error *error) {
     rt_graph *g = d->graph;
     pass p;
     RT_TRY(forward(d, batch, &p, error));
@@ -243,6 +242,13 @@ rt_status rti_distiller_step(rt_distiller *d, const rt_batch *batch, rt_epoch_re
         rti_method_input in = input_of(d, &p, i);
         d->part[i].method->step_end(d->part[i].state, &in);
     }
-    rt_graph_reset(g);
     return RT_OK;
+}
+
+/* Whatever becomes of it, the memory is the next student's. */
+rt_status rti_distiller_step(rt_distiller *d, const rt_batch *batch, rt_epoch_report *report,
+                             rt_error *error) {
+    rt_status status = learn(d, batch, report, error);
+    rt_graph_reset(d->graph);
+    return status;
 }

@@ -6,7 +6,8 @@
  *   plan.c       rti_spec -> rti_plan: trials, cells, dependencies, identities
  *   chain.c      teachers, assistants, generations: who learns from whom
  *   choose.c     the choice that tuning makes, from records on disk
- *   trial.c      one trial from its settings to its result.json, resumable (checkpoint.c)
+ *   trial.c      trials from their settings to their results, one or a group in one pass; session.c: what is
+ *                each one's own, resumable (checkpoint.c); group.c: which ones go together
  *   lock.c       claims with lock files; scheduler.c: workers; record.c: results from disk
  *   statistics.c, summary.c, report.c, chart.c, plot.c: what readers see
  *
@@ -23,13 +24,16 @@
  *   progress.csv                 while it trains: one row per epoch
  *   checkpoint.bin               while it is unfinished: everything needed to go on bit-exactly
  *   metrics.csv                  the finished table; weights.safetensors (last epoch), best.safetensors
- *   cost.json                    times, latency, memory: what differs from run to run
+ *   cost.json                    times, latency, memory: what differs from run to run. "together": how many
+ *                                trials the process trained at once; of a group each has as "seconds" an
+ *                                equal share of the time in which it was at work, the memory is that of all,
+ *                                and the latency was measured once for each architecture
  *   result.json                  written last: when it is there, the trial is done
  *   failed.json                  why it failed
  *   lock                         who is working on it (lock.h)
  *
  * metrics.csv, result.json and both weight files have the same bits however often the trial was
- * interrupted and on however many threads it ran. */
+ * interrupted, on however many threads it ran, alone or in a group. */
 #ifndef RTI_EXPERIMENT_H
 #define RTI_EXPERIMENT_H
 
@@ -292,7 +296,7 @@ typedef struct rti_record {
     int64_t extra_parameters;        /* of the method's adapters: trained with the student, no part of it */
     int term_count;
     rti_record_term term[RT_TERMS_MAX];
-    double seconds;                  /* training, all sessions together */
+    double seconds;                  /* training, all sessions together; its share of a group's time */
     double latency_us, latency_low_us, latency_high_us; /* one example, one thread: median, quartiles */
     double latency_1000_us, latency_1000_low_us, latency_1000_high_us; /* 1000 examples at once */
     double peak_megabytes;

@@ -18,7 +18,8 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "deploy/size.h"
-#include "experiment/latency.h"
+#include "distill/evaluate.h"
+#include "distill/teacher.h"
 #include "formats/json.h"
 #include "kernels/kernels.h"
 #include "retort/alloc.h"
@@ -31,6 +32,7 @@
 /* ---- the teacher ---- */
 
 void rti_teaching_deinit(rti_teaching *teaching) {
+    rti_cache_free(teaching->test);
     rt_teacher_free(teaching->teacher);
     for (int i = 0; i < teaching->count; i++) rt_model_free(teaching->members[i]);
     memset(teaching, 0, sizeof *teaching);
@@ -65,7 +67,10 @@ static rt_status load(rti_teaching *teaching, const rti_plan *plan, const int tr
         teaching->teacher = rt_teacher_new(teaching->members, count, combine_of(combine), &inner);
         if (!teaching->teacher) status = inner.status;
     }
-    if (status == RT_OK) return RT_OK;
+    if (status == RT_OK) {
+        rt_teacher_hash(teaching->teacher, teaching->hash);
+        return RT_OK;
+    }
     rti_teaching_deinit(teaching);
     return rt_fail(error, status, "the teacher cannot be loaded: %s", inner.message);
 }
@@ -87,12 +92,11 @@ rt_teacher *rti_stored_teacher(const rt_params *rows, const rt_dataset *set, rt_
 /* The plan's identities say what the files held; what they hold now must be the same. */
 static rt_status load_stored(rti_teaching *teaching, const rt_params *rows, const rt_dataset *set,
                              const char *answers, rt_error *error) {
-    char now[RTI_HASH_TEXT];
     memset(teaching, 0, sizeof *teaching);
     teaching->teacher = rti_stored_teacher(rows, set, error);
     if (!teaching->teacher) return error ? error->status : RT_MEMORY;
-    rt_teacher_hash(teaching->teacher, now);
-    if (strcmp(now, answers) == 0) return RT_OK;
+    rt_teacher_hash(teaching->teacher, teaching->hash);
+    if (strcmp(teaching->hash, answers) == 0) return RT_OK;
     rti_teaching_deinit(teaching);
     return rt_fail(error, RT_FORMAT, "%s: has changed since the run began; start it again.",
                    rt_params_text(rows, "logits"));
@@ -130,6 +134,17 @@ typedef struct measured {
     char hash[33];
 } measured;
 
+/* The teacher is asked about the test set once for all trials of an experiment. */
+static rt_status open_answers(const rti_finish *f, const rt_part *test, rt_error *error) {
+    rti_teaching *teaching = f->teaching;
+    char directory[RTI_PATH_MAX];
+    if (!teaching->teacher || teaching->test || !rti_teacher_knows(teaching->teacher, test->examples))
+        return RT_OK;
+    RT_TRY(rti_path_join(directory, sizeof directory, f->plan->directory, "cache", error));
+    teaching->test = rti_cache_open(teaching->teacher, test, directory, error);
+    return teaching->test ? RT_OK : RT_MEMORY;
+}
+
 static rt_status measure(const rti_finish *f, measured *m, rt_error *error) {
     const rt_dataset *set = f->plan->datasets[f->plan->trials[f->trial].dataset];
     const rt_part *validation = rt_dataset_part(set, RT_PART_VALIDATION),
@@ -137,7 +152,10 @@ static rt_status measure(const rti_finish *f, measured *m, rt_error *error) {
     memset(m, 0, sizeof *m);
     if (validation->count) RT_TRY(rt_evaluate(f->model, NULL, validation, &m->validation, NULL, error));
     bool tuning = f->plan->trials[f->trial].tuning; /* then the test set stays unseen */
-    if (test->count && !tuning) RT_TRY(rt_evaluate(f->model, f->teacher, test, &m->test, NULL, error));
+    if (test->count && !tuning) {
+        RT_TRY(open_answers(f, test, error));
+        RT_TRY(rti_evaluate_beside(f->model, f->teaching->test, test, &m->test, error));
+    }
     rt_model_hash(f->model, m->hash);
     return RT_OK;
 }
@@ -229,22 +247,30 @@ static void add_latency(rti_json_writer *w, const char *of, const rti_latency *l
     rti_json_add_number(w, key, latency->high_us);
 }
 
+/* Time does not depend on the weights: what was measured of an equal network holds for this one. */
+static void measure_speed(const rti_finish *f, const rt_part *test) {
+    rti_speed *speed = f->speed;
+    if (speed->of && strcmp(rt_model_summary(speed->of), rt_model_summary(f->model)) == 0) return;
+    speed->of = f->model;
+    speed->one = rti_latency_measure(&f->model, 1, test, 1, LATENCY_RUNS, LATENCY_LIMIT_S);
+    speed->large = rti_latency_of(NULL, 0);
+    if (rti_size_of(f->model).working <= LARGE_BYTES / LARGE_BATCH)
+        speed->large = rti_latency_measure(&f->model, 1, test, LARGE_BATCH, LARGE_RUNS, LARGE_LIMIT_S);
+}
+
 static rt_status save_cost(rti_finish *f, rt_error *error) {
     const rt_dataset *set = f->plan->datasets[f->plan->trials[f->trial].dataset];
-    const rt_part *test = rt_dataset_part(set, RT_PART_TEST);
     double peak = fmax(f->now->peak_megabytes, rti_peak_megabytes()); /* of the training */
-    rti_latency one = rti_latency_measure(&f->model, 1, test, 1, LATENCY_RUNS, LATENCY_LIMIT_S);
-    rti_latency large = rti_latency_of(NULL, 0);
-    if (rti_size_of(f->model).working <= LARGE_BYTES / LARGE_BATCH)
-        large = rti_latency_measure(&f->model, 1, test, LARGE_BATCH, LARGE_RUNS, LARGE_LIMIT_S);
+    measure_speed(f, rt_dataset_part(set, RT_PART_TEST));
     rti_text text = RTI_TEXT_EMPTY;
     rti_json_writer w = {.text = &text};
     rti_json_begin_object(&w, NULL);
     rti_json_add_number(&w, "seconds", f->now->seconds);
-    add_latency(&w, "", &one);
-    add_latency(&w, "_1000", &large);
+    add_latency(&w, "", &f->speed->one);
+    add_latency(&w, "_1000", &f->speed->large);
     rti_json_add_number(&w, "peak_megabytes", peak);
     rti_json_add_integer(&w, "threads", rt_threads_get());
+    rti_json_add_integer(&w, "together", f->together);
     rti_json_end(&w);
     rti_text_append(&text, "\n");
     rt_status status = save_text(f, "cost.json", &text, error);
@@ -256,8 +282,6 @@ static rt_status save_manifest(rti_finish *f, rt_error *error) {
     const rti_trial *trial = &f->plan->trials[f->trial];
     struct utsname machine;
     if (uname(&machine) < 0) memset(&machine, 0, sizeof machine);
-    char teacher[33] = "";
-    if (f->teacher) rt_teacher_hash(f->teacher, teacher);
     rti_text text = RTI_TEXT_EMPTY;
     rti_json_writer w = {.text = &text};
     rti_json_begin_object(&w, NULL);
@@ -277,7 +301,7 @@ static rt_status save_manifest(rti_finish *f, rt_error *error) {
             rti_json_add_string(&w, NULL, f->plan->trials[trial->references[i]].id);
         rti_json_end(&w);
     }
-    rti_json_add_string(&w, "teacher_hash", teacher);
+    rti_json_add_string(&w, "teacher_hash", f->teaching->hash);
     rti_json_add_string(&w, "retort", RETORT_VERSION);
     rti_json_add_string(&w, "precision", sizeof(rt_real) == 4 ? "float" : "double");
     rti_json_add_string(&w, "compiler", __VERSION__);

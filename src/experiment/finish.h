@@ -2,14 +2,18 @@
 #ifndef RTI_FINISH_H
 #define RTI_FINISH_H
 
+#include "distill/cache.h"
 #include "experiment/checkpoint.h"
 #include "experiment/experiment.h"
+#include "experiment/latency.h"
 
 /* The finished teacher of a trial: its members' last weights, loaded. */
 typedef struct rti_teaching {
     int count;
     rt_model *members[RTI_TEACHERS_MAX];
     rt_teacher *teacher; /* NULL: the trial has none; a file of answers has no members */
+    char hash[33];       /* "": none */
+    rti_cache *test;     /* its answers to the test set, opened for the first who is measured against it */
 } rti_teaching;
 
 /* RT_NOT_FOUND, RT_FORMAT, RT_IO when weights cannot be read; RT_MEMORY. */
@@ -22,12 +26,20 @@ rt_status rti_reference_load(rti_teaching *reference, const rti_plan *plan, int 
 rt_teacher *rti_stored_teacher(const rt_params *rows, const rt_dataset *set, rt_error *error) RT_MUST_CHECK;
 void rti_teaching_deinit(rti_teaching *teaching);
 
+/* How fast a network answers, alone and in a large batch. */
+typedef struct rti_speed {
+    const rt_model *of;   /* NULL: not measured yet */
+    rti_latency one, large;
+} rti_speed;
+
 typedef struct rti_finish {
     const rti_plan *plan;
     int trial;
     const char *directory;
     rt_model *model;          /* with the weights of the last epoch */
-    rt_teacher *teacher;      /* it is measured against; may be NULL */
+    rti_teaching *teaching;   /* it is measured against; may hold no teacher */
+    rti_speed *speed;         /* of the group: measured again only for another network */
+    int together;             /* how many trials the process trained */
     rti_checkpoint *now;
     int64_t epochs;
     int64_t extra_parameters; /* of the method's adapters */

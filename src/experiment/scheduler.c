@@ -29,6 +29,7 @@ typedef struct run {
     int worker_count, processors;
     rti_worker *workers;
     seen *trials;
+    int *group_of;             /* as rti_groups_form has it; -1: done, or not ours */
     bool *retried;
     bool stopping, killing;
     bool broken;               /* results cannot be written, or no process can be started */
@@ -97,18 +98,27 @@ static readiness readiness_of(const run *r, int t) {
 
 static int parallel(const run *r) { return r->worker_count < 1 ? 1 : r->worker_count; }
 
+/* What a process that is at work still needs. */
+static double rest_of(const run *r, const rti_worker *worker) {
+    double sum = 0;
+    for (int i = 0; worker->pid && i < worker->count; i++) {
+        const rti_worker_trial *t = &worker->trials[i];
+        const rti_trial_progress *p = &t->progress;
+        if (t->has_end) continue;
+        double guess = rti_estimator_seconds(&r->estimator, rti_trial_work(r->plan, t->number));
+        if (p->fraction > 0.02) guess = p->seconds / p->fraction;
+        sum += fmax(0, guess - (p->fraction > 0 ? p->seconds : 0));
+    }
+    return sum;
+}
+
 static double remaining(const run *r) {
     double sum = 0, longest = 0;
     for (int t = 0; t < r->plan->trial_count; t++)
         if (r->trials[t] == SEEN_PENDING && readiness_of(r, t) != BLOCKED)
             sum += rti_estimator_seconds(&r->estimator, rti_trial_work(r->plan, t));
     for (int w = 0; w < r->worker_count; w++) {
-        const rti_worker *worker = &r->workers[w];
-        if (!worker->pid) continue;
-        double guess = rti_estimator_seconds(&r->estimator, rti_trial_work(r->plan, worker->trial));
-        const rti_trial_progress *p = &worker->progress;
-        if (p->fraction > 0.02) guess = p->seconds / p->fraction;
-        double rest = fmax(0, guess - (p->fraction > 0 ? p->seconds : 0));
+        const double rest = rest_of(r, &r->workers[w]);
         sum += rest;
         longest = fmax(longest, rest);
     }
@@ -144,17 +154,28 @@ static void say_log(void *context, int trial, const char *line) {
 
 /* ---- starting ---- */
 
-/* The next trial to start, or -1; *runnable counts those that could run now, with those that do. */
+static bool can_run(const run *r, int t) {
+    return r->trials[t] == SEEN_HERE || (r->trials[t] == SEEN_PENDING && readiness_of(r, t) == READY);
+}
+
+/* A group is counted by its first trial. */
+static bool is_counted(const run *r, int t) {
+    const int first = r->group_of[t];
+    return first >= 0 && first != t && can_run(r, first);
+}
+
+/* The next trial to start, or -1; *runnable counts what could run now, with what does: groups as one. */
 static int next_trial(run *r, int *runnable) {
     int next = -1;
     *runnable = 0;
     for (int t = 0; t < r->plan->trial_count; t++) {
-        if (r->trials[t] == SEEN_HERE) ++*runnable;
-        if (r->trials[t] != SEEN_PENDING || readiness_of(r, t) != READY) continue;
-        if (next < 0) look_at(r, t);
-        if (r->trials[t] != SEEN_PENDING) continue;
-        if (next < 0) next = t;
-        ++*runnable;
+        if (!can_run(r, t)) continue;
+        if (r->trials[t] == SEEN_PENDING && next < 0) {
+            look_at(r, t);
+            if (r->trials[t] != SEEN_PENDING) continue;
+            next = t;
+        }
+        if (!is_counted(r, t)) ++*runnable;
     }
     return next;
 }
@@ -171,39 +192,53 @@ static void break_off(run *r, const rt_error *why) {
     r->broken = r->stopping = true;
 }
 
+/* Who of the group of `first` can start now: that one ahead of the others. */
+static int gather(run *r, int first, int members[RTI_GROUP_MAX]) {
+    int count = 0;
+    members[count++] = first;
+    for (int t = first + 1; t < r->plan->trial_count && count < RTI_GROUP_MAX; t++) {
+        if (r->group_of[t] != r->group_of[first] || r->group_of[t] < 0) continue;
+        look_at(r, t);
+        if (r->trials[t] == SEEN_PENDING && readiness_of(r, t) == READY) members[count++] = t;
+    }
+    return count;
+}
+
 static void start_trials(run *r) {
     for (int w = 0; w < r->worker_count && !r->stopping; w++) {
         if (r->workers[w].pid) continue;
-        int runnable, t = next_trial(r, &runnable);
-        if (t < 0) return;
-        int threads = threads_for(r, runnable);
+        int members[RTI_GROUP_MAX], runnable, first = next_trial(r, &runnable);
+        if (first < 0) return;
+        int count = gather(r, first, members), threads = threads_for(r, runnable);
         rt_error error = {0};
-        if (rti_worker_start(&r->workers[w], r->plan, t, threads, r->options->checkpoint_s, &error) !=
-            RT_OK) {
+        if (rti_worker_start(&r->workers[w], r->plan, members, count, threads, r->options->checkpoint_s,
+                             &error) != RT_OK) {
             bool alone = true;
             for (int i = 0; i < r->worker_count; i++)
                 if (r->workers[i].pid) alone = false;
             if (alone) break_off(r, &error);
             return; /* the next one that ends makes room */
         }
-        r->trials[t] = SEEN_HERE;
-        r->retried[t] = true;
-        say(r, RTI_EVENT_STARTED, t, threads, RTI_END_DONE, "");
+        for (int i = 0; i < count; i++) {
+            r->trials[members[i]] = SEEN_HERE;
+            r->retried[members[i]] = true;
+            say(r, RTI_EVENT_STARTED, members[i], threads, RTI_END_DONE, "");
+        }
     }
 }
 
 /* ---- ending ---- */
 
-static void end_trial(run *r, rti_worker *worker) {
-    rt_error why = {0};
-    int t = worker->trial;
-    double seconds = rti_clock_s() - worker->started_s;
-    bool whole = worker->progress.seconds <= seconds;
-    rti_trial_end end = rti_worker_reap(worker, r->plan, r->killing, &why);
+static void end_trial(void *context, rti_worker *worker, int t, rti_trial_end end, const rt_error *why) {
+    run *r = context;
+    double seconds = rti_clock_s() - worker->started_s, before = 0;
+    for (int i = 0; i < worker->count; i++)
+        if (worker->trials[i].number == t) before = worker->trials[i].progress.seconds;
+    bool whole = before <= seconds; /* no earlier session */
     switch (end) {
     case RTI_END_DONE:
         r->trials[t] = SEEN_DONE;
-        if (whole) rti_estimator_add(&r->estimator, rti_trial_work(r->plan, t), seconds);
+        if (whole) rti_estimator_add(&r->estimator, rti_trial_work(r->plan, t), seconds / worker->count);
         break;
     case RTI_END_FAILED:
         r->trials[t] = SEEN_FAILED;
@@ -211,12 +246,21 @@ static void end_trial(run *r, rti_worker *worker) {
         break;
     case RTI_END_UNSAVED:
         r->trials[t] = SEEN_PENDING;
-        break_off(r, &why);
+        break_off(r, why);
+        break;
+    case RTI_END_LOST:
+        r->trials[t] = SEEN_PENDING;
+        r->group_of[t] = -1;
         break;
     case RTI_END_STOPPED: r->trials[t] = SEEN_PENDING; break;
     case RTI_END_BUSY: r->trials[t] = SEEN_ELSEWHERE; break;
     }
-    say(r, RTI_EVENT_ENDED, t, 0, end, why.message);
+    say(r, RTI_EVENT_ENDED, t, 0, end, why->message);
+}
+
+static void note_progress(void *context, const rti_trial_progress *progress) {
+    run *r = context;
+    if (progress->fraction > 0) r->view.current = *progress;
 }
 
 static void kill_all(run *r, int signal_number) {
@@ -226,6 +270,7 @@ static void kill_all(run *r, int signal_number) {
 
 /* Waits until something happens, or a moment. */
 static void listen_to_workers(run *r, int milliseconds) {
+    const rti_worker_listener listener = {say_log, note_progress, end_trial, r};
     struct pollfd ends[WORKERS_MAX];
     int who[WORKERS_MAX], count = 0;
     for (int w = 0; w < r->worker_count; w++) {
@@ -237,9 +282,7 @@ static void listen_to_workers(run *r, int milliseconds) {
     for (int i = 0; i < count; i++) {
         if (!ends[i].revents) continue;
         rti_worker *worker = &r->workers[who[i]];
-        bool ended = rti_worker_listen(worker, say_log, r);
-        if (worker->progress.fraction > 0) r->view.current = worker->progress;
-        if (ended) end_trial(r, worker);
+        if (rti_worker_listen(worker, &listener)) rti_worker_reap(worker, r->plan, r->killing, &listener);
     }
 }
 
@@ -292,15 +335,39 @@ static void tidy_finished(const run *r) {
     }
 }
 
+static int workers_of(const rti_run_options *options) {
+    int count = options->workers > 0 ? options->workers : rt_threads_available();
+    return count < WORKERS_MAX ? count : WORKERS_MAX;
+}
+
+/* What has ended is in no group: as seen at the start, what waits and what others run now may be. */
+static rt_status form_groups(run *r, rt_error *error) {
+    bool *wanted = rt_alloc_zero((size_t)r->plan->trial_count, sizeof *wanted);
+    if (!wanted) return rt_fail(error, RT_MEMORY, "no memory for the groups");
+    for (int t = 0; t < r->plan->trial_count; t++)
+        wanted[t] = !r->options->alone && (r->trials[t] == SEEN_PENDING || r->trials[t] == SEEN_ELSEWHERE);
+    rti_groups_form(r->plan, wanted, r->worker_count, r->group_of);
+    rt_free(wanted);
+    return RT_OK;
+}
+
+static void release(run *r) {
+    rt_free(r->workers);
+    rt_free(r->trials);
+    rt_free(r->group_of);
+    rt_free(r->retried);
+    rt_free(r);
+}
+
 static rt_status prepare(run *r, rt_error *error) {
     size_t trials = (size_t)r->plan->trial_count;
     r->processors = rt_threads_available();
-    r->worker_count = r->options->workers > 0 ? r->options->workers : r->processors;
-    if (r->worker_count > WORKERS_MAX) r->worker_count = WORKERS_MAX;
+    r->worker_count = workers_of(r->options);
     r->workers = rt_alloc_zero((size_t)r->worker_count, sizeof *r->workers);
     r->trials = rt_alloc_zero(trials, sizeof *r->trials);
+    r->group_of = rt_alloc_zero(trials, sizeof *r->group_of);
     r->retried = rt_alloc_zero(trials, sizeof *r->retried);
-    if (!r->workers || !r->trials || !r->retried)
+    if (!r->workers || !r->trials || !r->group_of || !r->retried)
         return rt_fail(error, RT_MEMORY, "no memory for the workers");
     for (int t = 0; t < r->plan->trial_count; t++)
         if (!rti_in_shard(r->plan, t, r->options->shard, r->options->shards)) r->trials[t] = SEEN_NOT_OURS;
@@ -308,8 +375,19 @@ static rt_status prepare(run *r, rt_error *error) {
     r->view.current.validation_accuracy = NAN;
     r->start_s = rti_clock_s();
     look_at_all(r);
-    tidy_finished(r);
-    return rti_estimator_read(&r->estimator, r->plan, error);
+    return form_groups(r, error);
+}
+
+rt_status rti_run_groups(const rti_plan *plan, const rti_run_options *options, rti_group_count *count,
+                         rt_error *error) {
+    run *r = rt_alloc_zero(1, sizeof *r);
+    if (!r) return rt_fail(error, RT_MEMORY, "no memory for the groups");
+    r->plan = plan;
+    r->options = options;
+    rt_status status = prepare(r, error);
+    if (status == RT_OK) *count = rti_groups_count(plan, r->group_of);
+    release(r);
+    return status;
 }
 
 rt_status rti_run(const rti_plan *plan, const rti_run_options *options, rti_run_outcome *outcome,
@@ -320,16 +398,15 @@ rt_status rti_run(const rti_plan *plan, const rti_run_options *options, rti_run_
     r->plan = plan;
     r->options = options;
     rt_status status = prepare(r, error);
+    if (status == RT_OK) status = rti_estimator_read(&r->estimator, plan, error);
     if (status == RT_OK) {
+        tidy_finished(r);
         run_all(r);
         update_view(r);
         outcome->view = r->view;
         outcome->stopped = stop_asked(r) > 0;
         if (r->broken) status = rt_fail(error, r->why_broken.status, "%s", r->why_broken.message);
     }
-    rt_free(r->workers);
-    rt_free(r->trials);
-    rt_free(r->retried);
-    rt_free(r);
+    release(r);
     return status;
 }

@@ -1,13 +1,15 @@
 /* scheduler.h - runs the trials of a plan.                             Floor 8 (experiment)
  *
  *   scheduler.c   the parent: what can run, who runs it, what has ended
- *   worker.c      the child: one process, one trial
+ *   group.c       which trials are trained together
+ *   worker.c      the child: one process, one trial or a group
  *   estimate.c    how long it will take
  *
- * Each trial is a forked process, so that a crash costs one trial, its peak memory is its own and the
- * data, loaded before, is shared. A trial starts when its teachers are done; its process claims it
- * with a lock file (lock.h), so any number of runs, shards and machines can work on one directory.
- * Nothing here prints: the caller is told by events. */
+ * Each trial, or group of trials, is a forked process: the data, loaded before, is shared. A crash costs one
+ * trial; in a group, where nobody knows whose fault it was, it costs each what it has done since its last
+ * checkpoint, and each goes on alone. A trial starts when its teachers are done; its process claims it
+ * with a lock file (lock.h), so any number of runs, shards and machines can work on one directory; of a
+ * group it claims each that is free. Nothing here prints: the caller is told by events. */
 #ifndef RTI_SCHEDULER_H
 #define RTI_SCHEDULER_H
 
@@ -45,6 +47,7 @@ typedef struct rti_run_options {
     int threads;                   /* of each worker; 0: processors / trials that can run */
     int shard, shards;             /* 1 ... shards; 0, 0: everything */
     bool retry_failed, fail_fast;
+    bool alone;                    /* each trial by itself: no groups */
     double checkpoint_s;           /* see rti_trial_hooks */
     const volatile sig_atomic_t *stop; /* 1: save and stop; 2 or more: stop at once. May be NULL */
     void (*event)(void *context, const rti_run_event *event); /* may be NULL */
@@ -65,6 +68,10 @@ rt_status rti_run(const rti_plan *plan, const rti_run_options *options, rti_run_
 /* True when `trial` belongs to shard `shard` of `shards` (1 ... shards; 0: everything): students by
  * their number, and all that they wait for; what tunes belongs to every shard. */
 bool rti_in_shard(const rti_plan *plan, int trial, int shard, int shards);
+
+/* The groups that a run with these options would form now. RT_MEMORY. */
+rt_status rti_run_groups(const rti_plan *plan, const rti_run_options *options, rti_group_count *count,
+                         rt_error *error) RT_MUST_CHECK;
 
 /* ---- time ---- */
 

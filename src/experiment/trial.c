@@ -1,254 +1,161 @@
 /* trial.c - see trial.h.                                               Floor 8 (experiment)
  *
- * After every epoch the trial holds, in memory, all it needs to be continued (rti_checkpoint). It is
- * written to disk every few seconds and when the trial is stopped, so that nothing but the epoch in
- * progress is ever lost, and an epoch that is run again gives the same bits.
+ *     while somebody is not through
+ *         those who have done the fewest epochs make the next one, together (rt_distillers_epoch)
+ *         who has done all is finished and leaves
  *
- * What is written at the end is made from numbers that do not depend on time or place, except
- * cost.json; result.json comes last. */
+ * So trials that were interrupted at different epochs catch up before they go on together, and one trial is
+ * a group of one. A trial that fails leaves the group with its error; the others have their own files, and
+ * the bits they would have alone. */
 #include "experiment/trial.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "core/clock.h"
 #include "core/file.h"
-#include "experiment/checkpoint.h"
-#include "experiment/finish.h"
-#include "experiment/metrics.h"
+#include "experiment/group.h"
+#include "experiment/session.h"
 #include "formats/json.h"
 #include "retort/alloc.h"
-#include "retort/log.h"
 
-typedef struct run {
-    const rti_plan *plan;
-    int number;
-    const rti_trial *trial;
+typedef struct group {
+    rti_common common;
+    rti_session *sessions;        /* (common.count) */
+    rti_trial_end *ends;          /* (common.count) */
     const rti_trial_hooks *hooks;
-    char directory[RTI_PATH_MAX];
-    rti_teaching teaching;
-    rti_teaching reference;      /* when it is measured against somebody else than its teacher */
-    rt_model *model;
-    rt_distiller *distiller;
-    int64_t epochs;
-    rti_checkpoint now;          /* after the last whole epoch */
-    bool on_disk;                /* `now` is what checkpoint.bin says */
-    bool unsaved;                /* a file could not be written */
-    double session_start_s, written_s, seconds_before;
-    double validation_accuracy;  /* of the last whole epoch of this session; NaN: none yet */
-    int64_t epoch, step;         /* in progress; for failure messages */
-} run;
+    int working[RTI_GROUP_MAX];   /* who is at work: sessions */
+    rt_epoch_outcome outcome[RTI_GROUP_MAX];
+    rt_error error;               /* of the one that is being looked at */
+    rt_error *first;              /* the caller's: why the first that is not done is not done */
+    bool has_first;
+} group;
 
-/* ---- while it trains ---- */
+/* ---- time ---- */
 
-static double seconds_so_far(const run *r) { return r->seconds_before + rti_clock_s() - r->session_start_s; }
-
-static void tell(const run *r, int64_t epoch, double fraction_of_epoch) {
-    if (!r->hooks || !r->hooks->progress) return;
-    rti_trial_progress p = {.trial = r->number, .epoch = r->now.epochs, .epochs = r->epochs};
-    p.fraction = ((double)epoch + fraction_of_epoch) / (double)r->epochs;
-    p.validation_accuracy = r->validation_accuracy;
-    p.seconds = seconds_so_far(r);
-    r->hooks->progress(r->hooks->context, &p);
+/* Counts the time of those who were at work, and lets `count` others go on. */
+static void hand_over(group *g, int count) {
+    const double share = rti_stopwatch_share(&g->common.watch);
+    for (int i = 0; i < g->common.watch.sharing; i++) g->sessions[g->working[i]].seconds += share;
+    g->common.watch = (rti_stopwatch){.from_s = rti_clock_s(), .sharing = count};
 }
 
-static bool on_step(void *context, int64_t epoch, int64_t step, int64_t steps) {
-    run *r = context;
-    r->epoch = epoch + 1;
-    r->step = step + 1;
-    tell(r, epoch, (double)(step + 1) / (double)steps);
-    return !r->hooks || !r->hooks->go_on || r->hooks->go_on(r->hooks->context);
-}
+/* ---- those who leave ---- */
 
-static rt_status save(run *r, const char *name, const void *bytes, size_t count, rt_error *error) {
-    char path[RTI_PATH_MAX];
-    RT_TRY(rti_path_join(path, sizeof path, r->directory, name, error));
-    rt_status status = rti_file_write(path, bytes, count, error);
-    if (status == RT_IO) r->unsaved = true;
-    return status;
-}
-
-/* The table as it grows, for whoever looks; what counts is in the checkpoint. */
-static rt_status show_progress(run *r, rt_error *error) {
-    char path[RTI_PATH_MAX];
-    RT_TRY(rti_path_join(path, sizeof path, r->directory, "progress.csv", error));
-    FILE *file = fopen(path, "wb");
-    bool fine = file && fwrite(r->now.metrics.bytes, 1, r->now.metrics.length, file) == r->now.metrics.length;
-    if (file && fclose(file) != 0) fine = false;
-    if (fine) return RT_OK;
-    r->unsaved = true;
-    return rt_fail(error, RT_IO, "%s: cannot be written; is the disk full?", path);
-}
-
-static rt_status write_checkpoint(run *r, rt_error *error) {
-    if (r->on_disk || !r->now.distiller) return RT_OK;
-    char path[RTI_PATH_MAX];
-    RT_TRY(rti_path_join(path, sizeof path, r->directory, "checkpoint.bin", error));
-    rt_status status = rti_checkpoint_write(&r->now, path, r->trial->id, error);
-    if (status == RT_IO) r->unsaved = true;
-    if (status == RT_OK) r->on_disk = true;
-    r->written_s = rti_clock_s();
-    return status;
-}
-
-/* Everything that happens after a whole epoch. */
-static rt_status end_epoch(run *r, const rt_epoch_report *report, rt_error *error) {
-    const rt_part *validation = rt_dataset_part(r->plan->datasets[r->trial->dataset], RT_PART_VALIDATION);
-    rt_quality quality = {0};
-    if (validation->count) {
-        rt_status status = rt_evaluate(r->model, NULL, validation, &quality, NULL, error);
-        if (status != RT_OK)
-            return rt_fail_in(error, status, "epoch %" PRId64 ", after step %" PRId64 ", validation",
-                              r->epoch, r->step);
+static void leave(group *g, int i, rti_trial_end end) {
+    g->ends[i] = end;
+    g->sessions[i].is_over = true;
+    if (end != RTI_END_DONE && !g->has_first && g->first) {
+        *g->first = g->error;
+        g->has_first = true;
     }
-    rti_metrics_append(&r->now.metrics, report, &quality);
-    if (r->now.metrics.failed) return rt_fail(error, RT_MEMORY, "no memory for the table of epochs");
-
-    /* Without a validation set nothing is chosen: the best epoch is the last one. */
-    r->now.epochs = report->epoch + 1;
-    if (!validation->count || !r->now.best_epoch || quality.accuracy > r->now.best_accuracy) {
-        r->now.best_epoch = r->now.epochs;
-        r->now.best_accuracy = validation->count ? quality.accuracy : NAN;
-        memcpy(r->now.best, rt_model_block(r->model, &r->now.best_count),
-               (size_t)r->now.best_count * sizeof(rt_real));
-    }
-    r->validation_accuracy = validation->count ? quality.accuracy : NAN;
-    rt_free(r->now.distiller);
-    r->now.distiller = NULL;
-    RT_TRY(rt_distiller_save(r->distiller, &r->now.distiller, &r->now.distiller_bytes, error));
-    r->now.seconds = seconds_so_far(r);
-    double peak = rti_peak_megabytes();
-    if (peak > r->now.peak_megabytes) r->now.peak_megabytes = peak;
-    r->on_disk = false;
-    tell(r, r->now.epochs, 0);
-    RT_TRY(show_progress(r, error));
-    double wait_s = r->hooks ? r->hooks->checkpoint_s : 5;
-    if (r->now.epochs < r->epochs && rti_clock_s() - r->written_s >= wait_s)
-        return write_checkpoint(r, error);
-    return RT_OK;
+    if (g->hooks && g->hooks->ended)
+        g->hooks->ended(g->hooks->context, g->sessions[i].number, end, &g->error);
 }
 
-/* ---- beginning ---- */
-
-static rt_status write_settings(run *r, rt_error *error) {
-    rti_text text = RTI_TEXT_EMPTY;
-    char label[512];
-    rti_trial_label(r->plan, r->number, label, sizeof label);
-    rti_text_printf(&text, "# %s: %s\nname = \"%s\"\nseeds = [%" PRIu64 "]\n\n", r->plan->spec.name, label,
-                    r->plan->spec.name, r->trial->seed);
-    rti_settings_text(r->trial->settings, &text);
-    rt_status status = text.failed ? rt_fail(error, RT_MEMORY, "no memory for the settings")
-                                   : save(r, "spec.toml", text.bytes, text.length, error);
-    rti_text_deinit(&text);
-    return status;
+static void give_up(group *g, int i, rt_status status) {
+    leave(g, i, rti_session_give_up(&g->sessions[i], status, &g->error));
 }
 
-static rt_status make_distiller(run *r, rt_error *error) {
-    const rti_settings *s = r->trial->settings;
-    const rt_params *network = rti_trial_network(r->trial);
-    const rt_dataset *set = r->plan->datasets[r->trial->dataset];
-    bool teacher = r->trial->role == RTI_TEACHER;
-    const char *method = teacher ? "none" : rt_params_text(&s->distill, "method");
-    char cache[RTI_PATH_MAX];
-    RT_TRY(rti_path_join(cache, sizeof cache, r->plan->directory, "cache", error));
-    rt_params none;
-    rt_params_init(&none, NULL, 0);
-    rt_distiller_config config = {
-        .student = r->model,
-        .teacher = rt_method_needs_teacher(method) ? r->teaching.teacher : NULL,
-        .method = method,
-        .options = teacher ? &none : &s->distill,
-        .transfer = rti_trial_part(r->plan, r->number),
-        .transfer_hash = rt_dataset_hash(set),
-        .batch = rt_params_int(&s->data, "batch"),
-        .augment = rti_training_augment(network),
-        .seed = r->trial->seed,
-        .epochs = rt_params_int(network, "epochs"), /* of the schedule, also when it stops early */
-        .training = network,
-        .prefix = "optimizer.",
-        .cache_directory = cache,
-        .on_step = on_step,
-        .on_step_context = r,
-    };
-    r->distiller = rt_distiller_new(&config, error);
-    return r->distiller ? RT_OK : error->status;
+static bool is_stopped(const group *g) {
+    return g->hooks && g->hooks->go_on && !g->hooks->go_on(g->hooks->context);
 }
 
-/* Goes on where a checkpoint stands; a damaged one is as good as none. */
-static rt_status resume(run *r, rt_error *error) {
-    char path[RTI_PATH_MAX];
-    RT_TRY(rti_path_join(path, sizeof path, r->directory, "checkpoint.bin", error));
-    int64_t count;
-    rt_model_block(r->model, &count);
-    rti_checkpoint found;
-    rt_error inner = {0};
-    rt_status status = rti_checkpoint_read(&found, path, r->trial->id, count, &inner);
-    if (status == RT_OK && found.epochs <= r->epochs) {
-        status = rt_distiller_restore(r->distiller, found.distiller, found.distiller_bytes, &inner);
-        if (status == RT_OK) {
-            rti_checkpoint_deinit(&r->now);
-            r->now = found;
-            r->on_disk = true;
-            r->seconds_before = found.seconds;
-            return RT_OK;
-        }
-    }
-    rti_checkpoint_deinit(&found);
-    if (status == RT_MEMORY) return rt_fail(error, status, "%s", inner.message);
-    if (status != RT_NOT_FOUND) rt_say(RT_LOG_WARNING, "%s; the trial starts again", inner.message);
-    r->now.best_count = count;
-    r->now.best = rt_alloc((size_t)count * sizeof(rt_real));
-    return r->now.best ? RT_OK : rt_fail(error, RT_MEMORY, "no memory for the best weights");
+static void finish(group *g, int i) {
+    g->error = (rt_error){.status = RT_OK};
+    rt_status status = is_stopped(g) ? rt_fail(&g->error, RT_STOPPED, "stopped ahead of its result")
+                                     : rti_session_finish(&g->sessions[i], &g->error);
+    if (status == RT_OK) leave(g, i, RTI_END_DONE);
+    else give_up(g, i, status);
 }
 
-static rt_status begin(run *r, rt_error *error) {
-    char path[RTI_PATH_MAX];
-    r->session_start_s = r->written_s = rti_clock_s();
-    r->epochs = rti_trial_epochs(r->trial);
-    if (rti_directory_make(r->directory, error) != RT_OK) {
-        r->unsaved = true;
-        return RT_IO;
-    }
-    RT_TRY(rti_path_join(path, sizeof path, r->directory, "failed.json", error));
-    unlink(path);
-    RT_TRY(write_settings(r, error));
-    RT_TRY(rti_teaching_load(&r->teaching, r->plan, r->number, error));
-    r->model = rti_trial_model(r->plan, r->number, error);
-    if (!r->model) return error->status;
-    const char *weights = rti_trial_weights(r->trial);
-    if (weights) {
-        RT_TRY(rt_model_load(r->model, weights, error));
-        rti_metrics_begin(&r->now.metrics);
-    }
-    RT_TRY(make_distiller(r, error));
-    return resume(r, error);
+/* ---- those who stay ---- */
+
+static rt_distiller *somebody(const group *g) {
+    for (int i = 0; i < g->common.count; i++)
+        if (g->sessions[i].distiller) return g->sessions[i].distiller;
+    return NULL;
 }
 
-/* ---- the end ---- */
-
-static rti_trial_end give_up(run *r, rt_status status, const rt_epoch_report *report, rt_error *error) {
-    if (status == RT_STOPPED) {
-        rt_error inner = {0};
-        if (write_checkpoint(r, &inner) == RT_OK) return RTI_END_STOPPED;
-        *error = inner;
-        return r->unsaved ? RTI_END_UNSAVED : RTI_END_STOPPED;
+static void begin(group *g) {
+    g->common.watch = (rti_stopwatch){.from_s = rti_clock_s(), .sharing = g->common.count};
+    for (int i = 0; i < g->common.count; i++) g->working[i] = i;
+    for (int i = 0; i < g->common.count; i++) {
+        rt_status status = rti_session_begin(&g->sessions[i], somebody(g), &g->error);
+        if (status != RT_OK) give_up(g, i, status);
     }
-    if (r->unsaved) return RTI_END_UNSAVED;
-    const char *term = "";
-    for (int i = 0; i < report->terms && i < RT_TERMS_MAX; i++)
-        if (!term[0] && !isfinite(report->term[i].value)) term = report->term[i].name;
-    rt_error inner = {0};
-    if (rti_trial_write_failure(r->plan, r->number, error, r->epoch, r->step, term, &inner) == RT_OK)
-        return RTI_END_FAILED;
-    *error = inner;
-    return RTI_END_UNSAVED;
+    hand_over(g, 0);
+}
+
+/* Finishes whoever is through, and says how many have done the fewest epochs; they are then at work. */
+static int choose(group *g) {
+    int count = 0;
+    int64_t fewest = INT64_MAX;
+    for (int i = 0; i < g->common.count; i++) {
+        const rti_session *s = &g->sessions[i];
+        if (s->is_over) continue;
+        const int64_t done = rt_distiller_epochs_done(s->distiller);
+        if (done >= s->epochs) finish(g, i);
+        else if (done < fewest) fewest = done;
+    }
+    for (int i = 0; i < g->common.count; i++)
+        if (!g->sessions[i].is_over && rt_distiller_epochs_done(g->sessions[i].distiller) == fewest)
+            g->working[count++] = i;
+    return count;
+}
+
+static void train(group *g, int count) {
+    rt_distiller *distillers[RTI_GROUP_MAX];
+    hand_over(g, count);
+    for (int i = 0; i < count; i++) {
+        rti_session *s = &g->sessions[g->working[i]];
+        distillers[i] = s->distiller;
+        s->epoch = rt_distiller_epochs_done(s->distiller) + 1;
+        s->step = 0;
+    }
+    rt_distillers_epoch(distillers, count, g->outcome);
+    for (int i = 0; i < count; i++) {
+        rt_epoch_outcome *o = &g->outcome[i];
+        g->error = o->error;
+        if (o->status == RT_OK)
+            o->status = rti_session_end_epoch(&g->sessions[g->working[i]], &o->report, &g->error);
+        if (o->status != RT_OK) give_up(g, g->working[i], o->status);
+    }
+    hand_over(g, 0);
+}
+
+void rti_trials_run(const rti_plan *plan, const int trials[], int count, const rti_trial_hooks *hooks,
+                    rti_trial_end ends[], rt_error *error) {
+    RT_ASSERT(count >= 1 && count <= RTI_GROUP_MAX, "a group of %d trials", count);
+    group *g = rt_alloc_zero(1, sizeof *g);
+    rti_session *sessions = rt_alloc_zero((size_t)count, sizeof *sessions);
+    if (!g || !sessions) {
+        rt_fail(error, RT_MEMORY, "no memory for a trial");
+        for (int i = 0; i < count; i++) ends[i] = RTI_END_UNSAVED;
+        rt_free(sessions);
+        rt_free(g);
+        return;
+    }
+    *g = (group){.common.count = count, .sessions = sessions, .ends = ends, .hooks = hooks, .first = error};
+    for (int i = 0; i < count; i++) {
+        RT_ASSERT(rti_go_together(plan, trials[0], trials[i]), "these trials share no batches");
+        rti_session_init(&sessions[i], plan, trials[i], hooks, &g->common);
+    }
+    begin(g);
+    for (int at_work; (at_work = choose(g)) > 0;) train(g, at_work);
+    while (count > 0) rti_session_deinit(&sessions[--count]); /* last the first: the others stand beside it */
+    rti_teaching_deinit(&g->common.teaching);
+    rt_free(sessions);
+    rt_free(g);
+}
+
+rti_trial_end rti_trial_run(const rti_plan *plan, int trial, const rti_trial_hooks *hooks, rt_error *error) {
+    rti_trial_end end;
+    rti_trials_run(plan, &trial, 1, hooks, &end, error);
+    return end;
 }
 
 rt_status rti_trial_write_failure(const rti_plan *plan, int trial, const rt_error *why, int64_t epoch,
-                                  int64_t step, const char *term, rt_error *error) {
+                                  int64_t step, rt_error *error) {
     char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
     rti_trial_directory(plan, trial, directory, sizeof directory);
     RT_TRY(rti_directory_make(directory, error));
@@ -261,61 +168,10 @@ rt_status rti_trial_write_failure(const rti_plan *plan, int trial, const rt_erro
     rti_json_add_string(&w, "message", why->message);
     rti_json_add_integer(&w, "epoch", epoch);
     rti_json_add_integer(&w, "step", step);
-    rti_json_add_string(&w, "term", term);
     rti_json_end(&w);
     rti_text_append(&text, "\n");
     rt_status status = text.failed ? rt_fail(error, RT_MEMORY, "no memory to say why a trial failed")
                                    : rti_file_write(path, text.bytes, text.length, error);
     rti_text_deinit(&text);
     return status;
-}
-
-static rt_status finish(run *r, rt_error *error) {
-    bool own = rti_has_own_references(r->trial) && !r->trial->tuning;
-    if (own) RT_TRY(rti_reference_load(&r->reference, r->plan, r->number, error));
-    rti_finish f = {.plan = r->plan, .trial = r->number, .directory = r->directory, .model = r->model,
-                    .teacher = own ? r->reference.teacher : r->teaching.teacher, .now = &r->now,
-                    .epochs = r->epochs,
-                    .extra_parameters = rt_distiller_extra_parameters(r->distiller)};
-    rt_status status = rti_trial_finish(&f, error);
-    if (f.unsaved) r->unsaved = true;
-    return status;
-}
-
-static void release(run *r) {
-    rt_distiller_free(r->distiller);
-    rti_checkpoint_deinit(&r->now);
-    rt_model_free(r->model);
-    rti_teaching_deinit(&r->teaching);
-    rti_teaching_deinit(&r->reference);
-}
-
-rti_trial_end rti_trial_run(const rti_plan *plan, int trial, const rti_trial_hooks *hooks, rt_error *error) {
-    run *r = rt_alloc_zero(1, sizeof *r);
-    rt_error mine = {0};
-    rt_epoch_report report = {0};
-    if (!r) {
-        rt_fail(error, RT_MEMORY, "no memory for a trial");
-        return RTI_END_UNSAVED;
-    }
-    r->plan = plan;
-    r->number = trial;
-    r->trial = &plan->trials[trial];
-    r->hooks = hooks;
-    r->validation_accuracy = NAN;
-    rti_trial_directory(plan, trial, r->directory, sizeof r->directory);
-    rt_status status = begin(r, &mine);
-    while (status == RT_OK && rt_distiller_epochs_done(r->distiller) < r->epochs) {
-        r->epoch = rt_distiller_epochs_done(r->distiller) + 1;
-        r->step = 0;
-        memset(&report, 0, sizeof report);
-        status = rt_distiller_epoch(r->distiller, &report, &mine);
-        if (status == RT_OK) status = end_epoch(r, &report, &mine);
-    }
-    if (status == RT_OK) status = finish(r, &mine);
-    rti_trial_end end = status == RT_OK ? RTI_END_DONE : give_up(r, status, &report, &mine);
-    release(r);
-    rt_free(r);
-    if (end != RTI_END_DONE && error) *error = mine;
-    return end;
 }

@@ -1,8 +1,8 @@
 /* worker.c - see worker.h.                                             Floor 8 (experiment)
  *
  * The child obeys SIGTERM from its parent, and stops by itself when the parent is gone: an orphan
- * would hold a claim that nobody waits for. Ctrl-C reaches all processes of a terminal; the child
- * leaves the decision to its parent. A timer keeps the claim's heartbeat, whatever the trial does. */
+ * would hold claims that nobody waits for. Ctrl-C reaches all processes of a terminal; the child
+ * leaves the decision to its parent. A timer keeps the claims' heartbeat, whatever the trials do. */
 #include "experiment/worker.h"
 
 #include <errno.h>
@@ -28,10 +28,12 @@ _Static_assert(sizeof(rti_message) <= 4096, "a message fits in a pipe at once");
 /* ---- in the child ---- */
 
 static volatile sig_atomic_t child_stop;
-static rti_lock child_lock = {.descriptor = -1};
+static rti_lock child_locks[RTI_GROUP_MAX];
+static int child_trials[RTI_GROUP_MAX]; /* whose locks they are */
+static volatile sig_atomic_t child_count;
+static double child_told_s[RTI_GROUP_MAX];
 static int child_pipe = -1;
 static pid_t child_parent;
-static double child_told_s;
 
 static void on_stop(int signal_number) {
     (void)signal_number;
@@ -41,7 +43,7 @@ static void on_stop(int signal_number) {
 static void on_alarm(int signal_number) {
     (void)signal_number;
     int saved = errno;
-    rti_lock_beat(&child_lock);
+    for (int i = 0; i < child_count; i++) rti_lock_beat(&child_locks[i]);
     errno = saved;
 }
 
@@ -75,14 +77,31 @@ static bool go_on(void *context) {
     return !child_stop;
 }
 
+static int place_of(int trial) {
+    int i = 0;
+    while (child_trials[i] != trial) i++;
+    return i;
+}
+
 static void tell_progress(void *context, const rti_trial_progress *progress) {
     (void)context;
-    double now = rti_clock_s();
+    double now = rti_clock_s(), *told_s = &child_told_s[place_of(progress->trial)];
     if (progress->epoch == 0 && progress->fraction == 0) return;
-    if (now - child_told_s < TELL_EVERY_S) return;
-    child_told_s = now;
-    rti_message message = {.kind = RTI_MESSAGE_PROGRESS, .progress = *progress};
+    if (now - *told_s < TELL_EVERY_S) return;
+    *told_s = now;
+    rti_message message = {.kind = RTI_MESSAGE_PROGRESS, .trial = progress->trial, .progress = *progress};
     send_message(&message);
+}
+
+/* The last that is heard of a trial must arrive. */
+static void tell_end(void *context, int trial, rti_trial_end end, const rt_error *why) {
+    (void)context;
+    rti_message message = {.kind = RTI_MESSAGE_END, .trial = trial, .end = end};
+    if (why) message.error = *why;
+    rti_lock_release(&child_locks[place_of(trial)]);
+    fcntl(child_pipe, F_SETFL, 0);
+    send_message(&message);
+    fcntl(child_pipe, F_SETFL, O_NONBLOCK);
 }
 
 static void tell_log(void *context, rt_log_level level, const char *line) {
@@ -93,40 +112,48 @@ static void tell_log(void *context, rt_log_level level, const char *line) {
     send_message(&message);
 }
 
-static rti_trial_end claim_and_run(const rti_plan *plan, int trial, double checkpoint_s, rt_error *error) {
+/* True when the trial is ours and unfinished. */
+static bool claim(const rti_plan *plan, int trial) {
     char directory[RTI_PATH_MAX];
+    rt_error error = {0};
+    rti_lock *lock = &child_locks[child_count];
+    lock->descriptor = -1;
+    child_trials[child_count++] = trial;
     rti_trial_directory(plan, trial, directory, sizeof directory);
-    rt_status status = rti_directory_make(directory, error);
-    if (status == RT_OK) status = rti_lock_take(&child_lock, directory, error);
-    if (status == RT_BUSY) return RTI_END_BUSY;
-    if (status != RT_OK) return RTI_END_UNSAVED;
-    struct itimerval beat = {{RTI_LOCK_BEAT_S, 0}, {RTI_LOCK_BEAT_S, 0}};
-    setitimer(ITIMER_REAL, &beat, NULL);
-    rti_trial_end end = RTI_END_DONE; /* somebody may have finished it before we had the claim */
-    if (rti_trial_state(plan, trial) != RTI_DONE) {
-        rti_trial_hooks hooks = {.go_on = go_on, .progress = tell_progress, .checkpoint_s = checkpoint_s};
-        end = rti_trial_run(plan, trial, &hooks, error);
-    }
-    memset(&beat, 0, sizeof beat);
-    setitimer(ITIMER_REAL, &beat, NULL);
-    rti_lock_release(&child_lock);
-    return end;
+    rt_status status = rti_directory_make(directory, &error);
+    if (status == RT_OK) status = rti_lock_take(lock, directory, &error);
+    rti_trial_end end = status == RT_OK ? RTI_END_DONE : status == RT_BUSY ? RTI_END_BUSY : RTI_END_UNSAVED;
+    /* somebody may have finished it before we had the claim */
+    if (status == RT_OK && rti_trial_state(plan, trial) != RTI_DONE) return true;
+    tell_end(NULL, trial, end, &error);
+    return false;
 }
 
-static _Noreturn void child(const rti_plan *plan, int trial, int threads, double checkpoint_s) {
-    rti_message message = {.kind = RTI_MESSAGE_END};
+static void beat_every(int seconds) {
+    struct itimerval beat = {{seconds, 0}, {seconds, 0}};
+    setitimer(ITIMER_REAL, &beat, NULL);
+}
+
+static _Noreturn void child(const rti_plan *plan, const int trials[], int count, int threads,
+                            double checkpoint_s) {
+    int mine[RTI_GROUP_MAX], claimed = 0;
+    rti_trial_end ends[RTI_GROUP_MAX];
     rt_log_set(tell_log, NULL);
     rt_threads_set(threads);
-    message.end = claim_and_run(plan, trial, checkpoint_s, &message.error);
-    fcntl(child_pipe, F_SETFL, 0); /* the last message must arrive */
-    send_message(&message);
+    beat_every(RTI_LOCK_BEAT_S);
+    for (int i = 0; i < count; i++)
+        if (claim(plan, trials[i])) mine[claimed++] = trials[i];
+    rti_trial_hooks hooks = {.go_on = go_on, .progress = tell_progress, .ended = tell_end,
+                             .checkpoint_s = checkpoint_s};
+    if (claimed) rti_trials_run(plan, mine, claimed, &hooks, ends, NULL);
+    beat_every(0);
     _exit(0); /* lint: _exit */
 }
 
 /* ---- in the parent ---- */
 
-rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, int trial, int threads,
-                           double checkpoint_s, rt_error *error) {
+rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, const int trials[], int count,
+                           int threads, double checkpoint_s, rt_error *error) {
     int ends[2];
     memset(worker, 0, sizeof *worker);
     if (pipe(ends) != 0) return rt_fail(error, RT_PROGRAM, "no pipe for a worker: %s", strerror(errno));
@@ -145,7 +172,7 @@ rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, int trial, 
         child_parent = parent;
         set_signals();
         sigprocmask(SIG_SETMASK, &before, NULL);
-        child(plan, trial, threads, checkpoint_s);
+        child(plan, trials, count, threads, checkpoint_s);
     }
     int failure = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
@@ -156,49 +183,76 @@ rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, int trial, 
     }
     worker->pid = pid;
     worker->pipe = ends[0];
-    worker->trial = trial;
+    worker->count = count;
     worker->started_s = rti_clock_s();
-    worker->progress.trial = trial;
-    worker->progress.validation_accuracy = NAN;
+    for (int i = 0; i < count; i++)
+        worker->trials[i] = (rti_worker_trial){
+            .number = trials[i], .progress = {.trial = trials[i], .validation_accuracy = NAN}};
     return RT_OK;
 }
 
-bool rti_worker_listen(rti_worker *worker, void (*log)(void *context, int trial, const char *line),
-                       void *context) {
+static rti_worker_trial *find(rti_worker *worker, int trial) {
+    for (int i = 0; i < worker->count; i++)
+        if (worker->trials[i].number == trial) return &worker->trials[i];
+    return NULL;
+}
+
+static void hear(rti_worker *worker, const rti_message *message, const rti_worker_listener *l) {
+    if (message->kind == RTI_MESSAGE_LOG) {
+        l->log(l->context, worker->trials[0].number, message->error.message);
+        return;
+    }
+    rti_worker_trial *t = find(worker, message->trial);
+    if (!t) return;
+    if (message->kind == RTI_MESSAGE_PROGRESS) {
+        t->progress = message->progress;
+        l->progress(l->context, &t->progress);
+    } else {
+        t->has_end = true;
+        l->ended(l->context, worker, t->number, message->end, &message->error);
+    }
+}
+
+bool rti_worker_listen(rti_worker *worker, const rti_worker_listener *listener) {
     rti_message message;
     for (;;) {
         ssize_t got = read(worker->pipe, &message, sizeof message);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return errno != EAGAIN && errno != EWOULDBLOCK;
         if (got != (ssize_t)sizeof message) return true;
-        if (message.kind == RTI_MESSAGE_PROGRESS) worker->progress = message.progress;
-        if (message.kind == RTI_MESSAGE_LOG && log) log(context, worker->trial, message.error.message);
-        if (message.kind == RTI_MESSAGE_END) {
-            worker->has_end = true;
-            worker->last = message;
-        }
+        hear(worker, &message, listener);
     }
 }
 
-rti_trial_end rti_worker_reap(rti_worker *worker, const rti_plan *plan, bool killed, rt_error *why) {
-    int status = 0;
-    while (waitpid(worker->pid, &status, 0) < 0 && errno == EINTR) continue;
-    rti_worker_listen(worker, NULL, NULL);
-    close(worker->pipe);
-    worker->pid = 0;
-    if (worker->has_end) {
-        *why = worker->last.error;
-        return worker->last.end;
-    }
-    if (killed) return RTI_END_STOPPED;
-    int64_t epoch = worker->progress.epoch + 1;
+/* How a trial ended whose process died. */
+static rti_trial_end post_mortem(const rti_worker *worker, const rti_plan *plan, const rti_worker_trial *t,
+                                 int status, rt_error *why) {
+    const char *whose = worker->count > 1 ? "the process of its group" : "its process";
     if (WIFSIGNALED(status))
-        rt_fail(why, RT_PROGRAM, "its process was ended by signal %d (%s)%s", WTERMSIG(status),
+        rt_fail(why, RT_PROGRAM, "%s was ended by signal %d (%s)%s", whose, WTERMSIG(status),
                 strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? "; perhaps memory ran out" : "");
-    else rt_fail(why, RT_PROGRAM, "its process ended with exit status %d", WEXITSTATUS(status));
+    else rt_fail(why, RT_PROGRAM, "%s ended with exit status %d", whose, WEXITSTATUS(status));
+    if (worker->count > 1) return RTI_END_LOST;
     rt_error inner = {0};
-    if (rti_trial_write_failure(plan, worker->trial, why, epoch, 0, "", &inner) == RT_OK)
+    if (rti_trial_write_failure(plan, t->number, why, t->progress.epoch + 1, 0, &inner) == RT_OK)
         return RTI_END_FAILED;
     *why = inner;
     return RTI_END_UNSAVED;
+}
+
+void rti_worker_reap(rti_worker *worker, const rti_plan *plan, bool killed,
+                     const rti_worker_listener *listener) {
+    int status = 0;
+    while (waitpid(worker->pid, &status, 0) < 0 && errno == EINTR) continue;
+    rti_worker_listen(worker, listener);
+    close(worker->pipe);
+    worker->pid = 0;
+    for (int i = 0; i < worker->count; i++) {
+        rti_worker_trial *t = &worker->trials[i];
+        rt_error why = {0};
+        if (t->has_end) continue;
+        rti_trial_end end = killed ? RTI_END_STOPPED : post_mortem(worker, plan, t, status, &why);
+        t->has_end = true;
+        listener->ended(listener->context, worker, t->number, end, &why);
+    }
 }

@@ -1,4 +1,4 @@
-/* worker.h - one process, one trial.                                   Floor 8 (experiment) */
+/* worker.h - one process, one trial or a group of them.                Floor 8 (experiment) */
 #ifndef RTI_WORKER_H
 #define RTI_WORKER_H
 
@@ -11,31 +11,46 @@ typedef enum rti_message_kind { RTI_MESSAGE_PROGRESS, RTI_MESSAGE_LOG, RTI_MESSA
 /* What comes through the pipe: smaller than PIPE_BUF, so it comes whole or not at all. */
 typedef struct rti_message {
     rti_message_kind kind;
+    int trial;           /* PROGRESS, END */
     rti_trial_progress progress;
     rti_trial_end end;
-    rt_error error;      /* LOG: the line */
+    rt_error error;      /* END: why; LOG: the line */
 } rti_message;
+
+typedef struct rti_worker_trial {
+    int number;
+    bool has_end;
+    rti_trial_progress progress;
+} rti_worker_trial;
 
 typedef struct rti_worker {
     pid_t pid;           /* 0: this place is free */
     int pipe;            /* reading end, does not block */
-    int trial;
-    bool has_end;
-    rti_message last;    /* END when has_end */
-    rti_trial_progress progress;
+    int count;
+    rti_worker_trial trials[RTI_GROUP_MAX];
     double started_s;
 } rti_worker;
 
-/* Starts a process that claims and runs the trial. RT_PROGRAM when there can be no more processes. */
-rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, int trial, int threads,
-                           double checkpoint_s, rt_error *error) RT_MUST_CHECK;
+/* Who is told what a process says. */
+typedef struct rti_worker_listener {
+    void (*log)(void *context, int trial, const char *line); /* a group's lines are its first trial's */
+    void (*progress)(void *context, const rti_trial_progress *progress);
+    void (*ended)(void *context, rti_worker *worker, int trial, rti_trial_end end, const rt_error *why);
+    void *context;
+} rti_worker_listener;
 
-/* Reads what has come; calls `log` for each line. True when the process has closed its end. */
-bool rti_worker_listen(rti_worker *worker, void (*log)(void *context, int trial, const char *line),
-                       void *context);
+/* Starts a process that claims and runs the trials (rti_trials_run), without those that are claimed already.
+ * RT_PROGRAM when there can be no more processes. */
+rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, const int trials[], int count,
+                           int threads, double checkpoint_s, rt_error *error) RT_MUST_CHECK;
 
-/* Waits for the process, says how the trial ended and why, and frees the place. A process that died
- * has its failure written for it, unless `killed`: then we did it, and the trial was only stopped. */
-rti_trial_end rti_worker_reap(rti_worker *worker, const rti_plan *plan, bool killed, rt_error *why);
+/* Reads what has come. True when the process has closed its end. */
+bool rti_worker_listen(rti_worker *worker, const rti_worker_listener *listener);
+
+/* Waits for the process, says how those ended who could not say it, and frees the place. When a process died
+ * with a trial that was alone, that has its failure written; nobody knows who of a group is to blame, so each
+ * is RTI_END_LOST. `killed`: we did it, and they were only stopped. */
+void rti_worker_reap(rti_worker *worker, const rti_plan *plan, bool killed,
+                     const rti_worker_listener *listener);
 
 #endif

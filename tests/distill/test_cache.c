@@ -138,6 +138,28 @@ Test(cache, the_key_knows_examples_and_order_but_not_labels) {
     end();
 }
 
+/* The teacher sees numbers, not bytes: another normalisation is another question. */
+Test(cache, the_key_knows_how_channels_are_normalised) {
+    begin();
+    char path[4][RTI_PATH_MAX];
+    for (int i = 0; i < 4; i++) {
+        if (i == 1) {
+            fixture_examples.channels = 1;
+            fixture_examples.channel_scale[0] = fixture_examples.scale * 3;
+        }
+        if (i == 2) fixture_examples.channel_shift[0] = -0.5;
+        if (i == 3) fixture_examples.channels = 0;
+        rti_cache *cache = opened(test_path("soft"));
+        snprintf(path[i], RTI_PATH_MAX, "%s", rti_cache_path(cache));
+        agrees_with_the_teacher(cache);
+        rti_cache_free(cache);
+    }
+    cr_assert_str_neq(path[0], path[1]);
+    cr_assert_str_neq(path[1], path[2]);
+    cr_assert_str_eq(path[0], path[3]);
+    end();
+}
+
 Test(cache, a_directory_that_cannot_be_is_no_failure) {
     begin();
     cr_assert_eq(rti_file_write(test_path("file"), "x", 1, NULL), RT_OK);

@@ -132,3 +132,26 @@ Test(evaluate, a_model_on_a_part) {
     rt_teacher_free(teacher);
     rt_model_free(net), rt_model_free(student);
 }
+
+/* Answers that are looked up instead of asked for give the same bits. */
+Test(evaluate, beside_a_cache_of_the_teachers_answers) {
+    fixture_data();
+    rt_model *net = fixture_teacher_net(1), *model = fixture_model("hidden=[10]", 2);
+    rt_teacher *teacher = fixture_teacher(&net, 1, RT_COMBINE_LOGITS);
+    rt_error error;
+    rti_cache *cache = rti_cache_open(teacher, &fixture_part, NULL, &error);
+    cr_assert(cache, "%s", error.message);
+    rt_quality asked, looked_up, without;
+    memset(&asked, 0, sizeof asked), memset(&looked_up, 0, sizeof looked_up);
+    cr_assert_eq(rt_evaluate(model, teacher, &fixture_part, &asked, NULL, &error), RT_OK);
+    cr_assert_eq(rti_evaluate_beside(model, cache, &fixture_part, &looked_up, &error), RT_OK);
+    cr_assert_eq(rti_evaluate_beside(model, NULL, &fixture_part, &without, &error), RT_OK);
+    cr_assert(looked_up.has_teacher && looked_up.teacher_kl > 0 && !without.has_teacher);
+    cr_assert(asked.errors == looked_up.errors && asked.nll == looked_up.nll && asked.ece == looked_up.ece &&
+              asked.brier == looked_up.brier && asked.agreement == looked_up.agreement &&
+              asked.teacher_kl == looked_up.teacher_kl);
+    rti_cache_free(cache);
+    rt_teacher_free(teacher);
+    rt_model_free(net), rt_model_free(model);
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}

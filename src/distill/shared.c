@@ -1,0 +1,55 @@
+/* shared.c - see shared.h.                                             Floor 7 (distill) */
+#include "distill/shared.h"
+
+#include "distill/teacher.h"
+
+/* The loader takes seed 0 for "do not shuffle". */
+#define ORDER_OF_SEED_0 UINT64_C(0x7265746f72740000)
+
+bool rti_same_augment(const rt_augment *a, const rt_augment *b) {
+    return a->jitter == b->jitter && a->flip == b->flip && a->crop == b->crop && a->reflect == b->reflect &&
+           a->cutout == b->cutout && a->mixup == b->mixup;
+}
+
+rt_status rti_shared_init(rti_shared *shared, const rt_distiller_config *c, rt_error *error) {
+    shared->graph = rt_graph_new(error);
+    shared->pass = shared->graph ? rt_graph_new(error) : NULL;
+    if (!shared->pass) return RT_MEMORY;
+    const uint64_t order = c->seed ? c->seed : ORDER_OF_SEED_0;
+    shared->loader = rt_loader_new(c->transfer, c->batch, order, &c->augment, error);
+    return shared->loader ? RT_OK : RT_MEMORY;
+}
+
+void rti_shared_deinit(rti_shared *shared) {
+    rti_cache_free(shared->cache);
+    rt_loader_free(shared->loader);
+    rt_graph_free(shared->pass);
+    rt_graph_free(shared->graph);
+}
+
+void rti_shared_teacher(rti_shared *shared, rt_teacher *teacher) {
+    RT_ASSERT(!shared->teacher || shared->teacher == teacher,
+              "students that are trained together have one teacher");
+    if (shared->teacher) return;
+    shared->teacher = teacher;
+    rt_teacher_hash(teacher, shared->teacher_hash);
+}
+
+rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *c, rt_error *error) {
+    if (!shared->cache) shared->cache = rti_cache_open(c->teacher, c->transfer, c->cache_directory, error);
+    return shared->cache;
+}
+
+bool rti_shared_next(rti_shared *shared, rt_batch *batch) {
+    shared->has_passed = false;
+    return rt_loader_next(shared->loader, batch);
+}
+
+rt_status rti_shared_ask(rti_shared *shared, const rt_batch *batch, rt_error *error) {
+    if (shared->has_passed) return RT_OK;
+    rt_graph_reset(shared->pass);
+    shared->has_passed = rti_teacher_member_logits(shared->teacher, shared->pass, batch->x, shared->member);
+    if (shared->has_passed) return RT_OK;
+    if (error) *error = *rt_graph_error(shared->pass);
+    return rt_graph_status(shared->pass);
+}

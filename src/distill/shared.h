@@ -1,0 +1,44 @@
+/* shared.h - what students that are trained together have in common.   Floor 7 (distill)
+ *
+ * The batches, the teacher's answers to them, and the memory of a step: one student after the other makes
+ * its step on the batch at hand, and gives the memory back. It belongs to the distiller beside which the
+ * others were made (rt_distiller_config); one that stands alone shares with nobody. */
+#ifndef RTI_SHARED_H
+#define RTI_SHARED_H
+
+#include "distill/cache.h"
+
+typedef struct rti_shared {
+    rt_loader *loader;
+    rt_graph *graph;      /* of a student's step */
+    rt_teacher *teacher;  /* borrowed; NULL: nobody asks one */
+    char teacher_hash[33];
+    rti_cache *cache;     /* NULL: nobody reads soft targets */
+    rt_graph *pass;       /* of the teacher's pass over the batch at hand, with the features it leaves */
+    bool has_passed;
+    const rt_real *member[RT_TEACHER_MEMBERS_MAX]; /* (N, K) logits of each member, when has_passed */
+} rti_shared;
+
+/* Do both show an example in the same way? Then, with the same part, batch and seed, batches are equal. */
+bool rti_same_augment(const rt_augment *a, const rt_augment *b);
+
+/* Loader and graphs. RT_UNSUPPORTED (jitter of what is no image), RT_MEMORY. */
+rt_status rti_shared_init(rti_shared *shared, const rt_distiller_config *config,
+                          rt_error *error) RT_MUST_CHECK;
+void rti_shared_deinit(rti_shared *shared);
+
+/* The teacher that all have: the first who asks one says which. */
+void rti_shared_teacher(rti_shared *shared, rt_teacher *teacher);
+
+/* The soft targets, opened for the first who wants them. Borrowed. NULL and *error: see rti_cache_open. */
+rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *config,
+                            rt_error *error) RT_MUST_CHECK;
+
+/* The next batch, lent until the one after it; false: the epoch is over. */
+bool rti_shared_next(rti_shared *shared, rt_batch *batch);
+
+/* The teacher's pass over the batch at hand, made for the first who asks; what it leaves on its taps is good
+ * until the next batch. RT_MEMORY, RT_SHAPE. */
+rt_status rti_shared_ask(rti_shared *shared, const rt_batch *batch, rt_error *error) RT_MUST_CHECK;
+
+#endif
