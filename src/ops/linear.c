@@ -6,7 +6,11 @@
  *
  *     dx (N,D) = dz W        dW (U,D) = dz^T x        db (U) = the column sums of dz
  *
- * What is kept: y, for the slope of every activation but gelu, which needs z. */
+ * What is kept: y, for the slope of every activation but gelu, which needs z.
+ *
+ * rt_linear_bf16 rounds both operands of these three products to bfloat16 on their way to the multiplier. It is
+ * no other function to differentiate: the gradient is that of the rounded operands, passed straight through
+ * the rounding. */
 #include <string.h>
 
 #include "graph/op.h"
@@ -14,7 +18,21 @@
 #include "ops/activation.h"
 #include "retort/ops.h"
 
-/* Attribute i[0]: the rt_activation. Input 2, the bias, may be absent. */
+/* Attributes: i[0] the rt_activation, i[1] whether products are of bfloat16. Input 2, the bias, may be
+ * absent. */
+
+/* gemm, or its bfloat16 version with memory from the step; a failure sticks to the graph. */
+static void product(rt_graph *g, const rti_node *n, int64_t M, int64_t N, int64_t K, rti_matrix A,
+                    rti_matrix B, rt_real *C, bool accumulate, const rti_epilogue *epilogue) {
+    if (!n->a.i[1]) {
+        rti_gemm(M, N, K, A, B, C, N, accumulate, epilogue);
+        return;
+    }
+    const size_t bytes = rti_gemm_bf16_scratch_bytes(M, K);
+    void *scratch = rti_step_alloc(g, bytes);
+    if (scratch) rti_gemm_bf16(M, N, K, A, B, C, N, accumulate, epilogue, scratch);
+    rti_step_release(g, scratch, bytes);
+}
 
 static bool linear_shape(rt_graph *g, rti_node *n) {
     const rt_tensor *x = n->in[0], *w = n->in[1], *b = n->inputs > 2 ? n->in[2] : NULL;
@@ -37,8 +55,8 @@ static void linear_forward(rt_graph *g, rti_node *n) {
     rti_epilogue epilogue = {.relu = act == RT_ACT_RELU};
     if (n->inputs > 2 && !(epilogue.bias = rti_contiguous(g, n->in[2]))) return;
     rt_real *y = rt_real_data(n->out);
-    rti_gemm(N, U, D, (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1]},
-             (rti_matrix){rt_real_data(w), w->stride[1], w->stride[0]}, y, U, false, &epilogue);
+    product(g, n, N, U, D, (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1]},
+            (rti_matrix){rt_real_data(w), w->stride[1], w->stride[0]}, y, false, &epilogue);
     if (act == RT_ACT_GELU && n->out->requires_grad) {
         n->saved = rti_step_alloc(g, (size_t)(N * U) * sizeof *y);
         if (!n->saved) return;
@@ -60,12 +78,12 @@ static void linear_backward(rt_graph *g, rti_node *n) {
     }
     rti_grad dx = rti_grad_begin(g, n, 0);
     if (dx.data)
-        rti_gemm(N, D, U, (rti_matrix){dz, U, 1}, (rti_matrix){rt_real_data(w), w->stride[0], w->stride[1]},
-                 dx.data, D, dx.accumulate, NULL);
+        product(g, n, N, D, U, (rti_matrix){dz, U, 1},
+                (rti_matrix){rt_real_data(w), w->stride[0], w->stride[1]}, dx.data, dx.accumulate, NULL);
     rti_grad dw = rti_grad_begin(g, n, 1);
     if (dw.data)
-        rti_gemm(U, D, N, (rti_matrix){dz, 1, U}, (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1]},
-                 dw.data, D, dw.accumulate, NULL);
+        product(g, n, U, D, N, (rti_matrix){dz, 1, U},
+                (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1]}, dw.data, dw.accumulate, NULL);
     if (n->inputs < 3) return;
     rti_grad db = rti_grad_begin(g, n, 2);
     if (db.data) rti_column_sums(N, U, dz, db.data, db.accumulate);
@@ -120,4 +138,9 @@ RTI_REGISTER(op, linear)
 rt_tensor *rt_linear(rt_graph *g, rt_tensor *x, rt_tensor *w, rt_tensor *b, rt_activation act) {
     return rti_apply(g, &rti_op_linear, (rt_tensor *const[]){x, w, b}, b ? 3 : 2,
                      &(rti_attributes){.i = {act}});
+}
+
+rt_tensor *rt_linear_bf16(rt_graph *g, rt_tensor *x, rt_tensor *w, rt_tensor *b, rt_activation act) {
+    return rti_apply(g, &rti_op_linear, (rt_tensor *const[]){x, w, b}, b ? 3 : 2,
+                     &(rti_attributes){.i = {act, true}});
 }
