@@ -4,7 +4,8 @@
  *   build/float/bench_gemm [THREADS [ISA]]     ISA: portable, avx2, avx512
  *
  * When OpenBLAS is installed its cblas_sgemm does the same work in turn, so both meet the same
- * disturbances; the best of the rounds counts. Results are compared before they are timed. */
+ * disturbances; the best of the rounds counts. Results are compared before they are timed. So does the product
+ * of bfloat16 where the processor has an instruction for it. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "retort/threads.h"
 
 enum { ROUNDS = 15, ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112 };
+enum { OURS, PEERS, BF16, COMPETITORS };
 
 typedef void cblas_sgemm_function(int order, int transpose_a, int transpose_b, int m, int n, int k,
                                   float alpha, const float *a, int lda, const float *b, int ldb, float beta,
@@ -27,19 +29,22 @@ static cblas_sgemm_function *peer;
 typedef struct work {
     int m, n, k;
     bool turn_a, turn_b;
-    float *a, *b, *c[2];
+    float *a, *b, *c[COMPETITORS];
+    void *scratch;
 } work;
 
 static void run(const work *w, int who) {
     const int lda = w->turn_a ? w->m : w->k, ldb = w->turn_b ? w->k : w->n;
-    if (who == 1) {
+    if (who == PEERS) {
         peer(ROW_MAJOR, w->turn_a ? TRANSPOSED : PLAIN, w->turn_b ? TRANSPOSED : PLAIN, w->m, w->n, w->k, 1,
-             w->a, lda, w->b, ldb, 0, w->c[1], w->n);
+             w->a, lda, w->b, ldb, 0, w->c[PEERS], w->n);
         return;
     }
     const rti_matrix A = {(const rt_real *)w->a, w->turn_a ? 1 : lda, w->turn_a ? lda : 1};
     const rti_matrix B = {(const rt_real *)w->b, w->turn_b ? 1 : ldb, w->turn_b ? ldb : 1};
-    rti_gemm(w->m, w->n, w->k, A, B, (rt_real *)w->c[0], w->n, false, NULL);
+    if (who == OURS) rti_gemm(w->m, w->n, w->k, A, B, (rt_real *)w->c[OURS], w->n, false, NULL);
+    else
+        rti_gemm_bf16(w->m, w->n, w->k, A, B, (rt_real *)w->c[BF16], w->n, false, NULL, w->scratch);
 }
 
 static double now_s(void) {
@@ -59,25 +64,31 @@ static float *floats(size_t n, uint64_t index) {
 static void measure(const char *name, const char *pass, work w) {
     const size_t size = (size_t)w.m * (size_t)w.n;
     w.a = floats((size_t)w.m * (size_t)w.k, 0), w.b = floats((size_t)w.n * (size_t)w.k, 1);
-    w.c[0] = floats(size, 2), w.c[1] = floats(size, 3);
-    const int competitors = peer ? 2 : 1;
-    double flop = 2.0 * w.m * w.n * w.k, best[2] = {INFINITY, INFINITY};
-    for (int who = 0; who < competitors; who++) run(&w, who);
-    for (size_t i = 0; peer && i < size; i++)
-        if (!(fabsf(w.c[0][i] - w.c[1][i]) < 1e-3f)) printf("WRONG ");
+    for (int who = 0; who < COMPETITORS; who++) w.c[who] = floats(size, 2);
+    w.scratch = floats(rti_gemm_bf16_scratch_bytes(w.m, w.k) / sizeof(float), 3);
+    const bool there[] = {true, peer != NULL, rti_kernels_bf16(rti_kernels()) != rti_gemm_bf16_portable};
+    double flop = 2.0 * w.m * w.n * w.k, best[] = {INFINITY, INFINITY, INFINITY};
+    for (int who = 0; who < COMPETITORS; who++) {
+        if (!there[who]) continue;
+        run(&w, who);
+        for (size_t i = 0; i < size; i++)
+            if (!(fabsf(w.c[OURS][i] - w.c[who][i]) < (who == BF16 ? 0.2f : 1e-3f))) printf("WRONG ");
+    }
 
     const int repeat = 1 + (int)(2e-3 * 1e11 / flop);
     for (int round = 0; round < ROUNDS; round++)
-        for (int who = 0; who < competitors; who++) {
+        for (int who = 0; who < COMPETITORS; who++) {
             double start = now_s();
-            for (int i = 0; i < repeat; i++) run(&w, who);
+            for (int i = 0; i < repeat && there[who]; i++) run(&w, who);
             best[who] = fmin(best[who], (now_s() - start) / repeat);
         }
-    printf("%-12s %-8s %5d %5d %5d %10.1f us %7.1f GFLOP/s", name, pass, w.m, w.n, w.k, best[0] * 1e6,
-           flop / best[0] * 1e-9);
-    if (peer) printf("   OpenBLAS %7.1f   ratio %.2f", flop / best[1] * 1e-9, best[1] / best[0]);
+    printf("%-12s %-8s %5d %5d %5d %10.1f us %7.1f GFLOP/s", name, pass, w.m, w.n, w.k, best[OURS] * 1e6,
+           flop / best[OURS] * 1e-9);
+    if (peer) printf("   OpenBLAS %7.1f   ratio %.2f", flop / best[PEERS] * 1e-9, best[PEERS] / best[OURS]);
+    if (there[BF16]) printf("   bf16 %7.1f   ratio %.2f", flop / best[BF16] * 1e-9, best[OURS] / best[BF16]);
     printf("\n");
-    free(w.a), free(w.b), free(w.c[0]), free(w.c[1]);
+    free(w.a), free(w.b), free(w.scratch);
+    for (int who = 0; who < COMPETITORS; who++) free(w.c[who]);
 }
 
 int main(int count, char **arguments) {
