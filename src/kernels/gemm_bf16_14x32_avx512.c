@@ -145,9 +145,12 @@ static void pack_strided(const source *s, int64_t depth, int lines, int width, p
 
 /* out[p * width + j]; lines from `lines` to `width` are 0. */
 static void pack(const source *s, int64_t depth, int lines, int width, pair *out) {
-    if (s->line == 1) pack_across(s, depth, lines, width, out);
-    else if (s->step == 1) pack_along(s, depth, lines, width, out);
-    else pack_strided(s, depth, lines, width, out);
+    if (s->line == 1)
+        pack_across(s, depth, lines, width, out);
+    else if (s->step == 1)
+        pack_along(s, depth, lines, width, out);
+    else
+        pack_strided(s, depth, lines, width, out);
 }
 
 /* ---- tiles ---- */
@@ -167,7 +170,8 @@ typedef struct tile_job {
 /* rows and vectors are constants in every caller, so acc lives in registers. */
 ALWAYS void tile(const tile_job *t, const int rows, const int vectors) {
     __m512 acc[ROWS][2];
-    const __mmask16 last = first(t->columns - 16 * (vectors - 1)), lanes[2] = {vectors == 1 ? last : 0xffff, last};
+    const __mmask16 last = first(t->columns - 16 * (vectors - 1)),
+                    lanes[2] = {vectors == 1 ? last : 0xffff, last};
     float *c = t->c;
     const int64_t ldc = t->ldc;
     if (t->from_zero) {
@@ -206,9 +210,9 @@ ALWAYS void tile(const tile_job *t, const int rows, const int vectors) {
 #define TILE(rows, vectors) \
     static void tile_##rows##x##vectors(const tile_job *t) { tile(t, rows, vectors); }
 #define NAME(rows, vectors) tile_##rows##x##vectors,
-#define HEIGHTS(X, v)                                                                                    \
-    X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v) X(12, v) \
-    X(13, v) X(14, v)
+#define HEIGHTS(X, v)                                                                         \
+    X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v) \
+    X(12, v) X(13, v) X(14, v)
 
 HEIGHTS(TILE, 1)
 HEIGHTS(TILE, 2)
@@ -223,9 +227,9 @@ typedef struct product {
     int64_t ldc;
     bool accumulate;
     rti_epilogue epilogue;
-    pair *packed;                   /* A: steps of the depth, within them tiles of rows */
+    pair *packed; /* A: steps of the depth, within them tiles of rows */
     int64_t tiles, panels, row_blocks;
-    int64_t depth;                  /* of a step, in elements, even */
+    int64_t depth; /* of a step, in elements, even */
 } product;
 
 /* Tiles of nearly equal height: 100 rows are 12 + 13 + 12 + ... and not 7 * 14 + 2. */
@@ -274,7 +278,8 @@ ALWAYS void prefetch_c(const product *t, int64_t i, int rows, int64_t j) {
 static void block(void *context, int64_t task) {
     const product *t = context;
     const int64_t row_block = task / t->panels, j = task % t->panels * WIDTH;
-    const int64_t start = t->tiles * row_block / t->row_blocks, end = t->tiles * (row_block + 1) / t->row_blocks;
+    const int64_t start = t->tiles * row_block / t->row_blocks,
+                  end = t->tiles * (row_block + 1) / t->row_blocks;
     const int columns = t->N - j < WIDTH ? (int)(t->N - j) : WIDTH, vectors = columns > 16 ? 2 : 1;
     _Alignas(64) pair panel[DEPTH * WIDTH];
     int64_t k0 = 0;
@@ -321,13 +326,13 @@ void rti_gemm_bf16_14x32_avx512(int64_t M, int64_t N, int64_t K, rti_matrix A, r
     const int64_t at_once = BLOCK_OF_A / (2 * t.depth * ROWS);
     t.row_blocks = (t.tiles - 1) / at_once + 1;
     const bool alone = (double)M * (double)N * (double)K < (double)ALONE;
-    const int threads = rt_threads_get();
-    if (alone || threads == 1) {
+    if (alone) {
         for (int64_t n = 0; n < t.tiles; n++) pack_tile_of_a(&t, n);
         for (int64_t n = 0; n < t.row_blocks * t.panels; n++) block(&t, n);
         return;
     }
     /* More blocks of rows when there are too few panels to keep the threads busy evenly. */
+    const int threads = rt_threads_get();
     int64_t tasks = t.row_blocks * t.panels;
     while (tasks < 8 * threads && tasks % threads != 0 && t.row_blocks < t.tiles)
         tasks = ++t.row_blocks * t.panels;

@@ -1,20 +1,20 @@
 /* gemm_bf16_portable.c - products of bfloat16 in portable C.           Floor 2 (kernels)
  *
  * The bits of the processor's instruction (VDPBF16PS), without it. An operand is rounded to bfloat16, 8
- * significant bits, to nearest and ties to even; subnormal numbers become 0, a NaN stays one. Then, two p at a
- * time and the later one first,
+ * significant bits, to nearest and ties to even; subnormal numbers become 0, a NaN stays one. Then, two p
+ * at a time and the later one first,
  *
  *     c = round(c + a[2p + 1] b[2p + 1]),    c = round(c + a[2p] b[2p])        p = 0, 1, 2, ...
  *
- * each product exact, each sum rounded once to float, and to 0 when what it rounds to lies below the smallest
- * normal number. An odd K ends with a pair (a, 0). Bias and relu follow in ordinary float32. Only the sign and
- * payload of a NaN are nobody's promise.
+ * each product exact, each sum rounded once to float, and to 0 when what it rounds to lies below the
+ * smallest normal number. An odd K ends with a pair (a, 0). Bias and relu follow in ordinary float32. Only
+ * the sign and payload of a NaN are nobody's promise.
  *
  * A product has 16 significant bits, so float holds it, and a sum of floats is all there is to do, unless
- * numbers come near the ends of the range; what is in A, B and C says beforehand whether they can. Then sums
- * are made in double and rounded to float afterwards. That is rounded once, too: where a sum of 16 and of 24
- * bits needs more than double's 53, one of the two is so small (2^-29 or less beside the other) that the larger
- * is the float nearest to the sum, before as after. (Sums in double throughout: 0.6 GFLOP/s instead of 7.)
+ * numbers come near the ends of the range; what is in A, B and C says beforehand whether they can. Then
+ * sums are made in double and rounded to float afterwards. That is rounded once, too: where a sum of 16 and
+ * of 24 bits needs more than double's 53, one of the two is so small (2^-29 or less beside the other) that
+ * the larger is the float nearest to the sum, before as after.
  *
  * In the double library operands are rounded alike, but keep double's range of exponents, and sums stay
  * double. */
@@ -39,9 +39,12 @@ static rt_real rounded(rt_real x) {
     bits u;
     memcpy(&u, &x, sizeof u);
     const bits one = 1, sign = one << (8 * sizeof u - 1), infinite = sign - (one << EXPONENT);
-    if ((u & ~sign) > infinite) u |= one << (EXPONENT - 1); /* NaN */
-    else if (!(u & infinite)) u &= sign;
-    else u += (one << (DROPPED - 1)) - 1 + (u >> DROPPED & 1);
+    if ((u & ~sign) > infinite)
+        u |= one << (EXPONENT - 1); /* NaN */
+    else if (!(u & infinite))
+        u &= sign;
+    else
+        u += (one << (DROPPED - 1)) - 1 + (u >> DROPPED & 1);
     u &= ~((one << DROPPED) - 1);
     memcpy(&x, &u, sizeof u);
     return x;
@@ -162,13 +165,14 @@ static void block(void *context, int64_t task) {
     }
 }
 
-void rti_gemm_bf16_portable(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
-                            bool accumulate, const rti_epilogue *epilogue, void *scratch) {
+void rti_gemm_bf16_portable(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
+                            int64_t ldc, bool accumulate, const rti_epilogue *epilogue, void *scratch) {
     (void)scratch;
     job t = {M, N, K, A, B, C, ldc, accumulate, {NULL, false}, (N + JB - 1) / JB};
     if (epilogue) t.epilogue = *epilogue;
     const int64_t blocks = (M + IB - 1) / IB * t.column_blocks;
-    if ((double)M * (double)N * (double)K > 65536) rti_parallel(blocks, block, &t);
+    if ((double)M * (double)N * (double)K > 65536)
+        rti_parallel(blocks, block, &t);
     else
         for (int64_t i = 0; i < blocks; i++) block(&t, i);
 }

@@ -8,9 +8,8 @@
  *
  * What is kept: y, for the slope of every activation but gelu, which needs z.
  *
- * rt_linear_bf16 rounds both operands of these three products to bfloat16 on their way to the multiplier. It is
- * no other function to differentiate: the gradient is that of the rounded operands, passed straight through
- * the rounding. */
+ * rt_linear_bf16 rounds both operands of each of these products to bfloat16 on their way to the multiplier;
+ * the gradient passes straight through the rounding. */
 #include <string.h>
 
 #include "graph/op.h"

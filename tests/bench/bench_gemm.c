@@ -4,8 +4,8 @@
  *   build/float/bench_gemm [THREADS [ISA]]     ISA: portable, avx2, avx512
  *
  * When OpenBLAS is installed its cblas_sgemm does the same work in turn, so both meet the same
- * disturbances; the best of the rounds counts. Results are compared before they are timed. So does the product
- * of bfloat16 where the processor has an instruction for it. */
+ * disturbances; the best of the rounds counts. So does the product of bfloat16 where the processor has an
+ * instruction for it. Results are compared before they are timed. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>

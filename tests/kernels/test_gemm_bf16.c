@@ -1,7 +1,7 @@
-/* The bfloat16 product. Its bits are compared with three plain loops that say the formula with libm's fma and
- * with a rounding made of frexp and rint; the two versions with each other, where there are two, on all that a
- * number can be (subnormal, at the edges of the range, infinite, NaN) and with NaN in all unused parts of
- * buffers. Then the promises of every product: bits that depend on K alone, no memory. */
+/* The bfloat16 product. Its bits are compared with three plain loops that say the formula with libm's fma
+ * and with a rounding made of frexp and rint; the two versions with each other, where there are two, on all
+ * that a number can be (subnormal, at the edges of the range, infinite, NaN) and with NaN in all unused parts
+ * of buffers. Then the promises of every product: bits that depend on K alone, no memory. */
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
@@ -89,7 +89,8 @@ static rt_real to_bf16(rt_real x) {
 }
 
 static rt_real fused(rt_real a, rt_real b, rt_real c) {
-    return IS_FLOAT ? (rt_real)fmaf((float)a, (float)b, (float)c) : (rt_real)fma((double)a, (double)b, (double)c);
+    return IS_FLOAT ? (rt_real)fmaf((float)a, (float)b, (float)c)
+                    : (rt_real)fma((double)a, (double)b, (double)c);
 }
 
 static rt_real expected(rti_matrix A, rti_matrix B, int64_t i, int64_t j, int64_t K, rt_real c) {
@@ -106,9 +107,7 @@ typedef struct problem {
     bool accumulate, relu, bias;
 } problem;
 
-static bool equal(rt_real a, rt_real b) {
-    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
-}
+static bool equal(rt_real a, rt_real b) { return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b)); }
 
 /* Every version gives the bits of the formula (kind 0), and all versions give the same (both kinds). */
 static void check(const problem *p) {
@@ -133,7 +132,8 @@ static void check(const problem *p) {
                 const int64_t here = p->offset + i * p->ldc + j;
                 rt_real wanted = before[here];
                 if (j < p->N) {
-                    if (p->kind != 0) wanted = c[0][here];
+                    if (p->kind != 0)
+                        wanted = c[0][here];
                     else {
                         wanted = expected(a.m, b.m, i, j, p->K, p->accumulate ? before[here] : 0);
                         if (p->bias) wanted += bias[j];
@@ -142,8 +142,8 @@ static void check(const problem *p) {
                 }
                 cr_assert(equal(c[v][here], wanted),
                           "%s: M %d N %d K %d layouts %d %d at (%d, %d): %.9g, not %.9g", it.name, (int)p->M,
-                          (int)p->N, (int)p->K, p->a_layout, p->b_layout, (int)i, (int)j,
-                          (double)c[v][here], (double)wanted);
+                          (int)p->N, (int)p->K, p->a_layout, p->b_layout, (int)i, (int)j, (double)c[v][here],
+                          (double)wanted);
             }
     }
     free(a.block), free(b.block), free(before), free(bias), free(c[0]), free(c[1]);
@@ -161,8 +161,12 @@ static void random_flags(problem *p) {
 static void check_shapes(const int (*shapes)[3], int count) {
     for (int i = 0; i < count; i++)
         for (int layouts = 0; layouts < 16; layouts++) {
-            problem p = {.M = shapes[i][0], .N = shapes[i][1], .K = shapes[i][2],
-                         .a_layout = layouts & 3, .b_layout = layouts >> 2, .kind = 0};
+            problem p = {.M = shapes[i][0],
+                         .N = shapes[i][1],
+                         .K = shapes[i][2],
+                         .a_layout = layouts & 3,
+                         .b_layout = layouts >> 2,
+                         .kind = 0};
             random_flags(&p);
             check(&p);
         }
@@ -180,8 +184,8 @@ Test(gemm_bf16, small_shapes_in_every_layout) {
 
 /* Several steps of K, several panels, several blocks of rows; with threads. */
 Test(gemm_bf16, blocked_shapes_in_every_layout) {
-    static const int shapes[][3] = {{5, 70, 1283}, {3, 36, 2600}, {3, 1024, 21}, {1, 33, 1281},
-                                    {700, 40, 260}, {130, 70, 91}};
+    static const int shapes[][3] = {{5, 70, 1283}, {3, 36, 2600},  {3, 1024, 21},
+                                    {1, 33, 1281}, {700, 40, 260}, {130, 70, 91}};
     rng = rt_rng_stream(2, "gemm_bf16", 0, 0);
     rt_threads_set(3);
     check_shapes(shapes, sizeof shapes / sizeof *shapes);
@@ -221,14 +225,15 @@ Test(gemm_bf16, versions_agree_at_the_ends_of_the_range) {
         }
         for (int j = 0; j < N; j++) {
             const uint32_t exponent = (large ? 245 : 0) + rt_rng_below(&rng, 10);
-            c[0][j] = c[1][j] = of_bits((rt_rng_u32(&rng) & (j % 3 ? 0x807fffff : 0x80000003)) | exponent << 23);
+            c[0][j] = c[1][j] = of_bits((rt_rng_u32(&rng) & (j % 3 ? 0x807fffff : 0x80000003)) | exponent
+                                                                                                     << 23);
         }
         const rti_matrix A = {a, K, 1}, B = {b, N, 1};
         rti_gemm_bf16_portable(1, N, K, A, B, c[0], N, true, NULL, NULL);
         fast.gemm(1, N, K, A, B, c[1], N, true, NULL, scratch);
         for (int j = 0; j < N; j++)
-            cr_assert(equal(c[0][j], c[1][j]), "round %d, column %d: %.9g and %.9g", round, j, (double)c[0][j],
-                      (double)c[1][j]);
+            cr_assert(equal(c[0][j], c[1][j]), "round %d, column %d: %.9g and %.9g", round, j,
+                      (double)c[0][j], (double)c[1][j]);
     }
 }
 
@@ -244,14 +249,15 @@ Test(gemm_bf16, rounds_as_the_header_says) {
     for (int i = 0; i < VERSIONS; i++) {
         const version v = version_of(i);
         if (!v.gemm) continue;
-        cr_assert_eq(one_product(&v, of_bits(0x3f808000), 1, 0), 1);                        /* tie, down */
-        cr_assert_eq(one_product(&v, of_bits(0x3f818000), 1, 0), (rt_real)1.015625);        /* tie, up */
+        cr_assert_eq(one_product(&v, of_bits(0x3f808000), 1, 0), 1);                 /* tie, down */
+        cr_assert_eq(one_product(&v, of_bits(0x3f818000), 1, 0), (rt_real)1.015625); /* tie, up */
         cr_assert_eq(one_product(&v, of_bits(0x3f808001), 1, 0), (rt_real)1.0078125);
         cr_assert_eq(one_product(&v, 1, of_bits(0xbf7fffff), 0), -1);
         cr_assert_eq(one_product(&v, inf, -1, 5), -inf);
         cr_assert(isnan(one_product(&v, inf, 0, 5)));
         cr_assert(isnan(one_product(&v, (rt_real)NAN, 0, 5)));
-        cr_assert_eq(one_product(&v, (rt_real)1.5, (rt_real)2.5, (rt_real)0.1), (rt_real)(3.75 + (double)(rt_real)0.1));
+        cr_assert_eq(one_product(&v, (rt_real)1.5, (rt_real)2.5, (rt_real)0.1),
+                     (rt_real)(3.75 + (double)(rt_real)0.1));
         if (!IS_FLOAT) continue; /* double keeps its range */
         cr_assert_eq(one_product(&v, of_bits(0x7f7fffff), 1, 0), inf);
         cr_assert_eq(one_product(&v, tiny, 1, 0), 0);
@@ -300,12 +306,14 @@ Test(gemm_bf16, bits_do_not_depend_on_batch_position_or_threads) {
             }
             for (int first = 0; first < BATCH; first += 33) {
                 const rti_matrix row = {a.m.data + first * a.m.row_stride, 12345, a.m.column_stride},
-                                 column = {b.m.data + first % WIDE * b.m.column_stride, b.m.row_stride, 54321};
+                                 column = {b.m.data + first % WIDE * b.m.column_stride, b.m.row_stride,
+                                           54321};
                 v.gemm(1, WIDE, DEEP, row, b.m, c, WIDE, false, NULL, scratch);
                 cr_assert(same(c, reference + first * WIDE, WIDE), "%s: row %d", v.name, first);
                 v.gemm(BATCH, 1, DEEP, a.m, column, c, 1, false, NULL, scratch);
                 for (int r = 0; r < BATCH; r++)
-                    cr_assert(same(c + r, reference + r * WIDE + first % WIDE, 1), "%s: column %d", v.name, first);
+                    cr_assert(same(c + r, reference + r * WIDE + first % WIDE, 1), "%s: column %d", v.name,
+                              first);
             }
             free(a.block), free(b.block);
         }

@@ -28,7 +28,6 @@ typedef struct layer {
     rt_real data[N * D + U * D + U], gradient[N * D + U * D + U], seed[N * U], y[N * U];
 } layer;
 
-
 /* Forward, then backward from dy = seed; `turned`: x and w lie by columns. */
 static void run(layer *l, rt_activation act, bool turned) {
     rt_graph *g = l->g;
