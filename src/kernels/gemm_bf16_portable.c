@@ -28,48 +28,57 @@
 enum { JB = 32, KB = 128, IB = 32 };
 
 #if RTI_REAL_IS_FLOAT
-typedef uint32_t bits;
+typedef int32_t bits;
+typedef uint32_t natural;
 enum { DROPPED = 16, EXPONENT = 23 };
 #else
-typedef uint64_t bits;
+typedef int64_t bits;
+typedef uint64_t natural;
 enum { DROPPED = 45, EXPONENT = 52 };
 #endif
 
-static rt_real rounded(rt_real x) {
+static const bits one = 1, sign = (bits)((natural)1 << (8 * sizeof(bits) - 1)), greatest = ~sign,
+                  infinite = greatest - (((bits)1 << EXPONENT) - 1);
+
+static inline bits bits_of(rt_real x) {
     bits u;
     memcpy(&u, &x, sizeof u);
-    const bits one = 1, sign = one << (8 * sizeof u - 1), infinite = sign - (one << EXPONENT);
-    if ((u & ~sign) > infinite)
-        u |= one << (EXPONENT - 1); /* NaN */
-    else if (!(u & infinite))
-        u &= sign;
-    else
-        u += (one << (DROPPED - 1)) - 1 + (u >> DROPPED & 1);
-    u &= ~((one << DROPPED) - 1);
-    memcpy(&x, &u, sizeof u);
+    return u;
+}
+
+static inline rt_real real_of(bits u) {
+    rt_real x;
+    memcpy(&x, &u, sizeof x);
     return x;
 }
 
-/* The smallest and the greatest magnitude of what is not 0. */
+/* Without branches, which nobody could predict. */
+static inline rt_real rounded(rt_real x) {
+    const bits u = bits_of(x), size = u & greatest;
+    bits r = (bits)((natural)size + (natural)((one << (DROPPED - 1)) - 1 + (u >> DROPPED & 1)));
+    r = size > infinite ? size | one << (EXPONENT - 1) : size < one << EXPONENT ? 0 : r;
+    return real_of((r & -(one << DROPPED)) | (u & sign));
+}
+
+/* The smallest and the greatest magnitude of what is not 0; a NaN is greater than all. */
 typedef struct range {
     rt_real least, greatest;
 } range;
 
-static const range nothing = {(rt_real)INFINITY, 0};
-
-static void widen(range *r, rt_real x) {
-    const rt_real size = x != x ? (rt_real)INFINITY : x < 0 ? -x : x;
-    if (size > 0 && size < r->least) r->least = size;
-    if (size > r->greatest) r->greatest = size;
+static range range_of(int n, const rt_real *x) {
+    bits least = infinite, most = 0;
+    for (int i = 0; i < n; i++) {
+        const bits size = bits_of(x[i]) & greatest, there = size > 0 ? size : infinite;
+        least = there < least ? there : least;
+        most = size > most ? size : most;
+    }
+    return (range){real_of(least), real_of(most)};
 }
 
 /* Nothing overflows, and whatever is not 0 is a multiple of the smallest normal number, so no sum is less. */
-static bool is_plain(range a, range b, int n, const rt_real *c) {
-    if (!RTI_REAL_IS_FLOAT) return true;
-    range sum = nothing;
-    for (int j = 0; j < n; j++) widen(&sum, c[j]);
-    return (a.greatest == 0 || b.greatest == 0 || a.least * b.least >= (rt_real)0x1p-110) &&
-           a.greatest * b.greatest <= (rt_real)0x1p126 && sum.least >= (rt_real)0x1p-102;
+static bool is_plain(range a, range b, range c) {
+    return !RTI_REAL_IS_FLOAT || (a.least * b.least >= (rt_real)0x1p-110 && c.least >= (rt_real)0x1p-102 &&
+                                  a.greatest * b.greatest <= (rt_real)0x1p126);
 }
 
 /* c + a b, for all numbers. A sum is below the normal numbers when it would be so with float's precision but
@@ -99,30 +108,20 @@ typedef struct job {
 } job;
 
 /* b[p][0 ... JB-1] = B[p0 + p][j0 ...] rounded, zeros beyond the last column and up to an even depth. */
-static range copy_b(const job *t, int64_t p0, int depth, int64_t j0, int width, rt_real *b) {
-    range r = nothing;
+static void copy_b(const job *t, int64_t p0, int depth, int64_t j0, int width, rt_real *b) {
     for (int p = 0; p < depth; p++) {
         const rt_real *from = t->B.data + (p0 + p) * t->B.row_stride + j0 * t->B.column_stride;
-        for (int j = 0; j < width; j++) {
-            b[p * JB + j] = rounded(from[j * t->B.column_stride]);
-            widen(&r, b[p * JB + j]);
-        }
+        for (int j = 0; j < width; j++) b[p * JB + j] = rounded(from[j * t->B.column_stride]);
         for (int j = width; j < JB; j++) b[p * JB + j] = 0;
     }
     if (depth % 2)
         for (int j = 0; j < JB; j++) b[depth * JB + j] = 0;
-    return r;
 }
 
-static range copy_a(const job *t, int64_t i, int64_t p0, int depth, rt_real *a) {
+static void copy_a(const job *t, int64_t i, int64_t p0, int depth, rt_real *a) {
     const rt_real *from = t->A.data + i * t->A.row_stride + p0 * t->A.column_stride;
-    range r = nothing;
-    for (int p = 0; p < depth; p++) {
-        a[p] = rounded(from[p * t->A.column_stride]);
-        widen(&r, a[p]);
-    }
+    for (int p = 0; p < depth; p++) a[p] = rounded(from[p * t->A.column_stride]);
     if (depth % 2) a[depth] = 0;
-    return r;
 }
 
 static void row_times_block(int depth, const rt_real *a, const rt_real *b, rt_real c[JB], bool plain) {
@@ -153,10 +152,11 @@ static void block(void *context, int64_t task) {
         }
     for (int64_t p0 = 0; p0 < t->K; p0 += KB) {
         const int depth = t->K - p0 < KB ? (int)(t->K - p0) : KB;
-        const range of_b = copy_b(t, p0, depth, j0, width, b);
+        copy_b(t, p0, depth, j0, width, b);
+        const range of_b = range_of(depth * JB, b);
         for (int i = 0; i < height; i++) {
-            const range of_a = copy_a(t, i0 + i, p0, depth, a);
-            row_times_block(depth, a, b, c[i], is_plain(of_a, of_b, JB, c[i]));
+            copy_a(t, i0 + i, p0, depth, a);
+            row_times_block(depth, a, b, c[i], is_plain(range_of(depth, a), of_b, range_of(JB, c[i])));
         }
     }
     for (int i = 0; i < height; i++) {
