@@ -56,6 +56,10 @@ rt_model *rt_mlp_new(int count, const int64_t widths[], uint64_t seed, rt_error 
 rt_model *rt_model_new_like(const rt_model *model, uint64_t seed, rt_error *error) RT_MUST_CHECK;
 void rt_model_free(rt_model *model);
 
+/* From now on the products of linear layers are of bfloat16, in training and in evaluation (rt_linear_bf16);
+ * convolutions, parameters and all else stay float32. What is saved says nothing of it. */
+void rt_model_use_bf16(rt_model *model);
+
 /* Evaluation (the default) or training. In training dropout draws from the stream
  * (seed, "dropout.<layer>", epoch, step), and batch normalisation takes the batch's statistics and moves
  * its running ones. A frozen model's parameters receive no gradients, until _thaw. */

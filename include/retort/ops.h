@@ -77,6 +77,11 @@ typedef enum rt_activation {
  * dx is not computed for an input that wants none. Kept: nothing, with RT_ACT_GELU (N,U); backward
  * needs (N,U) more for dz when there is an activation. */
 rt_tensor *rt_linear(rt_graph *g, rt_tensor *x, rt_tensor *w, rt_tensor *b, rt_activation act);
+/* The same with x, W and dz rounded to bfloat16 (8 significant bits, to nearest even; subnormals to 0) as
+ * operands of the three products. Sums, bias, activation and gradients are float32, and so are x and W where
+ * they lie. The same bits on every processor, twice as fast where there is an instruction for it (AVX-512
+ * BF16). Needs 2 bytes an element more of x, and of dz in backward, while a product runs. */
+rt_tensor *rt_linear_bf16(rt_graph *g, rt_tensor *x, rt_tensor *w, rt_tensor *b, rt_activation act);
 
 /* ---- reductions -------------------------------------------------------------------------------
  *

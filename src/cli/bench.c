@@ -25,7 +25,7 @@ typedef struct bench {
     int threads;
     int batch;
     double dropout_input, dropout_hidden;
-    bool distil;
+    bool distil, bf16;
     int steps, epochs;
     char data[32];
     double started_s;
@@ -109,6 +109,7 @@ static rt_status make_model(const bench *b, bool dropout, uint64_t seed, rt_mode
         RT_TRY(rt_params_set_text(&options, "dropout.hidden", text, error));
     }
     *model = rt_model_new("mlp", &options, 1, b->widths, b->widths[b->width_count - 1], seed, error);
+    if (*model && b->bf16) rt_model_use_bf16(*model);
     return *model ? RT_OK : error->status;
 }
 
@@ -212,8 +213,9 @@ static double median(double *values, int count) {
 }
 
 static void print_head(const bench *b, const char *work) {
-    printf("{\"work\": \"%s\", \"net\": \"%s\", \"threads\": %d, \"batch\": %d, \"isa\": \"%s\"", work,
-           b->net, b->threads, b->batch, rti_isa_name());
+    printf("{\"work\": \"%s\", \"net\": \"%s\", \"threads\": %d, \"batch\": %d, \"isa\": \"%s\", "
+           "\"precision\": \"%s\"", work, b->net, b->threads, b->batch, rti_isa_name(),
+           b->bf16 ? "bf16" : "float32");
 }
 
 static rt_status bench_epoch(bench *b, rt_error *error) {
@@ -340,6 +342,7 @@ static const char usage[] =
     "  --threads N            threads (1)\n"
     "  --dropout IN,HIDDEN    dropout rates, e.g. 0.2,0.5 (0,0)\n"
     "  --kd                   distil: alpha 0.7, T 4, cached soft targets\n"
+    "  --bf16                 products of bfloat16, as with precision = \"bf16\" in a spec\n"
     "  --steps N              time only N steps of each epoch and scale (all)\n"
     "  --epochs N             epochs to take the median of (3)\n"
     "  --data SET             data set (mnist)\n"
@@ -363,6 +366,8 @@ static int run(int argc, char **argv) {
     for (int i = 2; i < argc; i++) {
         if (!strcmp(argv[i], "--kd")) {
             b.distil = true;
+        } else if (!strcmp(argv[i], "--bf16")) {
+            b.bf16 = true;
         } else if (i + 1 < argc && parse_option(&b, argv[i], argv[i + 1])) {
             i++;
         } else {

@@ -219,7 +219,10 @@ static rt_status trial_identity(rti_builder *b, rti_trial *trial, rt_error *erro
 
 rt_model *rti_builder_model(const rt_params *rows, const rt_dataset *set, uint64_t seed, rt_error *error) {
     const rt_examples *e = rt_dataset_train_examples(set);
-    return rt_model_new(rt_params_text(rows, "model"), rows, e->ndim, e->shape, e->classes, seed, error);
+    rt_model *model =
+        rt_model_new(rt_params_text(rows, "model"), rows, e->ndim, e->shape, e->classes, seed, error);
+    if (model && !strcmp(rt_params_text(rows, "precision"), "bf16")) rt_model_use_bf16(model);
+    return model;
 }
 
 rt_model *rti_trial_model(const rti_plan *plan, int trial, rt_error *error) {

@@ -38,7 +38,7 @@ static const char *method_choices(void) {
 }
 
 const rt_param *rti_training_rows(int *count) {
-    enum { ROWS = 8 };
+    enum { ROWS = 9 };
     static rt_param rows[ROWS];
     const rt_param all[ROWS] = {
         RT_PARAM_CHOICE_ROW("model", "mlp", model_choices(), "kind of network"),
@@ -54,6 +54,8 @@ const rt_param *rti_training_rows(int *count) {
                          "a blank square of this size somewhere in each image"),
         RT_PARAM_REAL_ROW("mixup", 0, 0, 100, "",
                           "mixes images of a batch in pairs, share from Beta(mixup, mixup); 0: not"),
+        RT_PARAM_CHOICE_ROW("precision", "float32", "float32|bf16",
+                            "of what linear layers multiply; sums, weights and convolutions are float32"),
     };
     memcpy(rows, all, sizeof rows);
     *count = ROWS;
@@ -182,7 +184,7 @@ static const char *const later_rows[] = {
     "stop_epoch", "schedule", "generations", "first", "teachers", "flip", "crop", "crop_fill",
     "cutout", "mixup", "normalize", "student_taps", "teacher_taps", "cifar10.held_out",
     "cifar100.labels", "logits_are", "npy.holdout", "npy.classes", "npy.standardise", "folder.holdout",
-    "folder.classes", "folder.standardise", "scratch", NULL,
+    "folder.classes", "folder.standardise", "scratch", "precision", NULL,
 };
 
 static bool is_default(const rt_param *row, const rt_value *value) {

@@ -18,6 +18,10 @@ static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+
+static bool has_bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+#else
+static bool has_bf16(void) { return false; }
 #endif
 
 /* Best first; the last one runs everywhere. */
@@ -26,10 +30,11 @@ static const struct {
     bool (*possible)(void);
 } sets[] = {
 #if defined(__x86_64__) && RTI_REAL_IS_FLOAT
-    {{"avx512", &rti_loops_avx512, rti_gemm_14x32_avx512, true, &rti_conv_14x32_avx512}, has_avx512},
-    {{"avx2", &rti_loops_avx2, rti_gemm_6x16_avx2, true, &rti_conv_6x16_avx2}, has_avx2},
+    {{"avx512", &rti_loops_avx512, rti_gemm_14x32_avx512, true, rti_gemm_bf16_14x32_avx512,
+      &rti_conv_14x32_avx512}, has_avx512},
+    {{"avx2", &rti_loops_avx2, rti_gemm_6x16_avx2, true, NULL, &rti_conv_6x16_avx2}, has_avx2},
 #endif
-    {{"portable", &rti_loops_portable, rti_gemm_portable, false, &rti_conv_portable}, always},
+    {{"portable", &rti_loops_portable, rti_gemm_portable, false, NULL, &rti_conv_portable}, always},
 };
 
 enum { SETS = sizeof sets / sizeof *sets };
@@ -38,6 +43,10 @@ const rti_kernel_set *rti_kernels_named(const char *name) {
     for (int i = 0; i < SETS; i++)
         if (strcmp(sets[i].set.name, name) == 0) return sets[i].possible() ? &sets[i].set : NULL;
     return NULL;
+}
+
+rti_gemm_bf16_function *rti_kernels_bf16(const rti_kernel_set *set) {
+    return set->gemm_bf16 && has_bf16() ? set->gemm_bf16 : rti_gemm_bf16_portable;
 }
 
 static const rti_kernel_set *choose(void) {
@@ -64,4 +73,14 @@ const char *rti_isa_name(void) { return rti_kernels()->name; }
 void rti_gemm(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
               bool accumulate, const rti_epilogue *epilogue) {
     if (M > 0 && N > 0) rti_kernels()->gemm(M, N, K, A, B, C, ldc, accumulate, epilogue);
+}
+
+size_t rti_gemm_bf16_scratch_bytes(int64_t M, int64_t K) {
+    return (size_t)M * (size_t)((K + 1) / 2) * sizeof(uint32_t);
+}
+
+void rti_gemm_bf16(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
+                   bool accumulate, const rti_epilogue *epilogue, void *scratch) {
+    if (M > 0 && N > 0)
+        rti_kernels_bf16(rti_kernels())(M, N, K, A, B, C, ldc, accumulate, epilogue, scratch);
 }

@@ -15,11 +15,16 @@
 typedef void rti_gemm_function(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
                                int64_t ldc, bool accumulate, const rti_epilogue *epilogue);
 
+typedef void rti_gemm_bf16_function(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
+                                    int64_t ldc, bool accumulate, const rti_epilogue *epilogue,
+                                    void *scratch);
+
 typedef struct rti_kernel_set {
     const char *name;
     const rti_loops *loops;
     rti_gemm_function *gemm;
     bool skips_zeros;                  /* gemm reads rti_matrix.nonzero */
+    rti_gemm_bf16_function *gemm_bf16; /* NULL: has no instruction for it. Ask rti_kernels_bf16 */
     const struct rti_conv_tiles *conv; /* conv_tiles.h */
 } rti_kernel_set;
 
@@ -29,9 +34,13 @@ const rti_kernel_set *rti_kernels(void);
 /* The set of that name, or NULL when it is unknown, not compiled in or not possible here. For tests. */
 const rti_kernel_set *rti_kernels_named(const char *name);
 
+/* The set's bfloat16 product; the portable one when the set or this processor has no instruction for it. */
+rti_gemm_bf16_function *rti_kernels_bf16(const rti_kernel_set *set);
+
 /* Puts another set in use (NULL: choose again). For tests; not while kernels run. */
 void rti_kernels_use(const rti_kernel_set *set);
 
 rti_gemm_function rti_gemm_portable;
+rti_gemm_bf16_function rti_gemm_bf16_portable, rti_gemm_bf16_14x32_avx512;
 
 #endif

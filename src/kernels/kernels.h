@@ -5,8 +5,8 @@
  * RETORT_ISA=portable|avx2|avx512 (one that is unknown or not possible here is passed over). Kernels are
  * deterministic: every output element is computed in an order that depends on the summed extent alone,
  * never on the number of threads, on the other extents or on where the element lies. Between
- * instruction sets only the matrix product differs: avx2 and avx512 agree to the bit, portable rounds
- * products that they do not. The double library is portable throughout.
+ * instruction sets only the matrix product of rt_real differs: avx2 and avx512 agree to the bit, portable
+ * rounds products that they do not. The double library is portable throughout.
  *
  * n may be 0 everywhere. No pointer needs more alignment than its type. Unused parts of buffers may
  * hold NaN. No kernel allocates memory or can fail. */
@@ -36,6 +36,13 @@ typedef struct rti_epilogue {
 
 void rti_gemm(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
               bool accumulate, const rti_epilogue *epilogue /* may be NULL */);
+
+/* The same with the elements of A and B rounded to bfloat16 (8 significant bits; subnormals to 0), products
+ * exact, sums in rt_real, in pairs along K; gemm_bf16_portable.c says it to the bit. These bits are those
+ * of every instruction set. scratch: rti_gemm_bf16_scratch_bytes, aligned to 4; garbage before and after. */
+size_t rti_gemm_bf16_scratch_bytes(int64_t M, int64_t K);
+void rti_gemm_bf16(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
+                   bool accumulate, const rti_epilogue *epilogue /* may be NULL */, void *scratch);
 
 /* Which elements of a (rows, columns) matrix, whose rows lie `stride` apart, are not 0: bit j % 16 of word
  * j / 16 of a row, rti_nonzero_map_words(columns) words to a row; 0 words: these kernels make no use of a

@@ -13,8 +13,11 @@ static rt_tensor *linear_forward(const rt_model *model, rti_layer *layer, rt_gra
     if (x && x->ndim != 2) x = rt_reshape(graph, x, 2, (const int64_t[]){x->shape[0], w->shape[1]});
     if (layer->linear.int8) w = rti_int8_weights(graph, w, 0);
     else if (model->packed && !rti_is_recording(graph)) w = &model->packed[layer - model->layers];
-    if (!layer->wants_before) return rt_linear(graph, x, w, b, layer->linear.activation);
-    layer->before = rt_linear(graph, x, w, b, RT_ACT_NONE);
+    const bool alone = layer->wants_before; /* the activation is a step of its own */
+    const rt_activation activation = alone ? RT_ACT_NONE : layer->linear.activation;
+    rt_tensor *y = (layer->linear.bf16 ? rt_linear_bf16 : rt_linear)(graph, x, w, b, activation);
+    if (!alone) return y;
+    layer->before = y;
     return rti_activate(graph, layer->before, layer->linear.activation);
 }
 

@@ -236,6 +236,14 @@ rt_model *rt_model_new(const char *kind, const rt_params *options, int input_ndi
     return m;
 }
 
+void rt_model_use_bf16(rt_model *m) {
+    const size_t length = strlen(m->summary);
+    if (!m->bf16) snprintf(m->summary + length, sizeof m->summary - length, ", bf16");
+    m->bf16 = true;
+    for (int i = 0; i < m->layer_count; i++)
+        if (m->layers[i].kind == &rti_layer_linear) m->layers[i].linear.bf16 = true;
+}
+
 static const rti_model_kind adapter_kind = {.name = "adapter", .title = "layers of a method's own"};
 
 rt_model *rti_model_begin(const char *name, int ndim, const int64_t shape[], rt_error *error) {

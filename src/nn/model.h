@@ -50,6 +50,7 @@ typedef struct rti_linear {
     double init_std;
     bool zero_bias;                   /* whatever the law says about biases */
     bool int8;                        /* forward sees the weights as int8 says them (int8_layer.c) */
+    bool bf16;                        /* products of bfloat16 (rt_model_use_bf16) */
 } rti_linear;
 
 typedef struct rti_dropout_layer {
@@ -160,6 +161,7 @@ struct rt_model {
     rt_tensor *packed;                /* NULL, or for each layer its weights turned; no data: it has none */
     rt_real *packed_block;
 
+    bool bf16;
     bool training;
     uint64_t seed, epoch, step;       /* of the training step, for streams */
     rt_tensor *input;                 /* of the last forward */

@@ -82,6 +82,7 @@ void rt_model_hash(const rt_model *m, char text[33]) {
     rti_hash hash;
     rti_hash_init(&hash, 0);
     rti_hash_add_text(&hash, structure);
+    if (m->bf16) rti_hash_add_text(&hash, "bf16"); /* answers are others */
     for (int i = 0; i < m->parameter_count; i++) {
         const rt_tensor *t = &m->parameters[i].tensor;
         rti_hash_add_text(&hash, m->parameters[i].name);

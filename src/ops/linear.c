@@ -7,7 +7,10 @@
  *     dx (N,D) = dz W        dW (U,D) = dz^T x        db (U) = the column sums of dz
  *
  * What is kept: y, for the slope of every activation but gelu, which needs z; and where x is not 0, when x
- * wants no gradient (the first layer's input) and much of it is 0: both products with x leave zeros out. */
+ * wants no gradient (the first layer's input) and much of it is 0: both products with x leave zeros out.
+ *
+ * rt_linear_bf16 rounds both operands of each of these products to bfloat16 on their way to the multiplier;
+ * the gradient passes straight through the rounding. */
 #include <string.h>
 
 #include "graph/op.h"
@@ -15,7 +18,21 @@
 #include "ops/activation.h"
 #include "retort/ops.h"
 
-/* Attribute i[0]: the rt_activation. Input 2, the bias, may be absent. */
+/* Attributes: i[0] the rt_activation, i[1] whether products are of bfloat16. Input 2, the bias, may be
+ * absent. */
+
+/* gemm, or its bfloat16 version with memory from the step; a failure sticks to the graph. */
+static void product(rt_graph *g, const rti_node *n, int64_t M, int64_t N, int64_t K, rti_matrix A,
+                    rti_matrix B, rt_real *C, bool accumulate, const rti_epilogue *epilogue) {
+    if (!n->a.i[1]) {
+        rti_gemm(M, N, K, A, B, C, N, accumulate, epilogue);
+        return;
+    }
+    const size_t bytes = rti_gemm_bf16_scratch_bytes(M, K);
+    void *scratch = rti_step_alloc(g, bytes);
+    if (scratch) rti_gemm_bf16(M, N, K, A, B, C, N, accumulate, epilogue, scratch);
+    rti_step_release(g, scratch, bytes);
+}
 
 static bool linear_shape(rt_graph *g, rti_node *n) {
     const rt_tensor *x = n->in[0], *w = n->in[1], *b = n->inputs > 2 ? n->in[2] : NULL;
@@ -66,9 +83,9 @@ static void linear_forward(rt_graph *g, rti_node *n) {
     rt_real *y = rt_real_data(n->out);
     kept *keep = n->saved = rti_step_alloc(g, sizeof *keep);
     if (!keep) return;
-    *keep = (kept){NULL, map_zeros(g, x)};
-    rti_gemm(N, U, D, matrix_of(x, keep->nonzero),
-             (rti_matrix){rt_real_data(w), w->stride[1], w->stride[0], NULL}, y, U, false, &epilogue);
+    *keep = (kept){NULL, n->a.i[1] ? NULL : map_zeros(g, x)};
+    product(g, n, N, U, D, matrix_of(x, keep->nonzero),
+            (rti_matrix){rt_real_data(w), w->stride[1], w->stride[0], NULL}, y, false, &epilogue);
     if (act == RT_ACT_GELU && n->out->requires_grad) {
         keep->z = rti_step_alloc(g, (size_t)(N * U) * sizeof *y);
         if (!keep->z) return;
@@ -91,11 +108,12 @@ static void linear_backward(rt_graph *g, rti_node *n) {
     }
     rti_grad dx = rti_grad_begin(g, n, 0);
     if (dx.data)
-        rti_gemm(N, D, U, (rti_matrix){dz, U, 1, NULL}, matrix_of(w, NULL), dx.data, D, dx.accumulate, NULL);
+        product(g, n, N, D, U, (rti_matrix){dz, U, 1, NULL}, matrix_of(w, NULL), dx.data, dx.accumulate,
+                NULL);
     rti_grad dw = rti_grad_begin(g, n, 1);
     if (dw.data)
-        rti_gemm(U, D, N, (rti_matrix){dz, 1, U, NULL}, matrix_of(x, keep->nonzero), dw.data, D,
-                 dw.accumulate, NULL);
+        product(g, n, U, D, N, (rti_matrix){dz, 1, U, NULL}, matrix_of(x, keep->nonzero), dw.data,
+                dw.accumulate, NULL);
     if (n->inputs < 3) return;
     rti_grad db = rti_grad_begin(g, n, 2);
     if (db.data) rti_column_sums(N, U, dz, db.data, db.accumulate);
@@ -150,4 +168,9 @@ RTI_REGISTER(op, linear)
 rt_tensor *rt_linear(rt_graph *g, rt_tensor *x, rt_tensor *w, rt_tensor *b, rt_activation act) {
     return rti_apply(g, &rti_op_linear, (rt_tensor *const[]){x, w, b}, b ? 3 : 2,
                      &(rti_attributes){.i = {act}});
+}
+
+rt_tensor *rt_linear_bf16(rt_graph *g, rt_tensor *x, rt_tensor *w, rt_tensor *b, rt_activation act) {
+    return rti_apply(g, &rti_op_linear, (rt_tensor *const[]){x, w, b}, b ? 3 : 2,
+                     &(rti_attributes){.i = {act, true}});
 }

@@ -149,6 +149,7 @@ Test(commands, help_knows_every_name_and_every_option) {
                                            {"linear", "schedule"},
                                            {"mnist", "retort data fetch"},
                                            {"cosine", "cos("},
+                                           {"precision", "float32 | bf16"},
                                            {"beta1", "option of the optimiser adam"},
                                            {"repdistiller", "preset of the method kd"},
                                            {"gradcheck", "usage:"}};
@@ -159,6 +160,12 @@ Test(commands, help_knows_every_name_and_every_option) {
     }
     says("help temprature", 2, "did you mean \"temperature\"?");
     says("help zzzzzz", 2, "nothing called");
+}
+
+Test(commands, bench_says_what_it_multiplied) {
+    says("bench epoch --data digits --net 784-8-10 --epochs 1 --steps 2", 0, "\"precision\": \"float32\"");
+    says("bench epoch --data digits --net 784-8-10 --epochs 1 --steps 2 --bf16", 0,
+         "\"precision\": \"bf16\"");
 }
 
 Test(commands, gradcheck_of_some_ops) {

@@ -96,6 +96,9 @@ Test(plan, identity_changes_when_and_only_when_the_work_does) {
         {"student.hidden=[9]", false, true, true},
         {"student.epochs=3", false, true, true},
         {"student.jitter=1", false, true, true},
+        {"student.precision=float32", false, false, false},   /* the default, written down */
+        {"student.precision=bf16", false, true, true},
+        {"teacher.precision=bf16", true, true, true},
         {"sweep.distill.alpha=[0.0, 0.6]", false, false, true},
         {"sweep.distill.temperature=[2, 4]", false, false, true},
         {"teacher.hidden=[17]", true, true, true},            /* students agree with another teacher */

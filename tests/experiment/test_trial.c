@@ -12,6 +12,7 @@
 #include "compare.h"
 #include "core/file.h"
 #include "experiment/trial.h"
+#include "kernels/dispatch.h"
 #include "retort/alloc.h"
 #include "retort/threads.h"
 #include "specs.h"
@@ -93,6 +94,71 @@ Test(trial, threads_do_not_change_a_bit) {
     test_compare_trial(&plan, student, a, b);
     rti_plan_deinit(&plan);
     rti_plan_deinit(&other);
+}
+
+static const char *const in_bf16[] = {"student.hidden=[96, 80]", "student.precision=bf16",
+                                      "teacher.precision=bf16", "student.dropout.hidden=0.2",
+                                      "data.digits.train=700", "data.batch=100"};
+
+/* On any number of threads, stopped and resumed, and where the processor has no instruction for it: an mlp of
+ * bfloat16 has no other products. */
+Test(trial, in_bf16_threads_pauses_and_instructions_do_not_change_a_bit) {
+    char a[1024], b[1024];
+    make(&plan, "a", in_bf16, 6);
+    const int student = plan.trial_count - 1;
+    rt_threads_set(1);
+    run_whole(&plan, 0);
+    run_whole(&plan, student);
+    for (int round = 0; round < 4; round++) {
+        char runs[16];
+        snprintf(runs, sizeof runs, "b%d", round);
+        make(&other, runs, in_bf16, 6);
+        snprintf(a, sizeof a, "%s", test_path("a"));
+        snprintf(b, sizeof b, "%s", test_path(runs));
+        rt_threads_set((const int[]){2, 3, 8, 2}[round]);
+        if (round == 3) rti_kernels_use(rti_kernels_named("portable"));
+        run_whole(&other, 0);
+        countdown c = {.steps = 7};
+        rti_trial_hooks hooks = {.go_on = until, .context = &c};
+        if (round == 1) cr_assert_eq(rti_trial_run(&other, student, &hooks, &error), RTI_END_STOPPED);
+        run_whole(&other, student);
+        test_compare_trial(&plan, 0, a, b);
+        test_compare_trial(&plan, student, a, b);
+        rti_plan_deinit(&other);
+    }
+    rti_plan_deinit(&plan);
+}
+
+/* What is measured is what was trained; what is saved is float32. */
+Test(trial, in_bf16_the_network_measured_is_the_one_trained) {
+    make(&plan, "a", in_bf16, 6);
+    const int student = plan.trial_count - 1;
+    run_whole(&plan, 0);
+    run_whole(&plan, student);
+    rti_record record;
+    cr_assert_eq(rti_record_read(&plan, student, &record, &error), RT_OK, "%s", error.message);
+    char directory[RTI_PATH_MAX], path[RTI_PATH_MAX + 32];
+    rti_trial_directory(&plan, student, directory, sizeof directory);
+    snprintf(path, sizeof path, "%s/weights.safetensors", directory);
+    rt_model *trained = rti_trial_model(&plan, student, &error), *saved = rt_model_open(path, &error);
+    cr_assert(saved != NULL, "%s", error.message);
+    cr_assert(strstr(rt_model_summary(trained), ", bf16") && !strstr(rt_model_summary(saved), "bf16"));
+    cr_assert_eq(rt_model_load(trained, path, &error), RT_OK, "%s", error.message);
+    const rt_part *part = rt_dataset_part(plan.datasets[0], RT_PART_TEST);
+    rt_quality quality[2];
+    cr_assert_eq(rt_evaluate(trained, NULL, part, &quality[0], NULL, &error), RT_OK);
+    cr_assert_eq(rt_evaluate(saved, NULL, part, &quality[1], NULL, &error), RT_OK);
+    cr_assert_eq(record.test_last.nll, quality[0].nll);
+    cr_assert_neq(record.test_last.nll, quality[1].nll);
+    cr_assert_float_eq(record.test_last.nll, quality[1].nll, 0.01);
+    char hashes[2][33];
+    rt_model_hash(trained, hashes[0]);
+    rt_model_hash(saved, hashes[1]);
+    cr_assert_str_neq(hashes[0], hashes[1]); /* answers kept for one are not the other's */
+    rti_record_deinit(&record);
+    rt_model_free(trained);
+    rt_model_free(saved);
+    rti_plan_deinit(&plan);
 }
 
 Test(trial, record_says_what_the_weights_do) {

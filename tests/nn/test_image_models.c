@@ -1,5 +1,7 @@
 /* Convolutional models: parameters and multiply-adds against what is published and against counting layer by
  * layer here; places and their shapes against the papers' descriptions; refusals. */
+#include <math.h>
+
 #include "images_fixture.h"
 
 static const int64_t cifar[3] = {3, 32, 32}, mnist[3] = {1, 28, 28};
@@ -358,4 +360,41 @@ Test(image_models, every_size_people_have_works) {
             rt_graph_free(g);
             rt_model_free(m);
         }
+}
+
+/* In bfloat16 every kind computes the same up to the end of its last stage, where convolutions end; its
+ * logits are others, and near. */
+Test(image_models, bf16_is_of_linear_layers_alone) {
+    rt_error error = {0};
+    static rt_real x[3 * 2 * 12 * 12];
+    fixture_numbers(x, 3 * 2 * 12 * 12, 5);
+    for (int i = 0; i < FIXTURE_SMALL; i++) {
+        rt_model *plain = fixture_image_model(fixture_small[i].kind, fixture_small[i].settings, fixture_image,
+                                              3, 1),
+                 *first = fixture_image_model(fixture_small[i].kind, fixture_small[i].settings, fixture_image,
+                                              3, 1);
+        rt_model_use_bf16(first);
+        rt_model_use_bf16(first);
+        rt_model *rounded = rt_model_new_like(first, 1, &error);
+        char summary[256];
+        snprintf(summary, sizeof summary, "%s, bf16", rt_model_summary(plain));
+        cr_assert_str_eq(rt_model_summary(rounded), summary);
+        rt_graph *g = rt_graph_new(NULL);
+        const int64_t shape[] = {3, 2, 12, 12};
+        const rt_tensor *z = rt_model_forward(plain, g, rt_graph_input(g, x, 4, shape)),
+                        *r = rt_model_forward(rounded, g, rt_graph_input(g, x, 4, shape));
+        const char *stage = rt_model_stage(plain, rt_model_stages(plain) - 1);
+        const rt_tensor *before = rt_model_tap(plain, stage), *same = rt_model_tap(rounded, stage);
+        cr_assert(before && same, "%s", summary);
+        cr_assert(!memcmp(before->data, same->data, (size_t)rt_tensor_count(before) * sizeof(rt_real)), "%s",
+                  summary);
+        double most = 0, off = 0;
+        for (int k = 0; k < 9; k++) {
+            most = fmax(most, fabs((double)rt_real_data(z)[k]));
+            off = fmax(off, fabs((double)(rt_real_data(z)[k] - rt_real_data(r)[k])));
+        }
+        cr_assert(off > 0 && off < 0.03 * most, "%s: %g of %g", summary, off, most);
+        rt_graph_free(g);
+        rt_model_free(plain), rt_model_free(first), rt_model_free(rounded);
+    }
 }

@@ -1,0 +1,343 @@
+/* gemm_bf16_14x32_avx512.c - products of bfloat16, summed in float32.  Floor 2 (kernels)
+ *
+ * VDPBF16PS multiplies 32 pairs and adds them to 16 sums, two products where an FMA has one. Its operands
+ * stand in pairs of neighbours along the summed extent, 32 bits each, so a packed operand is
+ *
+ *     out[p][j] = (x[j][2p], x[j][2p + 1])      rounded to bfloat16, the last one of an odd extent with a 0
+ *
+ * for a tile of A (j: its rows) as for a panel of B (j: its columns). All of A is packed once, by tiles, into
+ * the caller's scratch memory; a task packs its panel of B on the stack, at most DEPTH pairs deep, and sweeps
+ * the tiles of its block of rows over it. Rounding happens on the way, so nothing is read twice for it.
+ *
+ * What an element's sum does is said in gemm_bf16_portable.c, which gives the same bits.
+ *
+ * What was tried (Zen 4 at 3.7 GHz, one thread, peak 236 GFLOP/s; forward / dX / dW of 784 x 1200 and of
+ * 1200 x 1200, batch 100; float32 beside it 104 / 110 / 105 and 104 / 109 / 95, peak 118):
+ *
+ *   the next panel of B fetched ahead of each tile     202 / 183 / 201     184 / 166 / 195
+ *   fetched two lines a step inside of the tiles       213 / 209 / 203     209 / 209 / 199
+ *   the same, C's lines not fetched                    209 / 204 / 175     205 / 203 / 165
+ *   at most 12 rows, 13 rows                           within the noise of 14
+ *   at most 320 pairs deep                             208 / 208 / 202     208 / 206 / 203
+ *
+ * Products are half as long as float32's and read as much, so what is fetched when decides more than the
+ * tile does. dW with a sum of 100 writes 3.8 and 5.8 MB and meets memory, not arithmetic. */
+#include "kernels/dispatch.h"
+
+#if RTI_REAL_IS_FLOAT
+
+#include <immintrin.h>
+
+#include "core/pool.h"
+
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+#define EACH(i, n) UNROLL for (int i = 0; i < n; i++)
+#define ALWAYS static inline __attribute__((always_inline))
+
+enum {
+    ROWS = 14,              /* most rows of a tile */
+    WIDTH = 32,             /* most columns of a panel */
+    DEPTH = 640,            /* most pairs at a time */
+    BLOCK_OF_A = 480 << 10, /* bytes, half a second-level cache */
+    ALONE = 1 << 22,        /* multiply-adds that one thread does by itself, some 40 us */
+};
+
+typedef uint32_t pair; /* two bfloat16, the earlier one in the lower half */
+
+/* ---- packing ---- */
+
+/* Interleaves: (even k, odd k) of 16 columns. */
+ALWAYS __m512i pairs_of(__m512 even, __m512 odd) {
+    static const uint16_t order[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                       8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return _mm512_permutexvar_epi16(_mm512_loadu_si512(order), (__m512i)_mm512_cvtne2ps_pbh(odd, even));
+}
+
+/* r[p] lane j and r[j] lane p change places: pairs, fours, then quarters of registers. */
+ALWAYS void transpose16(__m512i r[16]) {
+    __m512i t[16];
+    UNROLL for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 16; i += 4) {
+        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    EACH(i, 4) {
+        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+    EACH(i, 4) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+        r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+        r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+    }
+}
+
+ALWAYS __mmask16 first(int64_t n) { return n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1); }
+
+/* An operand, or a part of it: element (j, k) at x[j * line + k * step]. */
+typedef struct source {
+    const float *x;
+    int64_t line, step;
+} source;
+
+/* Lines are contiguous across: step by step. */
+static void pack_across(const source *s, int64_t depth, int lines, int width, pair *out) {
+    const float *x = s->x;
+    for (int64_t k = 0; k < depth; k += 2, x += 2 * s->step, out += width)
+        for (int j = 0; j < width; j += 16) {
+            const __mmask16 in = first(lines - j);
+            const __m512 even = _mm512_maskz_loadu_ps(in, x + j),
+                         odd = _mm512_maskz_loadu_ps(k + 1 < depth ? in : 0, x + s->step + j);
+            _mm512_mask_storeu_epi32(out + j, first(width - j), pairs_of(even, odd));
+        }
+}
+
+/* Lines are contiguous along: 16 of them, 32 steps at a time. */
+static void pack_along(const source *s, int64_t depth, int lines, int width, pair *out) {
+    for (int j = 0; j < width; j += 16) {
+        const __mmask16 kept = first(width - j);
+        const int here = lines - j;
+        for (int64_t k = 0; k < depth; k += 32) {
+            const float *x = s->x + j * s->line + k;
+            __m512i r[16];
+            if (here >= 16 && depth - k >= 32) {
+                EACH(i, 16) r[i] = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i * s->line + 16),
+                                                                _mm512_loadu_ps(x + i * s->line));
+            } else {
+                const __mmask16 low = first(depth - k), high = first(depth - k - 16);
+                EACH(i, 16) r[i] = (__m512i)_mm512_cvtne2ps_pbh(
+                    _mm512_maskz_loadu_ps(i < here ? high : 0, x + i * s->line + 16),
+                    _mm512_maskz_loadu_ps(i < here ? low : 0, x + i * s->line));
+            }
+            transpose16(r);
+            const int64_t pairs = (depth - k + 1) / 2;
+            pair *to = out + k / 2 * width + j;
+            EACH(i, 16) if (i < pairs) _mm512_mask_storeu_epi32(to + i * width, kept, r[i]);
+        }
+    }
+}
+
+static void pack_strided(const source *s, int64_t depth, int lines, int width, pair *out) {
+    for (int64_t k = 0; k < depth; k += 2)
+        for (int j = 0; j < width; j += 16) {
+            float even[16] = {0}, odd[16] = {0};
+            for (int i = 0; i < 16 && j + i < lines; i++) {
+                const float *x = s->x + (j + i) * s->line + k * s->step;
+                even[i] = x[0];
+                if (k + 1 < depth) odd[i] = x[s->step];
+            }
+            _mm512_mask_storeu_epi32(out + k / 2 * width + j, first(width - j),
+                                     pairs_of(_mm512_loadu_ps(even), _mm512_loadu_ps(odd)));
+        }
+}
+
+/* out[p * width + j]; lines from `lines` to `width` are 0. */
+static void pack(const source *s, int64_t depth, int lines, int width, pair *out) {
+    if (s->line == 1)
+        pack_across(s, depth, lines, width, out);
+    else if (s->step == 1)
+        pack_along(s, depth, lines, width, out);
+    else
+        pack_strided(s, depth, lines, width, out);
+}
+
+/* ---- tiles ---- */
+
+typedef struct tile_job {
+    int64_t pairs;
+    const pair *a, *b;
+    float *c;
+    int64_t ldc;
+    int columns;
+    bool from_zero, relu;
+    const float *bias;
+    const float *fetch; /* two lines from here, and at each pair further; see fetch_next */
+    int64_t fetch_step, fetch_wrap;
+} tile_job;
+
+/* rows and vectors are constants in every caller, so acc lives in registers. */
+ALWAYS void tile(const tile_job *t, const int rows, const int vectors) {
+    __m512 acc[ROWS][2];
+    const __mmask16 last = first(t->columns - 16 * (vectors - 1)),
+                    lanes[2] = {vectors == 1 ? last : 0xffff, last};
+    float *c = t->c;
+    const int64_t ldc = t->ldc;
+    if (t->from_zero) {
+        EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm512_setzero_ps();
+    } else {
+        EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm512_maskz_loadu_ps(lanes[v], c + i * ldc + 16 * v);
+    }
+    const pair *a = t->a, *b = t->b;
+    const float *fetch = t->fetch;
+    const int64_t fetch_step = t->fetch_step, fetch_wrap = t->fetch_wrap;
+    for (int64_t p = 0; p < t->pairs; p++) {
+        __builtin_prefetch(fetch, 0, 2);
+        __builtin_prefetch(fetch + 16, 0, 2);
+        fetch += p % WIDTH == WIDTH - 1 ? fetch_wrap : fetch_step;
+        __m512bh x[2];
+        EACH(v, vectors) x[v] = (__m512bh)_mm512_loadu_si512(b + 16 * v);
+        EACH(i, rows) {
+            const __m512bh factor = (__m512bh)_mm512_set1_epi32((int)a[i]);
+            EACH(v, vectors) acc[i][v] = _mm512_dpbf16_ps(acc[i][v], factor, x[v]);
+        }
+        a += rows;
+        b += 16 * vectors;
+    }
+    if (t->bias) {
+        EACH(v, vectors) {
+            const __m512 bias = _mm512_maskz_loadu_ps(lanes[v], t->bias + 16 * v);
+            EACH(i, rows) acc[i][v] = _mm512_add_ps(acc[i][v], bias);
+        }
+    }
+    if (t->relu) { /* max(0, x) gives its second operand when one is NaN */
+        EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm512_max_ps(_mm512_setzero_ps(), acc[i][v]);
+    }
+    EACH(i, rows) EACH(v, vectors) _mm512_mask_storeu_ps(c + i * ldc + 16 * v, lanes[v], acc[i][v]);
+}
+
+#define TILE(rows, vectors) \
+    static void tile_##rows##x##vectors(const tile_job *t) { tile(t, rows, vectors); }
+#define NAME(rows, vectors) tile_##rows##x##vectors,
+#define HEIGHTS(X, v)                                                                         \
+    X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v) \
+    X(12, v) X(13, v) X(14, v)
+
+HEIGHTS(TILE, 1)
+HEIGHTS(TILE, 2)
+static void (*const tiles[2][ROWS])(const tile_job *) = {{HEIGHTS(NAME, 1)}, {HEIGHTS(NAME, 2)}};
+
+/* ---- the product ---- */
+
+typedef struct product {
+    int64_t M, N, K;
+    rti_matrix A, B;
+    float *C;
+    int64_t ldc;
+    bool accumulate;
+    rti_epilogue epilogue;
+    pair *packed; /* A: steps of the depth, within them tiles of rows */
+    int64_t tiles, panels, row_blocks;
+    int64_t depth; /* of a step, in elements, even */
+} product;
+
+/* Tiles of nearly equal height: 100 rows are 12 + 13 + 12 + ... and not 7 * 14 + 2. */
+static int64_t tile_start(const product *t, int64_t n) { return t->M * n / t->tiles; }
+
+static pair *packed_tile(const product *t, int64_t n, int64_t k0, int64_t depth) {
+    return t->packed + k0 / 2 * t->M + tile_start(t, n) * ((depth + 1) / 2);
+}
+
+static int64_t depth_at(const product *t, int64_t k0) { return t->K - k0 < t->depth ? t->K - k0 : t->depth; }
+
+static void pack_tile_of_a(void *context, int64_t n) {
+    const product *t = context;
+    const int64_t i = tile_start(t, n);
+    const int rows = (int)(tile_start(t, n + 1) - i);
+    for (int64_t k0 = 0; k0 < t->K; k0 += t->depth) {
+        const int64_t depth = depth_at(t, k0);
+        const source from = {t->A.data + i * t->A.row_stride + k0 * t->A.column_stride, t->A.row_stride,
+                             t->A.column_stride};
+        pack(&from, depth, rows, rows, packed_tile(t, n, k0, depth));
+    }
+}
+
+/* While a tile computes, the memory is idle: each pair's step fetches 32 numbers of what the next panel will
+ * read of B into the second-level cache, from piece number `piece` on. A piece lies in one row, and the next
+ * one in the next row; when columns are contiguous it lies in one column, and those of the panel's 32 columns
+ * come before the 32 rows below. */
+static void fetch_next(const product *t, int64_t j, int64_t k0, int64_t piece, tile_job *job) {
+    const int64_t row = t->B.row_stride, column = t->B.column_stride;
+    job->fetch = (const float *)job->b;
+    job->fetch_step = job->fetch_wrap = 0;
+    if (j >= t->N || piece >= t->K - k0 || (row != 1 && column != 1)) return;
+    job->fetch = t->B.data + (k0 + piece) * row + j * column;
+    job->fetch_step = row == 1 ? column : row;
+    job->fetch_wrap = row == 1 ? WIDTH - (WIDTH - 1) * column : row;
+}
+
+/* The tile is written at the end: its lines are on their way by then. */
+ALWAYS void prefetch_c(const product *t, int64_t i, int rows, int64_t j) {
+    for (int r = 0; r < rows; r++) {
+        __builtin_prefetch(t->C + (i + r) * t->ldc + j, 1, 3);
+        __builtin_prefetch(t->C + (i + r) * t->ldc + j + 16, 1, 3);
+    }
+}
+
+static void block(void *context, int64_t task) {
+    const product *t = context;
+    const int64_t row_block = task / t->panels, j = task % t->panels * WIDTH;
+    const int64_t start = t->tiles * row_block / t->row_blocks,
+                  end = t->tiles * (row_block + 1) / t->row_blocks;
+    const int columns = t->N - j < WIDTH ? (int)(t->N - j) : WIDTH, vectors = columns > 16 ? 2 : 1;
+    _Alignas(64) pair panel[DEPTH * WIDTH];
+    int64_t k0 = 0;
+    do {
+        const int64_t depth = depth_at(t, k0);
+        const bool last = k0 + depth >= t->K;
+        const source from = {t->B.data + k0 * t->B.row_stride + j * t->B.column_stride, t->B.column_stride,
+                             t->B.row_stride};
+        pack(&from, depth, columns, 16 * vectors, panel);
+        tile_job job = {
+            .pairs = (depth + 1) / 2,
+            .b = panel,
+            .ldc = t->ldc,
+            .columns = columns,
+            .from_zero = k0 == 0 && !t->accumulate,
+            .relu = last && t->epilogue.relu,
+            .bias = last && t->epilogue.bias ? t->epilogue.bias + j : NULL,
+        };
+        for (int64_t n = start; n < end; n++) {
+            const int64_t i = tile_start(t, n), next = tile_start(t, n + 1);
+            job.a = packed_tile(t, n, k0, depth);
+            job.c = t->C + i * t->ldc + j;
+            prefetch_c(t, i, (int)(next - i), j);
+            fetch_next(t, j + WIDTH, k0, (n - start) * (job.pairs / WIDTH * WIDTH), &job);
+            tiles[vectors - 1][next - i - 1](&job);
+        }
+        k0 += t->depth;
+    } while (k0 < t->K);
+}
+
+void rti_gemm_bf16_14x32_avx512(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
+                                int64_t ldc, bool accumulate, const rti_epilogue *epilogue, void *scratch) {
+    const int64_t pairs = (K + 1) / 2, steps = pairs > 0 ? (pairs + DEPTH - 1) / DEPTH : 1;
+    product t = {
+        .M = M, .N = N, .K = K, .A = A, .B = B, .C = C, .ldc = ldc, .accumulate = accumulate,
+        .packed = scratch,
+        .tiles = (M + ROWS - 1) / ROWS,
+        .panels = (N + WIDTH - 1) / WIDTH,
+        .depth = pairs > 0 ? 2 * ((pairs + steps - 1) / steps) : 2,
+    };
+    if (epilogue) t.epilogue = *epilogue;
+    if (M == 1) t.A.row_stride = 1;
+    if (N == 1) t.B.column_stride = 1;
+    const int64_t at_once = BLOCK_OF_A / (2 * t.depth * ROWS);
+    t.row_blocks = (t.tiles - 1) / at_once + 1;
+    const bool alone = (double)M * (double)N * (double)K < (double)ALONE;
+    if (alone) {
+        for (int64_t n = 0; n < t.tiles; n++) pack_tile_of_a(&t, n);
+        for (int64_t n = 0; n < t.row_blocks * t.panels; n++) block(&t, n);
+        return;
+    }
+    /* More blocks of rows when there are too few panels to keep the threads busy evenly. */
+    const int threads = rt_threads_get();
+    int64_t tasks = t.row_blocks * t.panels;
+    while (tasks < 8 * threads && tasks % threads != 0 && t.row_blocks < t.tiles)
+        tasks = ++t.row_blocks * t.panels;
+    rti_parallel(t.tiles, pack_tile_of_a, &t);
+    rti_parallel(tasks, block, &t);
+}
+
+#endif
