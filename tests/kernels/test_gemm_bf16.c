@@ -68,7 +68,7 @@ static operand operand_new(int64_t rows, int64_t columns, int layout, int64_t of
     if (layout == 2) row_stride = 2 * columns + 3, column_stride = 2;
     if (layout == 3) row_stride = columns + 5;
     const int64_t size = offset + rows * row_stride + columns * column_stride + 1;
-    operand o = {reals(size), {NULL, row_stride, column_stride}};
+    operand o = {reals(size), {NULL, row_stride, column_stride, NULL}};
     for (int64_t i = 0; i < size; i++) o.block[i] = (rt_real)NAN;
     o.m.data = o.block + offset;
     for (int64_t i = 0; i < rows; i++)
@@ -230,7 +230,7 @@ Test(gemm_bf16, versions_agree_at_the_ends_of_the_range) {
             c[0][j] = c[1][j] = of_bits((rt_rng_u32(&rng) & (j % 3 ? 0x807fffff : 0x80000003)) | exponent
                                                                                                      << 23);
         }
-        const rti_matrix A = {a, K, 1, NULL}, B = {b, N, 1};
+        const rti_matrix A = {a, K, 1, NULL}, B = {b, N, 1, NULL};
         rti_gemm_bf16_portable(1, N, K, A, B, c[0], N, true, NULL, NULL);
         fast.gemm(1, N, K, A, B, c[1], N, true, NULL, scratch);
         for (int j = 0; j < N; j++)
@@ -309,7 +309,7 @@ Test(gemm_bf16, bits_do_not_depend_on_batch_position_or_threads) {
             for (int first = 0; first < BATCH; first += 33) {
                 const rti_matrix row = {a.m.data + first * a.m.row_stride, 12345, a.m.column_stride, NULL},
                                  column = {b.m.data + first % WIDE * b.m.column_stride, b.m.row_stride,
-                                           54321};
+                                           54321, NULL};
                 v.gemm(1, WIDE, DEEP, row, b.m, c, WIDE, false, NULL, scratch);
                 cr_assert(same(c, reference + first * WIDE, WIDE), "%s: row %d", v.name, first);
                 v.gemm(BATCH, 1, DEEP, a.m, column, c, 1, false, NULL, scratch);
