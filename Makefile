@@ -53,7 +53,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all test sanitize check-clang check-install lint demo data bench bench-sweep bench-gemm bench-conv bench-pool install uninstall clean help FORCE
+.PHONY: all test sanitize check-clang check-install check-aarch64 lint demo data bench bench-sweep bench-gemm bench-conv bench-pool install uninstall clean help FORCE
 
 all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
 
@@ -156,6 +156,9 @@ check-install: all  ## installs below $(BUILD), compiles the README's program ag
 	PKG_CONFIG_PATH="$$to/lib/pkgconfig" && export PKG_CONFIG_PATH && \
 	$(CC) experiments/distil.c $$(pkg-config --cflags --libs retort) -Wl,-rpath,"$$to/lib" -o "$$to/distil" && \
 	"$$to/distil"
+
+check-aarch64: $(BUILD)/retort  ## the portable kernels on another architecture, under emulation
+	sh tests/support/aarch64.sh $(BUILD)/aarch64 $(BUILD)/retort
 
 lint: $(BUILD)/float/libretort.a $(BUILD)/float/libretort.so  ## the rules of the house, checked
 	@CC='$(CC)' BUILD='$(BUILD)' sh tests/support/lint.sh

@@ -133,7 +133,10 @@ static float weight_at(const rti_step *s, int64_t u, int64_t i) {
 /* The scale of channel u's weights. */
 static double weight_scale(const rti_step *s, int64_t u) {
     double most = 0;
-    for (int64_t i = 0; i < s->weights / s->biases; i++) most = fmax(most, fabs((double)weight_at(s, u, i)));
+    for (int64_t i = 0; i < s->weights / s->biases; i++) {
+        const double size = fabs((double)weight_at(s, u, i));
+        if (size > most) most = size; /* reduced with fmax, gcc 12 for aarch64 breaks off */
+    }
     return most > 1e-30 ? most / W_HIGH : 1;
 }
 
@@ -145,7 +148,10 @@ static void make_product(const rti_int8 *q, int number) {
     const int64_t units = s->biases, inputs = s->weights / s->biases;
     const double second = s->second == RTI_NO_STEP ? 0 : q->steps[s->second].scale / o->scale;
     double largest = second;
-    for (int64_t u = 0; u < units; u++) largest = fmax(largest, in->scale * weight_scale(s, u) / o->scale);
+    for (int64_t u = 0; u < units; u++) {
+        const double factor = in->scale * weight_scale(s, u) / o->scale;
+        if (factor > largest) largest = factor;
+    }
     o->shift = shift_for(largest);
     o->second_factor = clamp32(round(ldexp(second, o->shift)));
     for (int64_t u = 0; u < units; u++) {
@@ -168,8 +174,10 @@ static void make_affine(const rti_int8 *q, int number) {
     const rti_int8_step *in = &q->steps[s->in];
     const double second = s->second == RTI_NO_STEP ? 0 : q->steps[s->second].scale / o->scale;
     double largest = second;
-    for (int64_t c = 0; c < s->weights; c++)
-        largest = fmax(largest, fabs((double)s->weight[c]) * in->scale / o->scale);
+    for (int64_t c = 0; c < s->weights; c++) {
+        const double factor = fabs((double)s->weight[c]) * in->scale / o->scale;
+        if (factor > largest) largest = factor;
+    }
     o->shift = shift_for(largest);
     o->second_factor = clamp32(round(ldexp(second, o->shift)));
     for (int64_t c = 0; c < s->weights; c++) {

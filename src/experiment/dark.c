@@ -41,7 +41,8 @@ typedef struct panel {
 /* p[k] = softmax(v / T)_k in double; v (K). */
 static void soften(const rt_real *v, int classes, double T, double p[]) {
     double top = -INFINITY, sum = 0.0;
-    for (int k = 0; k < classes; k++) top = fmax(top, (double)v[k]);
+    for (int k = 0; k < classes; k++)
+        if ((double)v[k] > top) top = (double)v[k];
     for (int k = 0; k < classes; k++) sum += p[k] = exp(((double)v[k] - top) / T);
     for (int k = 0; k < classes; k++) p[k] /= sum;
 }

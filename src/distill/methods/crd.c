@@ -203,7 +203,8 @@ static double log_normaliser(const crd *own, const rt_tensor *products, double T
     const rt_real *x = rt_real_data(products);
     int64_t count = rt_tensor_count(products);
     double top = -INFINITY, total = 0;
-    for (int64_t i = 0; i < count; i++) top = fmax(top, (double)x[i] / T);
+    for (int64_t i = 0; i < count; i++)
+        if ((double)x[i] / T > top) top = (double)x[i] / T;
     for (int64_t i = 0; i < count; i++) total += exp((double)x[i] / T - top);
     return top + log(total / (double)count * (double)own->n);
 }
