@@ -27,7 +27,7 @@
  *   cost.json                    times, latency, memory: what differs from run to run. "together": how many
  *                                trials the process trained at once; of a group each has as "seconds" an
  *                                equal share of the time in which it was at work, the memory is that of all,
- *                                and the latency was measured once for each architecture
+ *                                and the latency was measured once for equal settings of the network
  *   result.json                  written last: when it is there, the trial is done
  *   failed.json                  why it failed
  *   lock                         who is working on it (lock.h)

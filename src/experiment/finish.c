@@ -20,6 +20,7 @@
 #include "deploy/size.h"
 #include "distill/evaluate.h"
 #include "distill/teacher.h"
+#include "experiment/spec.h"
 #include "formats/json.h"
 #include "kernels/kernels.h"
 #include "retort/alloc.h"
@@ -247,11 +248,22 @@ static void add_latency(rti_json_writer *w, const char *of, const rti_latency *l
     rti_json_add_number(w, key, latency->high_us);
 }
 
+static bool same_rows(const rt_params *a, const rt_params *b) {
+    rti_text x = RTI_TEXT_EMPTY, y = RTI_TEXT_EMPTY;
+    rti_params_append(&x, a, NULL);
+    rti_params_append(&y, b, NULL);
+    bool same = !x.failed && !y.failed && strcmp(rti_text_string(&x), rti_text_string(&y)) == 0;
+    rti_text_deinit(&x);
+    rti_text_deinit(&y);
+    return same;
+}
+
 /* Time does not depend on the weights: what was measured of an equal network holds for this one. */
 static void measure_speed(const rti_finish *f, const rt_part *test) {
     rti_speed *speed = f->speed;
-    if (speed->of && strcmp(rt_model_summary(speed->of), rt_model_summary(f->model)) == 0) return;
-    speed->of = f->model;
+    const rt_params *rows = rti_trial_network(&f->plan->trials[f->trial]);
+    if (speed->of && same_rows(speed->of, rows)) return;
+    speed->of = rows;
     speed->one = rti_latency_measure(&f->model, 1, test, 1, LATENCY_RUNS, LATENCY_LIMIT_S);
     speed->large = rti_latency_of(NULL, 0);
     if (rti_size_of(f->model).working <= LARGE_BYTES / LARGE_BATCH)

@@ -28,7 +28,7 @@ void rti_teaching_deinit(rti_teaching *teaching);
 
 /* How fast a network answers, alone and in a large batch. */
 typedef struct rti_speed {
-    const rt_model *of;   /* NULL: not measured yet */
+    const rt_params *of;  /* rows of that network; NULL: not measured yet */
     rti_latency one, large;
 } rti_speed;
 
@@ -38,7 +38,7 @@ typedef struct rti_finish {
     const char *directory;
     rt_model *model;          /* with the weights of the last epoch */
     rti_teaching *teaching;   /* it is measured against; may hold no teacher */
-    rti_speed *speed;         /* of the group: measured again only for another network */
+    rti_speed *speed;         /* of the group: measured again only for other rows */
     int together;             /* how many trials the process trained */
     rti_checkpoint *now;
     int64_t epochs;

@@ -196,6 +196,29 @@ Test(group, of_different_methods) {
     trained_together(TEST_SPEC_HEAD "[sweep]\n\"distill.weight\" = [1, 10]\n", sets, 3);
 }
 
+/* Of a group: how many, equal shares of the time, and a latency that was measured once. */
+Test(group, cost_says_what_was_shared) {
+    int trials[RTI_GROUP_MAX];
+    rti_trial_end ends[RTI_GROUP_MAX];
+    rti_record records[3];
+    make(TEST_SPEC, NULL, 0);
+    run_alone(&plan, 0);
+    cr_assert_eq(students(&plan, trials), 3);
+    rti_trials_run(&plan, trials, 3, NULL, ends, &error);
+    for (int i = 0; i < 3; i++) {
+        char path[1300];
+        size_t length;
+        snprintf(path, sizeof path, "%s/tiny/%.16s/cost.json", runs_a, plan.trials[trials[i]].id);
+        char *cost = test_file(path, &length);
+        cr_assert(cost && strstr(cost, "\"together\":3"), "%s", path);
+        free(cost);
+        cr_assert_eq(rti_record_read(&plan, trials[i], &records[i], &error), RT_OK);
+        cr_assert(records[i].seconds > 0 && records[i].latency_us == records[0].latency_us);
+    }
+    for (int i = 0; i < 3; i++) rti_record_deinit(&records[i]);
+    unmake();
+}
+
 /* Stopped after any step, saved, and put together in another way each time. */
 Test(group, stopped_anywhere_it_ends_with_the_same_bits) {
     static const char *const sets[] = {"student.epochs=3", "student.optimizer.momentum=0.9",
