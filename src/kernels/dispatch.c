@@ -76,7 +76,9 @@ void rti_gemm(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_re
 }
 
 size_t rti_gemm_bf16_scratch_bytes(int64_t M, int64_t K) {
-    return (size_t)M * (size_t)((K + 1) / 2) * sizeof(uint32_t);
+    const int64_t pairs = (K + 1) / 2, tiles = M / RTI_BF16_ROWS + 1;
+    return (size_t)(M * pairs) * sizeof(uint32_t) +
+           (size_t)(tiles * (pairs + pairs / RTI_BF16_DEPTH + 3)) * sizeof(uint16_t);
 }
 
 void rti_gemm_bf16(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,

@@ -41,6 +41,7 @@ rti_gemm_bf16_function *rti_kernels_bf16(const rti_kernel_set *set);
 void rti_kernels_use(const rti_kernel_set *set);
 
 rti_gemm_function rti_gemm_portable;
+enum { RTI_BF16_ROWS = 14, RTI_BF16_DEPTH = 640 }; /* of the latter's tiles, as its scratch memory */
 rti_gemm_bf16_function rti_gemm_bf16_portable, rti_gemm_bf16_14x32_avx512;
 
 #endif
