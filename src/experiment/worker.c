@@ -230,7 +230,10 @@ static rti_trial_end post_mortem(const rti_worker *worker, const rti_plan *plan,
     const char *whose = worker->count > 1 ? "the process of its group" : "its process";
     if (WIFSIGNALED(status))
         rt_fail(why, RT_PROGRAM, "%s was ended by signal %d (%s)%s", whose, WTERMSIG(status),
-                strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? "; perhaps memory ran out" : "");
+                strsignal(WTERMSIG(status)),
+                WTERMSIG(status) == SIGKILL  ? "; perhaps memory ran out"
+                : WTERMSIG(status) == SIGBUS ? "; perhaps a data file was made shorter while it was in use"
+                                             : "");
     else rt_fail(why, RT_PROGRAM, "%s ended with exit status %d", whose, WEXITSTATUS(status));
     if (worker->count > 1) return RTI_END_LOST;
     rt_error inner = {0};
