@@ -12,6 +12,8 @@
  * the processors do not take them from each other for long. */
 #include "core/pool.h"
 
+#include "core/processors.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -46,6 +48,7 @@ static struct {
     atomic_bool stop, busy;
     bool started; /* helpers were started for this number of threads, as many as could be */
     bool spins;   /* there is a processor for each thread */
+    atomic_int caller_is_on; /* the processor on which the caller began the job */
     atomic_ullong state;
 } pool = {.threads = 1, .mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
@@ -106,6 +109,13 @@ static bool new_job_or_stop(unsigned long long seen) {
            atomic_load_explicit(&pool.stop, memory_order_relaxed);
 }
 
+/* A helper that is woken may be put where the caller runs, with another processor idle, and the two then take
+ * turns for milliseconds. */
+static void make_room(void) {
+    const int taken = atomic_load_explicit(&pool.caller_is_on, memory_order_relaxed);
+    if (taken >= 0 && rti_processor_now() == taken) rti_processor_leave(taken);
+}
+
 static void *helper(void *argument) {
     const int slot = (int)(intptr_t)argument;
     unsigned long long seen = 0;
@@ -119,6 +129,7 @@ static void *helper(void *argument) {
             pthread_mutex_unlock(&pool.mutex);
         }
         if (atomic_load(&pool.stop)) return NULL;
+        make_room();
 
         unsigned long long s = atomic_load(&pool.state);
         bool joined = false;
@@ -225,6 +236,7 @@ void rti_parallel(int64_t tasks, rti_task *function, void *context) {
         pool.ranges[r].end = tasks / ranges * (r + 1) + tasks % ranges * (r + 1) / ranges;
     }
     pool.ranges_used = ranges;
+    atomic_store_explicit(&pool.caller_is_on, pool.spins ? rti_processor_now() : -1, memory_order_relaxed);
     pool.function = function;
     pool.context = context;
     unsigned long long generation = (atomic_load(&pool.state) >> GENERATION_SHIFT) + 1;

@@ -1,9 +1,9 @@
-/* processors.c - how many processors this process may use.             Floor 1 (core)
+/* processors.c - how many processors this process may use, and where a thread is. Floor 1 (core)
  *
  * The smaller of two limits: the affinity mask (taskset, Slurm) and the CPU quota of the control
  * group and its parents (containers). */
 #if defined(__linux__)
-#define _GNU_SOURCE /* sched_getaffinity, CPU_COUNT */
+#define _GNU_SOURCE /* sched_getaffinity, CPU_COUNT, sched_getcpu */
 #endif
 #include <limits.h>
 #include <sched.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/processors.h"
 #include "retort/threads.h"
 
 static int by_affinity(void) {
@@ -67,4 +68,26 @@ int rt_threads_available(void) {
     int affinity = by_affinity(), quota = by_quota();
     int available = affinity < quota ? affinity : quota;
     return available < 1 ? 1 : available > 256 ? 256 : available;
+}
+
+int rti_processor_now(void) {
+#if defined(__linux__)
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
+void rti_processor_leave(int processor) {
+#if defined(__linux__)
+    cpu_set_t allowed;
+    if (processor < 0 || processor >= CPU_SETSIZE) return;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    cpu_set_t others = allowed;
+    CPU_CLR(processor, &others);
+    if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
+    (void)sched_setaffinity(0, sizeof allowed, &allowed);
+#else
+    (void)processor;
+#endif
 }

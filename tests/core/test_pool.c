@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/pool.h"
+#include "core/processors.h"
 
 enum { MOST_TASKS = 1000 };
 
@@ -197,3 +198,13 @@ Test(pool, affinity_is_respected) {
     cr_assert_eq((intptr_t)available, 1);
 }
 #endif
+
+/* Moves once, and may go everywhere afterwards. */
+Test(pool, a_thread_can_leave_a_processor) {
+    const int before = rti_processor_now(), available = rt_threads_available();
+    rti_processor_leave(-1);
+    rti_processor_leave(1 << 20);
+    rti_processor_leave(before);
+    cr_assert_eq(rt_threads_available(), available);
+    if (before >= 0 && available >= 2) cr_assert_neq(rti_processor_now(), before);
+}
