@@ -81,7 +81,7 @@ int rti_processor_now(void) {
 void rti_processor_leave(int processor) {
 #if defined(__linux__)
     cpu_set_t allowed;
-    if (processor < 0 || processor >= CPU_SETSIZE) return;
+    if (processor < 0 || (size_t)processor >= 8 * sizeof allowed) return;
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
     cpu_set_t others = allowed;
     CPU_CLR(processor, &others);
