@@ -12,18 +12,11 @@
  * results with 16 channels stay a tenth below the others. Pixels a multiple of 64 bytes apart, or padded to
  * 68 and 80, are alike. */
 #include "kernels/conv_tiles.h"
+#include "kernels/unroll.h"
 
 #if RTI_REAL_IS_FLOAT
 
 #include <immintrin.h>
-
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-#define EACH(i, n) UNROLL for (int i = 0; i < n; i++)
-#define ALWAYS static inline __attribute__((always_inline))
 
 /* rows, vectors and by_steps are constants in every caller, so acc lives in registers. */
 ALWAYS void tile(const rti_conv_job *t, const int rows, const int vectors, const bool by_steps) {

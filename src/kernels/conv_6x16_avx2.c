@@ -4,18 +4,11 @@
  * Measured (Zen 5, one thread, half of AVX-512's peak of 200 GFLOP/s): 3 x 3, 16 channels, 32 x 32 pixels,
  * batch 128: forward 92, dx 95, dk 92; 64 channels, 16 x 16 pixels: 93, 93, 92. */
 #include "kernels/conv_tiles.h"
+#include "kernels/unroll.h"
 
 #if RTI_REAL_IS_FLOAT
 
 #include <immintrin.h>
-
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define EACH(i, n) UNROLL for (int i = 0; i < n; i++)
-#define ALWAYS static inline __attribute__((always_inline))
 
 /* -1 in the first `count` lanes. */
 ALWAYS __m256i first_lanes(int count) {

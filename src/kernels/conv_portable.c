@@ -6,17 +6,10 @@
 #include <string.h>
 
 #include "kernels/conv_tiles.h"
+#include "kernels/unroll.h"
 
 typedef rt_real part __attribute__((vector_size(16)));
 enum { LANES = 8, PART = 16 / sizeof(rt_real), PARTS = LANES / PART, ROWS = 4 };
-
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
-#define EACH(i, n) UNROLL for (int i = 0; i < n; i++)
-#define ALWAYS static inline __attribute__((always_inline))
 
 /* `columns` numbers and zeros. */
 ALWAYS void load(const rt_real *from, const int columns, part to[PARTS]) {

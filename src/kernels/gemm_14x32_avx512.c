@@ -15,18 +15,11 @@
  * is slower than dX because it has to transpose the weights on the way to the buffer (16 x 16
  * at a time in registers, about a tenth of the time). */
 #include "kernels/gemm_tiles.h"
+#include "kernels/unroll.h"
 
 #if RTI_REAL_IS_FLOAT
 
 #include <immintrin.h>
-
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-#define EACH(i, n) UNROLL for (int i = 0; i < n; i++)
-#define ALWAYS static inline __attribute__((always_inline))
 
 /* rows, vectors, by_steps and some are constants in every caller, so acc lives in registers. */
 ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const bool by_steps,

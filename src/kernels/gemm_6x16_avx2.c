@@ -4,18 +4,11 @@
  * lane. Measured (Zen 5 at 4.2 GHz, one thread, peak 135 GFLOP/s; forward / dX / dW of 784 x 1200, batch
  * 100): 124 / 129 / 126, OpenBLAS 0.3.21 119 / 125 / 128 in the same run. */
 #include "kernels/gemm_tiles.h"
+#include "kernels/unroll.h"
 
 #if RTI_REAL_IS_FLOAT
 
 #include <immintrin.h>
-
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define EACH(i, n) UNROLL for (int i = 0; i < n; i++)
-#define ALWAYS static inline __attribute__((always_inline))
 
 /* -1 in the first `count` lanes. */
 ALWAYS __m256i first_lanes(int count) {

@@ -29,20 +29,13 @@
  * Products are half as long as float32's and read as much, so what is fetched when decides more than the
  * tile does. dW with a sum of 100 writes 3.8 and 5.8 MB and meets memory, not arithmetic. */
 #include "kernels/dispatch.h"
+#include "kernels/unroll.h"
 
 #if RTI_REAL_IS_FLOAT
 
 #include <immintrin.h>
 
 #include "core/pool.h"
-
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-#define EACH(i, n) UNROLL for (int i = 0; i < n; i++)
-#define ALWAYS static inline __attribute__((always_inline))
 
 enum {
     ROWS = RTI_BF16_ROWS,   /* most rows of a tile */
