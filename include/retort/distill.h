@@ -115,6 +115,21 @@ rt_status rt_preset_apply(const char *method, const char *preset, rt_params *opt
 
 /* ---- the driver ---- */
 
+/* What a student is told in place of the teacher's answers: controls that show what a gain is made of
+ * (src/distill/targets.h has the definitions). All but the first and the last are answers by example,
+ * whatever augmentation shows the student of it. */
+typedef enum rt_targets {
+    RT_TARGETS_TEACHER,    /* the teacher's answers to what the student sees */
+    RT_TARGETS_FIXED,      /* those to the example as it is in the set */
+    RT_TARGETS_SHUFFLED,   /* those to another example of the same class */
+    RT_TARGETS_PERMUTED,   /* with the wrong classes in a random order */
+    RT_TARGETS_CLASS_MEAN, /* the mean logits of the class */
+    RT_TARGETS_DROPOUT     /* of a teacher whose dropout was left on: the mistake, made on purpose */
+} rt_targets;
+#define RT_TARGETS_CHOICES "teacher|fixed|shuffled|permuted|class-mean|dropout"
+rt_targets rt_targets_named(const char *word); /* one of the choices */
+const char *rt_targets_name(rt_targets targets);
+
 #define RT_TERMS_MAX 16
 
 typedef struct rt_epoch_report {
@@ -148,7 +163,8 @@ typedef struct rt_distiller_config {
     const char *transfer_hash;   /* rt_dataset_part_hash, for the identity of checkpoints; may be NULL */
     int64_t batch;
     rt_augment augment;
-    uint64_t seed;               /* order, dropout, augmentation */
+    rt_targets targets;          /* mostly RT_TARGETS_TEACHER */
+    uint64_t seed;               /* order, dropout, augmentation, draws of `targets` */
     int64_t epochs;
     const rt_params *training;   /* holds the optimiser's rows, below `prefix` */
     const char *prefix;          /* "optimizer." */
@@ -157,7 +173,7 @@ typedef struct rt_distiller_config {
     void *on_step_context;
     /* Shares its batches, the teacher's answers to them and the memory of a step, to be trained together
      * (rt_distillers_epoch). It was made with the same transfer part, batch, augment, seed and teacher (but
-     * any method), is itself beside nobody or beside a third one, and is freed last. NULL: its own. */
+     * any method, and any targets of those that are no dropout, or both dropout), is itself beside nobody or beside a third one, and is freed last. NULL: its own. */
     rt_distiller *beside;
 } rt_distiller_config;
 
@@ -169,7 +185,8 @@ typedef struct rt_distiller_config {
  * NULL and *error: RT_SPEC (no such method, options that are not right, no teacher, a student that is
  * its own teacher), RT_SHAPE (numbers of classes that differ), RT_VALUE (no examples),
  * RT_UNSUPPORTED (jitter of what is no image; a stored teacher, and features, mixup or examples that its file
- * does not know), RT_MEMORY. Freed with rt_distiller_free. */
+ * does not know; other targets than the teacher's with features or mixup; targets of a teacher's dropout when
+ * it is stored or has batch normalisation), RT_MEMORY. Freed with rt_distiller_free. */
 rt_distiller *rt_distiller_new(const rt_distiller_config *config, rt_error *error) RT_MUST_CHECK;
 void rt_distiller_free(rt_distiller *distiller);
 

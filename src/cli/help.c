@@ -53,6 +53,8 @@ static const char spec_text[] =
     "\n"
     "  name = \"demo\"      the directory below runs/\n"
     "  seeds = [1, 2, 3]  one student for each: initial weights, order of the data, dropout\n"
+    "  trials = \"paper\"    the directory below runs/ where its trials lie, when several specs share\n"
+    "                     trials: the same teacher is trained once for all that name it\n"
     "  [data]             retort help data\n"
     "  [teacher]          retort help teacher; may be left out when no method needs one\n"
     "  [student]          retort help student\n"

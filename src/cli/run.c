@@ -15,8 +15,12 @@
 
 extern const rti_command rti_command_run;
 
+#define SPECS_MAX 64
+
 typedef struct arguments {
-    rti_opening opening;
+    rti_opening opening;              /* of the spec at hand */
+    const char *specs[SPECS_MAX];
+    int spec_count;
     rti_run_options run;
     bool dry_run, no_plots;
 } arguments;
@@ -61,7 +65,10 @@ static bool take_option(arguments *a, int argc, char **argv, int *i, const char 
     } else if (!strcmp(argv[*i], "--dry-run")) a->dry_run = true;
     else if (!strcmp(argv[*i], "--strict")) a->opening.strict = true;
     else if (!strcmp(argv[*i], "--no-plots")) a->no_plots = true;
-    else return false;
+    else if (argv[*i][0] != '-' || !argv[*i][1]) {
+        if (a->spec_count == SPECS_MAX) *problem = "at most 64 specs at a time; this is one more:";
+        else a->specs[a->spec_count++] = argv[*i];
+    } else return false;
     return true;
 }
 
@@ -190,6 +197,45 @@ static int train(rti_plan *plan, arguments *a) {
     return said;
 }
 
+static int run_spec(arguments *a) {
+    static rti_plan plan;
+    rt_error error = {0};
+    if (rti_opening_plan(&a->opening, &plan, &error) != RT_OK) return rti_complain(&error);
+    int said;
+    if (a->dry_run) {
+        said = dry_run(&plan, a);
+    } else {
+        say_plan(&plan, a);
+        said = train(&plan, a);
+    }
+    rti_plan_deinit(&plan);
+    return said;
+}
+
+/* One after the other, in the order in which they were named. A mistake in the last is found before the first
+ * is trained; one that fails does not keep the others from being run, unless it was asked for. */
+static int run_specs(const arguments *all) {
+    static rti_spec spec;
+    rt_error error = {0};
+    const rti_opening *o = &all->opening;
+    for (int i = 0; i < all->spec_count && all->spec_count > 1; i++) {
+        if (rti_spec_read(&spec, all->specs[i], o->overrides, o->override_count, &error) != RT_OK)
+            return rti_complain(&error);
+        rti_spec_deinit(&spec);
+    }
+    int worst = RTI_EXIT_DONE;
+    for (int i = 0; i < all->spec_count; i++) {
+        arguments a = *all;
+        a.opening.spec = all->specs[i];
+        if (all->spec_count > 1) fprintf(stderr, "\nspec %d of %d: %s\n", i + 1, all->spec_count, a.opening.spec);
+        int said = run_spec(&a);
+        fflush(stdout);
+        if (said != RTI_EXIT_DONE) worst = said;
+        if (said == RTI_EXIT_STOPPED || (said != RTI_EXIT_DONE && all->run.fail_fast)) break;
+    }
+    return worst;
+}
+
 static int run(int argc, char **argv) {
     arguments a = {.run.checkpoint_s = 5};
     for (int i = 1; i < argc; i++) {
@@ -199,30 +245,19 @@ static int run(int argc, char **argv) {
             if (problem) return rti_usage(&rti_command_run, "%s %s", problem, word);
         } else return rti_usage(&rti_command_run, "unknown option %s", word);
     }
-    if (!a.opening.spec)
+    if (!a.spec_count)
         return rti_usage(&rti_command_run, "which spec? For example: retort run experiments/demo.toml");
-
-    static rti_plan plan;
-    rt_error error = {0};
-    if (rti_opening_plan(&a.opening, &plan, &error) != RT_OK) return rti_complain(&error);
-    int said;
-    if (a.dry_run) {
-        said = dry_run(&plan, &a);
-    } else {
-        say_plan(&plan, &a);
-        said = train(&plan, &a);
-    }
-    rti_plan_deinit(&plan);
-    return said;
+    return run_specs(&a);
 }
 
 const rti_command rti_command_run = {
     .name = "run",
     .line = "train everything a spec asks for, and report",
     .usage =
-        "usage: retort run SPEC [options]\n"
+        "usage: retort run SPEC ... [options]\n"
         "\n"
-        "Trains teachers and students, several at once, and writes a report. What is finished is not\n"
+        "Trains teachers and students, several at once, and writes a report; of several specs one after\n"
+        "the other, each with its own report. What is finished is not\n"
         "done again; what was interrupted goes on where it was, with the same bits. Several runs of one\n"
         "spec, on several machines that share the directory, divide the work among them.\n"
         "\n"

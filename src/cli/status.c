@@ -102,7 +102,7 @@ rt_status rti_status_text(const rti_plan *plan, int shard, int shards, rti_text 
     append_rows(plan, out);
     rti_text_printf(out, "%s: %d done, %d running, %d pending, %d failed; %s\n", plan->spec.name,
                     counts[RTI_DONE], counts[RTI_RUNNING], counts[RTI_PENDING], counts[RTI_FAILED],
-                    plan->directory);
+                    plan->trials_directory);
     return out->failed ? rt_fail(error, RT_MEMORY, "no memory for the table") : RT_OK;
 }
 

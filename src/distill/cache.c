@@ -38,6 +38,24 @@ bool rti_cache_was_read(const rti_cache *cache) { return cache->was_read; }
 
 static int64_t logit_count(const rti_cache *c) { return c->members * c->N * c->K; }
 
+rti_cache *rti_cache_dup(const rti_cache *cache, rt_error *error) {
+    rti_cache *c = rt_alloc_zero(1, sizeof *c);
+    rt_real *logits = c ? rt_alloc((size_t)logit_count(cache) * sizeof *logits) : NULL;
+    if (!logits) {
+        rt_fail(error, RT_MEMORY, "no memory for the soft targets of %lld examples", (long long)cache->N);
+        rt_free(c);
+        return NULL;
+    }
+    *c = (rti_cache){.teacher = cache->teacher, .members = cache->members, .N = cache->N, .K = cache->K,
+                     .logits = logits};
+    memcpy(logits, cache->logits, (size_t)logit_count(cache) * sizeof *logits);
+    return c;
+}
+
+rt_real *rti_cache_member(rti_cache *cache, int member) {
+    return cache->logits + member * cache->N * cache->K;
+}
+
 /* ---- the key ---- */
 
 static void make_key(rti_cache *c, const rt_part *part) {
@@ -124,7 +142,7 @@ static rt_status write_cache(const rti_cache *c, const char *directory, rt_error
 
 static rt_status ask_batch(rti_cache *c, rt_graph *g, const rt_batch *batch, rt_error *error) {
     const rt_real *member[RT_TEACHER_MEMBERS_MAX];
-    if (!rti_teacher_member_logits(c->teacher, g, batch->x, member)) {
+    if (!rti_teacher_member_logits(c->teacher, g, batch->x, NULL, member)) {
         if (error) *error = *rt_graph_error(g);
         return rt_graph_status(g);
     }

@@ -29,6 +29,10 @@ void rti_cache_free(rti_cache *cache);
 rt_tensor *rti_cache_logits(const rti_cache *cache, rt_graph *graph, const int32_t *index, int64_t N,
                             double T);
 
+/* The same answers again, in memory of their own, to be changed; in no file. NULL: RT_MEMORY. */
+rti_cache *rti_cache_dup(const rti_cache *cache, rt_error *error) RT_MUST_CHECK;
+rt_real *rti_cache_member(rti_cache *cache, int member); /* (N, K) logits, borrowed */
+
 rt_teacher *rti_cache_teacher(const rti_cache *cache); /* borrowed */
 const char *rti_cache_path(const rti_cache *cache); /* "" when in memory only */
 bool rti_cache_was_read(const rti_cache *cache);    /* from a file; false: the teacher was asked */

@@ -13,8 +13,10 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "distill/targets.h"
 #include "distill/teacher.h"
 #include "kernels/kernels.h"
+#include "nn/model.h"
 #include "retort/alloc.h"
 #include "retort/log.h"
 
@@ -45,11 +47,38 @@ static rt_status check_stored(const rt_distiller *d, rt_error *error) {
     return RT_OK;
 }
 
+static bool has_batch_norm(const rt_teacher *teacher) {
+    for (int i = 0; i < rt_teacher_members(teacher); i++)
+        if (rti_model_has_batch_norm(rt_teacher_member(teacher, i))) return true;
+    return false;
+}
+
+/* Other targets than the teacher's answers: when there are none. */
+static rt_status check_targets(const rt_distiller *d, rt_error *error) {
+    const rt_distiller_config *c = &d->config;
+    const char *name = rt_targets_name(c->targets);
+    if (c->targets == RT_TARGETS_TEACHER) return RT_OK;
+    if (d->uses_features)
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "targets = \"%s\" changes answers, and method \"%s\" looks at hidden layers", name,
+                       c->method);
+    if (rti_targets_are_fixed(c->targets) && c->augment.mixup > 0)
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "targets = \"%s\" are answers to examples, and mixup shows mixtures of them", name);
+    if (c->targets == RT_TARGETS_DROPOUT &&
+        (rt_teacher_is_stored(c->teacher) || has_batch_norm(c->teacher)))
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "targets = \"dropout\" leaves the teacher's dropout on; that needs a network without "
+                       "batch normalisation, whose statistics would change");
+    return RT_OK;
+}
+
 static rt_status check_teacher(const rt_distiller *d, rt_error *error) {
     const rt_distiller_config *c = &d->config;
     if (!d->uses_teacher) return RT_OK;
     if (!c->teacher)
         return rt_fail(error, RT_SPEC, "method \"%s\" needs a teacher, there is none", c->method);
+    RT_TRY(check_targets(d, error));
     if (rt_teacher_is_stored(c->teacher)) return check_stored(d, error);
     for (int i = 0; i < rt_teacher_members(c->teacher); i++)
         if (rt_teacher_member(c->teacher, i) == c->student)
@@ -113,6 +142,7 @@ static void make_identity(rt_distiller *d) {
     const rt_augment *a = &c->augment;
     double views[] = {a->jitter, a->flip, a->crop, a->reflect, a->cutout, a->mixup};
     rti_hash_add(&hash, views, sizeof views);
+    if (c->targets != RT_TARGETS_TEACHER) rti_hash_add_text(&hash, rt_targets_name(c->targets));
     int64_t numbers[] = {sizeof(rt_real), c->batch, (int64_t)c->seed, c->epochs, c->transfer->count};
     rti_hash_add(&hash, numbers, sizeof numbers);
     rti_hash_add(&hash, c->transfer->index, (size_t)c->transfer->count * sizeof *c->transfer->index);
@@ -129,7 +159,9 @@ static rt_status open_cache(rt_distiller *d, rt_error *error) {
     const rt_distiller_config *c = &d->config;
     if (d->uses_features) return RT_OK;
     const rt_augment *a = &c->augment;
-    const bool moves = a->jitter || a->flip || a->crop || a->cutout || a->mixup > 0;
+    if (c->targets == RT_TARGETS_DROPOUT) return RT_OK; /* other noise in every step */
+    const bool moves = (a->jitter || a->flip || a->crop || a->cutout || a->mixup > 0) &&
+                       !rti_targets_are_fixed(c->targets);
     if (moves && rt_teacher_is_stored(c->teacher)) {
         rt_say(RT_LOG_INFO, "soft targets are fixed: the student's images change, the stored answers do not");
     } else if (moves) {
@@ -142,7 +174,10 @@ static rt_status open_cache(rt_distiller *d, rt_error *error) {
         return RT_OK;
     }
     d->cache = rti_shared_cache(d->shared, c, error);
-    return d->cache ? RT_OK : RT_MEMORY;
+    if (!d->cache) return RT_MEMORY;
+    if (c->targets == RT_TARGETS_TEACHER || c->targets == RT_TARGETS_FIXED) return RT_OK;
+    d->cache = d->changed = rti_cache_dup(d->cache, error);
+    return d->cache ? rti_targets_change(d->cache, c->transfer, c->targets, c->seed, error) : RT_MEMORY;
 }
 
 /* Its own batches, or those of the one it is made beside. */
@@ -248,6 +283,7 @@ void rt_distiller_free(rt_distiller *d) {
     for (int i = 0; i < d->parts.count; i++)
         if (d->part[i].state && d->part[i].method->deinit) d->part[i].method->deinit(d->part[i].state);
     rt_optimizer_free(d->optimizer);
+    rti_cache_free(d->changed);
     rti_shared_deinit(&d->own);
     rti_adapters_deinit(&d->adapters);
     rt_free(d);

@@ -29,7 +29,8 @@ struct rt_distiller {
     rti_shared own, *shared;     /* `shared` is its own, or that of the one it was made beside */
     rt_optimizer *optimizer;     /* of the stage that the last epoch done belongs to */
     rt_graph *graph;             /* of `shared` */
-    rti_cache *cache;            /* of `shared`; NULL: the teacher runs live */
+    rti_cache *cache;            /* of `shared`, or `changed`; NULL: the teacher runs live */
+    rti_cache *changed;          /* its own: other targets than the teacher's */
     int64_t epochs_done;
     bool mid_epoch;              /* an epoch did not end: only _restore and _free are left */
     char identity[33];           /* what a checkpoint must agree with */

@@ -1,8 +1,6 @@
 /* shared.c - see shared.h.                                             Floor 7 (distill) */
 #include "distill/shared.h"
 
-#include "distill/teacher.h"
-
 /* The loader takes seed 0 for "do not shuffle". */
 #define ORDER_OF_SEED_0 UINT64_C(0x7265746f72740000)
 
@@ -45,10 +43,12 @@ bool rti_shared_next(rti_shared *shared, rt_batch *batch) {
     return rt_loader_next(shared->loader, batch);
 }
 
-rt_status rti_shared_ask(rti_shared *shared, const rt_batch *batch, rt_error *error) {
+rt_status rti_shared_ask(rti_shared *shared, const rt_batch *batch, const rti_teacher_noise *noise,
+                         rt_error *error) {
     if (shared->has_passed) return RT_OK;
     rt_graph_reset(shared->pass);
-    shared->has_passed = rti_teacher_member_logits(shared->teacher, shared->pass, batch->x, shared->member);
+    shared->has_passed =
+        rti_teacher_member_logits(shared->teacher, shared->pass, batch->x, noise, shared->member);
     if (shared->has_passed) return RT_OK;
     if (error) *error = *rt_graph_error(shared->pass);
     return rt_graph_status(shared->pass);

@@ -43,7 +43,9 @@ static rt_tensor *combined(rt_distiller *d, const rt_real *const member[], int64
 
 static rt_status ask_teacher(rt_distiller *d, const rt_batch *batch, pass *p, rt_error *error) {
     if (!d->uses_teacher) return RT_OK;
-    if (!d->cache) RT_TRY(rti_shared_ask(d->shared, batch, error));
+    const rti_teacher_noise noise = {d->config.seed, (uint64_t)d->epochs_done, (uint64_t)batch->step};
+    const bool is_noisy = d->config.targets == RT_TARGETS_DROPOUT;
+    if (!d->cache) RT_TRY(rti_shared_ask(d->shared, batch, is_noisy ? &noise : NULL, error));
     for (int i = 0; i < d->parts.count; i++) {
         const rti_part *part = &d->part[i];
         if (part->method->needs & RTI_NEEDS_TEACHER_LOGITS)

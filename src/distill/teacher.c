@@ -170,12 +170,23 @@ bool rti_teacher_combine(const rt_teacher *teacher, rt_graph *graph, const rt_re
     return true;
 }
 
-bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x, const rt_real *member[]) {
+static rt_tensor *ask_with_noise(rt_model *member, rt_graph *graph, rt_tensor *x, const rti_teacher_noise *noise,
+                                 int number) {
+    const uint64_t own = UINT64_C(0x9E3779B97F4A7C15) * (uint64_t)(number + 1);
+    rt_model_train(member, noise->seed ^ own, noise->epoch, noise->step);
+    rt_tensor *z = rt_model_forward(member, graph, x);
+    rt_model_evaluate(member);
+    return z;
+}
+
+bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x, const rti_teacher_noise *noise,
+                               const rt_real *member[]) {
     rt_no_grad_begin(graph);
     bool good = true;
     for (int i = 0; i < teacher->count && good; i++) {
-        rt_model_evaluate(teacher->member[i]);
-        rt_tensor *z = rt_model_answer(teacher->member[i], graph, x);
+        rt_model *asked = teacher->member[i];
+        rt_model_evaluate(asked);
+        rt_tensor *z = noise ? ask_with_noise(asked, graph, x, noise, i) : rt_model_answer(asked, graph, x);
         member[i] = z ? rti_contiguous(graph, z) : NULL;
         good = member[i] != NULL;
     }
@@ -187,7 +198,7 @@ rt_tensor *rt_teacher_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x,
     RT_ASSERT(rti_temperature_is_valid(T), "a temperature of %g", T);
     RT_ASSERT(!rt_teacher_is_stored(teacher), "the file %s answers by example", teacher->stored.name);
     const rt_real *member[RT_TEACHER_MEMBERS_MAX];
-    if (!x || !rti_teacher_member_logits(teacher, graph, x, member)) return NULL;
+    if (!x || !rti_teacher_member_logits(teacher, graph, x, NULL, member)) return NULL;
     rt_tensor *v = rt_graph_tensor(graph, RT_DTYPE_REAL, 2, (int64_t[]){x->shape[0], teacher->classes});
     return v && rti_teacher_combine(teacher, graph, member, x->shape[0], T, rt_real_data(v)) ? v : NULL;
 }

@@ -16,9 +16,15 @@ void rti_teacher_hash_members(const rt_teacher *teacher, rti_hash *hash);
 bool rti_teacher_combine(const rt_teacher *teacher, rt_graph *graph, const rt_real *const member[], int64_t N,
                          double T, rt_real *v);
 
+/* Which random numbers a teacher's dropout draws, when it is left on (RT_TARGETS_DROPOUT). */
+typedef struct rti_teacher_noise {
+    uint64_t seed, epoch, step;
+} rti_teacher_noise;
+
 /* The logits of every member, uncombined: (N, K) each, contiguous, in the graph; false after a
- * failure that the graph remembers. */
-bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x, const rt_real *member[]);
+ * failure that the graph remembers. noise NULL, as it should be: in evaluation mode. */
+bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x, const rti_teacher_noise *noise,
+                               const rt_real *member[]);
 
 /* The answers of a stored teacher; NULL: it is made of networks. */
 const rti_stored *rti_teacher_stored(const rt_teacher *teacher);

@@ -72,6 +72,7 @@ void rti_spec_copy_text(const rti_spec *spec, rti_text *out) {
     rti_text_printf(out, "# from %s\nname = \"%s\"\n", rti_label_plain(spec->path, path, sizeof path),
                     spec->name);
     add_seeds(out, spec->seeds, spec->seed_count);
+    if (spec->trials[0]) rti_text_printf(out, "\ntrials = \"%s\"", spec->trials);
     rti_text_append(out, "\n");
     add_section(out, spec, "data", false);
     add_section(out, spec, "teacher", spec->base.has_teacher);

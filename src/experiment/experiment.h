@@ -18,7 +18,8 @@
  *     rti_record_read(&plan, plan.cells[0].trials[0], &record, &error);
  *     rti_plan_deinit(&plan);
  *
- * What lies in runs/<name>/<first 16 digits of the identity>/:
+ * What lies in runs/<name>/<first 16 digits of the identity>/ (runs/<trials>/ when the spec names a
+ * directory that several specs share, with `trials`):
  *
  *   spec.toml, manifest.json     the resolved settings; seed, hashes, compiler, machine
  *   progress.csv                 while it trains: one row per epoch
@@ -49,6 +50,7 @@
 #define RTI_ROWS_MAX 48         /* of a comparison */
 #define RTI_POINTS_MAX 256      /* of the grid of one row */
 #define RTI_ASSISTANTS_MAX 8
+#define RTI_NAME_TEXT 64        /* bytes of the name of an experiment, with its zero */
 #define RTI_LABEL_TEXT 64       /* bytes of a row's label, with its zero */
 #define RTI_TRIALS_MAX 20000
 
@@ -108,7 +110,8 @@ struct rti_spec_entries;
 /* A spec is either a grid, [distill] and [sweep], or a comparison, [compare] with a section for each row.
  * A row is a spec of its own: the common sections, its own [distill], and its grid as axes. */
 typedef struct rti_spec {
-    char name[64];
+    char name[RTI_NAME_TEXT];
+    char trials[RTI_NAME_TEXT];                 /* whose directory holds the trials; "": name's */
     char path[4096];
     int seed_count;
     uint64_t seeds[RTI_SEEDS_MAX];
@@ -137,6 +140,8 @@ rt_status rti_spec_read(rti_spec *spec, const char *path, const char *const over
 rt_status rti_spec_parse(rti_spec *spec, const char *text, size_t length, const char *name,
                          const char *const overrides[], int override_count, rt_error *error) RT_MUST_CHECK;
 void rti_spec_deinit(rti_spec *spec);
+/* The name of the directory below runs/ that holds the trials. */
+const char *rti_spec_trials(const rti_spec *spec);
 
 /* The settings of one point of the grid: value[a] is an index into axis a's values. */
 rt_status rti_spec_resolve(const rti_spec *spec, const int value[], rti_settings *settings, rt_error *error)
@@ -204,7 +209,8 @@ typedef struct rti_row {
 
 typedef struct rti_plan {
     rti_spec spec;
-    char directory[4096];            /* runs/<name> */
+    char directory[4096];            /* runs/<name>: of the report */
+    char trials_directory[4096];     /* runs/<trials>: of the trials and the cache, the same unless said */
     int trial_count;                 /* teachers, tuning, scratch, distilled; each after its teachers */
     rti_trial *trials;
     int cell_count;
@@ -235,7 +241,7 @@ rt_status rti_plan_remake(rti_plan *plan, const char *runs, const char *data_dir
 /* "temperature 4, weight 300" of a row's point: "" for a row without a grid. Returns out. */
 const char *rti_point_label(const rti_plan *plan, int row, int point, char *out, size_t size);
 
-/* runs/<name>/<first 16 digits of id> into out (size RTI_PATH_MAX). */
+/* runs/<trials>/<first 16 digits of id> into out (size RTI_PATH_MAX). */
 void rti_trial_directory(const rti_plan *plan, int trial, char *out, size_t size);
 
 /* "teacher, seed 1000", "scratch [30, 30], seed 2", "student T 4, alpha 0.9, seed 1": what tells this

@@ -35,6 +35,19 @@ static void add_fixed_targets(const rti_trial *trial, char *contract, size_t siz
              moves ? "; the student's images change, v is what was said of the images as they are" : "");
 }
 
+/* Nor that they are not the teacher's. */
+static void add_targets(const rti_trial *trial, char *contract, size_t size) {
+    static const char *const said[] = {
+        "", "those to the example as it is in the set, whatever the student sees of it",
+        "those to another example of the same class", "with the wrong classes in a random order",
+        "the mean logits of the class", "of the teacher with its dropout left on"};
+    const rt_targets targets = rt_targets_named(rt_params_text(&trial->settings->distill, "targets"));
+    const size_t length = strlen(contract);
+    if (targets != RT_TARGETS_TEACHER)
+        snprintf(contract + length, size - length, "\nsoft targets: %s, not the teacher's answers: %s",
+                 rt_targets_name(targets), said[targets]);
+}
+
 static rt_status facet_facts(rti_facet_facts *facts, const rti_summary *summary, int facet, rt_error *error) {
     const rti_plan *plan = summary->plan;
     facts->contract_cell = contract_cell(summary, facet);
@@ -46,6 +59,7 @@ static rt_status facet_facts(rti_facet_facts *facts, const rti_summary *summary,
     rt_method_contract(method, &trial->settings->distill, contract, sizeof contract);
     if (trial->answers[0] && rt_method_needs_teacher(method))
         add_fixed_targets(trial, contract, sizeof contract);
+    if (rt_method_needs_teacher(method)) add_targets(trial, contract, sizeof contract);
     char name[512];
     const char *title = rt_method_title(method);
     snprintf(name, sizeof name, "%s%s%s", method, title ? ": " : "", title ? title : "");

@@ -141,7 +141,7 @@ static rt_status open_answers(const rti_finish *f, const rt_part *test, rt_error
     char directory[RTI_PATH_MAX];
     if (!teaching->teacher || teaching->test || !rti_teacher_knows(teaching->teacher, test->examples))
         return RT_OK;
-    RT_TRY(rti_path_join(directory, sizeof directory, f->plan->directory, "cache", error));
+    RT_TRY(rti_path_join(directory, sizeof directory, f->plan->trials_directory, "cache", error));
     teaching->test = rti_cache_open(teaching->teacher, test, directory, error);
     return teaching->test ? RT_OK : RT_MEMORY;
 }
@@ -176,7 +176,7 @@ static rt_status save_weights(rti_finish *f, const char *name, int64_t epoch, rt
     const rti_trial *trial = &f->plan->trials[f->trial];
     char path[RTI_PATH_MAX], number[32];
     snprintf(number, sizeof number, "%" PRId64, epoch);
-    const char *metadata[16] = {"experiment", f->plan->spec.name, "trial", trial->id, "epoch", number};
+    const char *metadata[16] = {"experiment", rti_spec_trials(&f->plan->spec), "trial", trial->id, "epoch", number};
     RT_TRY(rti_path_join(path, sizeof path, f->directory, name, error));
     rt_input_form *form = rt_input_form_of(f->plan->datasets[trial->dataset], error);
     if (!form) return RT_MEMORY;

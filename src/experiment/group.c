@@ -6,6 +6,7 @@
 #include "data/views.h"
 #include "distill/parts.h"
 #include "distill/shared.h"
+#include "distill/targets.h"
 #include "experiment/scheduler.h"
 #include "retort/alloc.h"
 
@@ -19,12 +20,18 @@ static bool same_teachers(const rti_trial *a, const rti_trial *b) {
                                           rt_params_text(&b->settings->teacher, "combine")) == 0;
 }
 
+/* A teacher whose dropout is left on answers others differently. */
+static bool is_noisy(const rti_trial *t) {
+    return rt_targets_named(rt_params_text(&t->settings->distill, "targets")) == RT_TARGETS_DROPOUT;
+}
+
 bool rti_go_together(const rti_plan *plan, int a, int b) {
     const rti_trial *x = &plan->trials[a], *y = &plan->trials[b];
     if (x->dataset != y->dataset || x->seed != y->seed ||
         rti_trial_part(plan, a) != rti_trial_part(plan, b) ||
         rt_params_int(&x->settings->data, "batch") != rt_params_int(&y->settings->data, "batch"))
         return false;
+    if (is_noisy(x) != is_noisy(y)) return false;
     const rt_augment p = rti_training_augment(rti_trial_network(x)),
                      q = rti_training_augment(rti_trial_network(y));
     return rti_same_augment(&p, &q) && same_teachers(x, y);
@@ -47,7 +54,9 @@ static double teacher_work(const rti_plan *plan, const rti_trial *t) {
     const char *method = rt_params_text(distill, "method");
     if (!rt_method_needs_teacher(method) || rt_method_is_labels_only(method, distill)) return 0;
     const rt_augment augment = rti_training_augment(rti_trial_network(t));
-    bool is_live = rti_augment_moves(&augment) || augment.mixup > 0;
+    const rt_targets targets = rt_targets_named(rt_params_text(distill, "targets"));
+    bool is_live = is_noisy(t) || (rti_augment_moves(&augment) && !rti_targets_are_fixed(targets)) ||
+                   augment.mixup > 0;
     rti_parts parts;
     if (rti_parts_find(method, &parts))
         for (int i = 0; i < parts.count; i++) is_live |= (parts.method[i]->needs & RTI_NEEDS_FEATURES) != 0;

@@ -113,6 +113,7 @@ rt_status rti_rehearsal_init(rti_rehearsal *r, const rti_pair *pair, const rt_da
         .transfer = &r->part,
         .batch = rt_params_int(&pair->settings->data, "batch"),
         .augment = rti_training_augment(network),
+        .targets = rt_targets_named(rt_params_text(&pair->settings->distill, "targets")),
         .seed = 1,
         .epochs = rt_params_int(network, "epochs"),
         .training = network,

@@ -58,7 +58,7 @@ const rt_part *rti_trial_part(const rti_plan *plan, int trial) {
 }
 
 void rti_trial_directory(const rti_plan *plan, int trial, char *out, size_t size) {
-    snprintf(out, size, "%s/%.16s", plan->directory, plan->trials[trial].id);
+    snprintf(out, size, "%s/%.16s", plan->trials_directory, plan->trials[trial].id);
 }
 
 static rt_status no_memory(rt_error *error) { return rt_fail(error, RT_MEMORY, "no memory for the plan"); }
@@ -351,6 +351,9 @@ rt_status rti_plan_make(rti_plan *plan, rti_spec *spec, const char *runs, const 
     }
     rt_status status =
         rti_path_join(plan->directory, sizeof plan->directory, runs, plan->spec.name, &inner);
+    if (status == RT_OK)
+        status = rti_path_join(plan->trials_directory, sizeof plan->trials_directory, runs,
+                               rti_spec_trials(&plan->spec), &inner);
     if (status == RT_OK) {
         b->plan = plan;
         b->data_directory = data_directory;

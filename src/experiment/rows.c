@@ -75,8 +75,10 @@ const rt_param *rti_teacher_rows(int *count) {
                           "answers instead of a network: .npy or .csv, one row per training example"),
         RT_PARAM_CHOICE_ROW("logits_are", "logits", "logits|probabilities", "what stands in these files"),
         RT_PARAM_TEXT_ROW("test_logits", "", "answers to the test set, for agreement and KL alone"),
+        RT_PARAM_REAL_ROW("label_smoothing", 0, 0, 1, "",
+                          "part of its own target that is spread over all classes while it is trained"),
     };
-    *count = 8;
+    *count = 9;
     return rows;
 }
 
@@ -89,7 +91,7 @@ const rt_param *rti_assistant_rows(int *count) {
 }
 
 const rt_param *rti_distill_rows(int *count) {
-    static rt_param rows[7];
+    static rt_param rows[8];
     const rt_param all[] = {
         RT_PARAM_CHOICE_ROW("method", "none", method_choices(), "how the student learns from the teacher"),
         RT_PARAM_TEXT_ROW("preset", "", "settings of the method as somebody published them"),
@@ -102,9 +104,11 @@ const rt_param *rti_distill_rows(int *count) {
                          "so many members of the teacher teach, the first ones; 0: all"),
         RT_PARAM_BOOL_ROW("scratch", true,
                           "train a student on the labels alone beside each, to compare with"),
+        RT_PARAM_CHOICE_ROW("targets", "teacher", RT_TARGETS_CHOICES,
+                            "controls: what the student is told in place of the teacher's answers"),
     };
     memcpy(rows, all, sizeof rows);
-    *count = 7;
+    *count = 8;
     return rows;
 }
 
@@ -184,7 +188,7 @@ static const char *const later_rows[] = {
     "stop_epoch", "schedule", "generations", "first", "teachers", "flip", "crop", "crop_fill",
     "cutout", "mixup", "normalize", "student_taps", "teacher_taps", "cifar10.held_out",
     "cifar100.labels", "logits_are", "npy.holdout", "npy.classes", "npy.standardise", "folder.holdout",
-    "folder.classes", "folder.standardise", "scratch", "precision", NULL,
+    "folder.classes", "folder.standardise", "scratch", "precision", "label_smoothing", "targets", NULL,
 };
 
 static bool is_default(const rt_param *row, const rt_value *value) {

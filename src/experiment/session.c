@@ -111,8 +111,9 @@ static rt_status write_settings(rti_session *r, rt_error *error) {
     rti_text text = RTI_TEXT_EMPTY;
     char label[512];
     rti_trial_label(r->plan, r->number, label, sizeof label);
-    rti_text_printf(&text, "# %s: %s\nname = \"%s\"\nseeds = [%" PRIu64 "]\n\n", r->plan->spec.name, label,
-                    r->plan->spec.name, r->trial->seed);
+    const char *name = rti_spec_trials(&r->plan->spec);
+    rti_text_printf(&text, "# %s: %s\nname = \"%s\"\nseeds = [%" PRIu64 "]\n\n", name, label, name,
+                    r->trial->seed);
     rti_settings_text(r->trial->settings, &text);
     rt_status status = text.failed ? rt_fail(error, RT_MEMORY, "no memory for the settings")
                                    : save(r, "spec.toml", text.bytes, text.length, error);
@@ -120,25 +121,37 @@ static rt_status write_settings(rti_session *r, rt_error *error) {
     return status;
 }
 
+/* A teacher learns from the labels, as they are or smoothed. */
+static const char *teacher_method(const rt_params *rows, rt_params *options) {
+    const double epsilon = rt_params_real(rows, "label_smoothing");
+    const char *method = epsilon > 0 ? "label-smoothing" : "none";
+    int count;
+    const rt_param *own = rt_method_rows(method, &count);
+    rt_params_init(options, own, count);
+    if (epsilon > 0) options->values[rt_params_find(options, "epsilon")].number = epsilon;
+    return method;
+}
+
 static rt_status make_distiller(rti_session *r, rt_distiller *beside, rt_error *error) {
     const rti_settings *s = r->trial->settings;
     const rt_params *network = rti_trial_network(r->trial);
     const rt_dataset *set = r->plan->datasets[r->trial->dataset];
     bool teacher = r->trial->role == RTI_TEACHER;
-    const char *method = teacher ? "none" : rt_params_text(&s->distill, "method");
+    const char *method = teacher ? NULL : rt_params_text(&s->distill, "method");
     char cache[RTI_PATH_MAX];
-    RT_TRY(rti_path_join(cache, sizeof cache, r->plan->directory, "cache", error));
-    rt_params none;
-    rt_params_init(&none, NULL, 0);
+    RT_TRY(rti_path_join(cache, sizeof cache, r->plan->trials_directory, "cache", error));
+    rt_params own;
+    if (teacher) method = teacher_method(&s->teacher, &own);
     rt_distiller_config config = {
         .student = r->model,
         .teacher = rt_method_needs_teacher(method) ? r->group->teaching.teacher : NULL,
         .method = method,
-        .options = teacher ? &none : &s->distill,
+        .options = teacher ? &own : &s->distill,
         .transfer = rti_trial_part(r->plan, r->number),
         .transfer_hash = rt_dataset_hash(set),
         .batch = rt_params_int(&s->data, "batch"),
         .augment = rti_training_augment(network),
+        .targets = teacher ? RT_TARGETS_TEACHER : rt_targets_named(rt_params_text(&s->distill, "targets")),
         .seed = r->trial->seed,
         .epochs = rt_params_int(network, "epochs"), /* of the schedule, also when it stops early */
         .training = network,

@@ -1,6 +1,6 @@
 /* spec.c - reading a spec.                                             Floor 8 (experiment)
  *
- * The TOML reader gives flat keys with lines. "name" and "seeds" are read here, "sweep.<key>" becomes
+ * The TOML reader gives flat keys with lines. "name", "seeds" and "trials" are read here, "sweep.<key>" becomes
  * an axis, "compare.<row>.<key>" goes to compare.c, everything else is kept as it was written and given
  * its meaning by resolve.c. Then every point of the grid is resolved once, so that a mistake in the last
  * value of an axis is found before the first trial starts. */
@@ -14,15 +14,17 @@
 #include "retort/alloc.h"
 
 static const char *const words[] = {"data",  "teacher", "assistant", "student", "distill",
-                                    "sweep", "compare", "name",      "seeds"};
+                                    "sweep", "compare", "name",      "seeds",   "trials"};
 #define SECTION_COUNT 7
-#define WORD_COUNT 9
+#define WORD_COUNT 10
 
 int rti_spec_axis(const rti_spec *spec, const char *key) {
     for (int a = 0; a < spec->axis_count; a++)
         if (!strcmp(spec->axes[a].key, key)) return a;
     return -1;
 }
+
+const char *rti_spec_trials(const rti_spec *spec) { return spec->trials[0] ? spec->trials : spec->name; }
 
 void rti_spec_deinit(rti_spec *spec) {
     if (spec->entries) {
@@ -37,17 +39,18 @@ void rti_spec_deinit(rti_spec *spec) {
 
 /* ---- the keys that are read here ---- */
 
-static rt_status take_name(rti_spec *spec, const rti_toml_value *t, int line, rt_error *error) {
+static rt_status take_name(rti_spec *spec, const char *key, const rti_toml_value *t, int line,
+                           char name[RTI_NAME_TEXT], rt_error *error) {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     if (t->type != RTI_TOML_STRING)
-        return rti_spec_fail(spec, "name", line, error, "expected a text in quotes");
+        return rti_spec_fail(spec, key, line, error, "expected a text in quotes");
     size_t length = strlen(t->string);
-    if (!length || length >= sizeof spec->name || strspn(t->string, allowed) != length ||
+    if (!length || length >= RTI_NAME_TEXT || strspn(t->string, allowed) != length ||
         t->string[0] == '.' || t->string[0] == '-')
-        return rti_spec_fail(spec, "name", line, error,
+        return rti_spec_fail(spec, key, line, error,
                              "it names a directory: 1 to 63 letters, digits, '.', '_' and '-', not starting "
                              "with '.' or '-'");
-    memcpy(spec->name, t->string, length + 1);
+    memcpy(name, t->string, length + 1);
     return RT_OK;
 }
 
@@ -69,7 +72,7 @@ static rt_status unknown_section(const rti_spec *spec, const char *key, size_t l
     const char *near = rt_nearest_word(word, words, WORD_COUNT);
     if (near) return rt_fail(error, RT_SPEC, "%s: unknown key %s; did you mean %s?", where, word, near);
     return rt_fail(error, RT_SPEC,
-                   "%s: unknown key %s; a spec holds name, seeds, [data], [teacher], [assistant.N], "
+                   "%s: unknown key %s; a spec holds name, seeds, trials, [data], [teacher], [assistant.N], "
                    "[student], and [distill] and [sweep] or [compare]",
                    where, word);
 }
@@ -115,7 +118,8 @@ static rt_status take(rti_spec *spec, const char *key, const rti_toml_value *t, 
     if (strlen(key) >= RTI_KEY_MAX)
         return rt_fail(error, RT_SPEC, "%s: unknown key %.40s...", rti_spec_where(spec, "", line, where),
                        key);
-    if (!strcmp(key, "name")) return take_name(spec, t, line, error);
+    if (!strcmp(key, "name")) return take_name(spec, key, t, line, spec->name, error);
+    if (!strcmp(key, "trials")) return take_name(spec, key, t, line, spec->trials, error);
     if (!strcmp(key, "seeds"))
         return rti_written_seeds(spec, key, t, line, spec->seeds, &spec->seed_count, error);
     const char *dot = strchr(key, '.');

@@ -216,6 +216,7 @@ rt_tensor *rti_int8_weights(rt_graph *graph, rt_tensor *weights, int unit_axis);
 rt_status rti_model_add_free_parameter(rt_model *model, const char *name, rt_parameter_kind kind, int ndim,
                                        const int64_t shape[], double initial, rt_error *error) RT_MUST_CHECK;
 rt_parameter *rti_model_find_parameter(const rt_model *model, const char *name); /* NULL: there is none */
+bool rti_model_has_batch_norm(const rt_model *model);
 
 /* Gives the last layer a name of this role; where a layer has that name itself, it must be this one.
  * `_before`: what is ahead of the last layer's activation is "<name>.pre" of the mark `name`. */

@@ -18,6 +18,12 @@ rt_parameter *rti_model_find_parameter(const rt_model *m, const char *name) {
     return NULL;
 }
 
+bool rti_model_has_batch_norm(const rt_model *m) {
+    for (int i = 0; i < m->layer_count; i++)
+        if (m->layers[i].kind->is_batch_norm) return true;
+    return false;
+}
+
 rt_real *rt_model_block(rt_model *m, int64_t *count) {
     if (count) *count = m->block_count;
     return m->block;

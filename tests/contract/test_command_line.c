@@ -38,7 +38,7 @@ Test(command_line, wrong_usage_is_2_and_names_the_word) {
     MUST_SAY(2, "--shard", "from 1 to n", "run", "x.toml", "--shard", "3/2");
     MUST_SAY(2, "--shard", "i/n", "run", "x.toml", "--shard", "3");
     MUST_SAY(2, "--checkpoint", "seconds", "run", "x.toml", "--checkpoint", "-1");
-    MUST_SAY(2, "y.toml", "second one", "run", "x.toml", "y.toml");
+    MUST_SAY(2, "y.toml", "second one", "status", "x.toml", "y.toml");
     MUST_SAY(2, "which spec?", "retort status --help", "status");
     MUST_SAY(2, "--workers", "unknown option", "status", "x.toml", "--workers", "2");
     MUST_SAY(2, "which network?", "retort eval --help", "eval");
