@@ -46,6 +46,24 @@ Test(command_line, wrong_usage_is_2_and_names_the_word) {
     MUST_SAY(2, "rnu", "did you mean \"run\"", "rnu");
 }
 
+Test(command_line, several_specs_are_run_one_after_the_other) {
+    char first[1024], second[1024], runs[1024];
+    snprintf(first, sizeof first, "%s", test_path("first.toml"));
+    snprintf(second, sizeof second, "%s", test_path("second.toml"));
+    snprintf(runs, sizeof runs, "%s", test_path("runs"));
+    test_write(first, TEST_SPEC);
+    test_write(second, TEST_SPEC);
+    const char *const both[] = {"run", first, second, "--runs", runs, "--no-plots", "--set", "trials=family",
+                                "--set", "sweep.distill.alpha=[1.0]", NULL};
+    test_program(&result, both);
+    cr_assert_eq(result.status, 0, "%s", result.err);
+    cr_assert(strstr(result.err, "spec 1 of 2") && strstr(result.err, "spec 2 of 2"), "%s", result.err);
+    cr_assert(strstr(result.err, "0 finished") && strstr(result.err, "7 finished"), "%s", result.err);
+    test_write(second, "name = \"second\"\nnonsense = 1\n");
+    MUST_SAY(1, "second.toml:2", "nonsense", "run", first, second, "--runs", test_path("none"));
+    cr_assert_neq(access(test_path("none"), F_OK), 0, "a mistake in the last spec is found before the first");
+}
+
 Test(command_line, shard_auto_reads_the_environment_of_slurm) {
     char spec[1024], runs[1024];
     snprintf(spec, sizeof spec, "%s", test_path("tiny.toml"));

@@ -196,6 +196,16 @@ Test(group, of_different_methods) {
     trained_together(TEST_SPEC_HEAD "[sweep]\n\"distill.weight\" = [1, 10]\n", sets, 3);
 }
 
+/* Changed answers are each student's own; a teacher with its dropout left on is asked by all alike. */
+Test(group, of_controls) {
+    static const char *const sets[] = {
+        "student.epochs=2", "sweep.distill.targets=[\"teacher\", \"shuffled\", \"class-mean\"]"};
+    trained_together(TEST_SPEC, sets, 2);
+    static const char *const noisy[] = {"student.epochs=2", "teacher.dropout.hidden=0.5",
+                                        "distill.targets=dropout"};
+    trained_together(TEST_SPEC, noisy, 3);
+}
+
 /* Of a group: how many, equal shares of the time, and a latency that was measured once. */
 Test(group, cost_says_what_was_shared) {
     int trials[RTI_GROUP_MAX];

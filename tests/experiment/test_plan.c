@@ -107,6 +107,11 @@ Test(plan, identity_changes_when_and_only_when_the_work_does) {
         {"data.digits.seed=2", true, true, true},
         {"data.transfer.size=50", false, true, true},         /* the teacher still sees everything */
         {"data.validation=30", true, true, true},
+        {"trials=others", false, false, false},
+        {"teacher.label_smoothing=0", false, false, false},   /* the default, written down */
+        {"teacher.label_smoothing=0.1", true, true, true},
+        {"distill.targets=teacher", false, false, false},     /* the same */
+        {"distill.targets=shuffled", false, false, true},
         {"data.csv.label=kind", false, false, false},            /* of a set that is not used */
     };
     make(&plan, TEST_SPEC, NULL, 0);
@@ -142,6 +147,26 @@ Test(plan, identities_are_those_of_older_versions) {
     for (int t = 0; t < 7; t++)
         cr_assert(!strncmp(plan.trials[t].id, golden[t], 16), "trial %d is %s", t, plan.trials[t].id);
     rti_plan_deinit(&plan);
+}
+
+/* Reports lie below the name, trials below `trials`, and another spec that says the same finds them. */
+Test(plan, trials_may_lie_in_a_directory_of_several_specs) {
+    char a[4200], b[4200];
+    const char *sets[] = {"trials=family", "name=other"};
+    make(&plan, TEST_SPEC, sets, 1);
+    make(&other, TEST_SPEC, sets, 2);
+    cr_assert_str_eq(plan.directory, "runs/tiny");
+    cr_assert_str_eq(other.directory, "runs/other");
+    rti_trial_directory(&plan, 3, a, sizeof a);
+    rti_trial_directory(&other, 3, b, sizeof b);
+    cr_assert_str_eq(a, b);
+    cr_assert(!strncmp(a, "runs/family/", 12), "%s", a);
+    rti_plan_deinit(&plan);
+    rti_plan_deinit(&other);
+    static rti_spec spec;
+    const char *bad = "trials=\"../elsewhere\"";
+    cr_assert_eq(rti_spec_parse(&spec, TEST_SPEC, strlen(TEST_SPEC), "tiny.toml", &bad, 1, &error), RT_SPEC);
+    cr_assert(strstr(error.message, "names a directory"), "%s", error.message);
 }
 
 Test(plan, data_are_opened_once_and_labels_tell_trials_apart) {
