@@ -284,6 +284,7 @@ rt_model *rti_trial_model(const rti_plan *plan, int trial, rt_error *error) RT_M
 typedef struct rti_epoch_row {
     int64_t epoch;                   /* 1, 2, ... */
     double loss, train_accuracy, validation_accuracy, validation_nll, lr; /* NaN: not measured */
+    double unseen_accuracy;          /* of classes the student never sees; NaN: there are none */
 } rti_epoch_row;
 
 /* A term of the loss: means over the epochs of the last stage (metrics.h). */

@@ -70,7 +70,9 @@ void rti_metrics_begin(rti_text *table) {
     if (!table->length) rti_text_printf(table, "%s\n", header);
 }
 
-void rti_metrics_append(rti_text *table, const rt_epoch_report *report, const rt_quality *validation) {
+void rti_metrics_append(rti_text *table, const rt_epoch_report *report, const rt_quality *validation,
+                        double unseen) {
+    if (!table->length && !isnan(unseen)) rti_text_printf(table, "%s,unseen_accuracy\n", header);
     rti_metrics_begin(table);
     for (int i = 0; i < report->terms && !table->failed; i++)
         if (!has_column(table, report->term[i].name)) add_columns(table, report->term[i].name);
@@ -82,6 +84,7 @@ void rti_metrics_append(rti_text *table, const rt_epoch_report *report, const rt
     append_number(table, validation->examples ? validation->nll : NAN);
     append_number(table, report->lr);
     rti_text_printf(table, ",%d", report->stage);
+    if (!isnan(unseen)) append_number(table, unseen);
     append_terms(table, report);
     rti_text_append(table, "\n");
 }

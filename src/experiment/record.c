@@ -138,16 +138,16 @@ static rt_status read_rows(const char *path, rti_record *record, rt_error *error
         return RT_OK;
     }
     static const char *const names[] = {"epoch",          "loss", "train_accuracy", "validation_accuracy",
-                                        "validation_nll", "lr"};
-    int column[6];
-    for (int i = 0; i < 6; i++) column[i] = rti_csv_column(&csv, names[i]);
+                                        "validation_nll", "lr",   "unseen_accuracy"};
+    int column[7];
+    for (int i = 0; i < 7; i++) column[i] = rti_csv_column(&csv, names[i]);
     int64_t count = csv.rows > 1 ? csv.rows - 1 : 0;
     record->rows = rt_alloc_zero((size_t)count, sizeof *record->rows);
     for (int64_t i = 0; record->rows && i < count; i++) {
-        double v[6];
-        for (int j = 0; j < 6; j++) v[j] = cell_number(&csv, i + 1, column[j]);
+        double v[7];
+        for (int j = 0; j < 7; j++) v[j] = cell_number(&csv, i + 1, column[j]);
         record->rows[i] = (rti_epoch_row){
-            whole(v[0], 1e9) ? (int64_t)v[0] : i + 1, v[1], v[2], v[3], v[4], v[5]};
+            whole(v[0], 1e9) ? (int64_t)v[0] : i + 1, v[1], v[2], v[3], v[4], v[5], v[6]};
     }
     record->epoch_count = record->rows ? (int)count : 0;
     if (csv.rows > 1) read_terms(&csv, record);

@@ -73,12 +73,13 @@ rt_status rti_session_end_epoch(rti_session *r, const rt_epoch_report *report, r
     const rt_part *validation = rt_dataset_part(r->plan->datasets[r->trial->dataset], RT_PART_VALIDATION);
     rt_quality quality = {0};
     if (validation->count) {
-        rt_status status = rt_evaluate(r->model, NULL, validation, &quality, NULL, error);
+        rt_status status = rt_evaluate(r->model, NULL, validation, &quality, r->predictions, error);
         if (status != RT_OK)
             return rt_fail_in(error, status, "epoch %" PRId64 ", after step %" PRId64 ", validation",
                               r->epoch, r->step);
     }
-    rti_metrics_append(&r->now.metrics, report, &quality);
+    const double unseen = r->predictions ? rti_unseen_accuracy(&r->unseen, validation, r->predictions) : NAN;
+    rti_metrics_append(&r->now.metrics, report, &quality, unseen);
     if (r->now.metrics.failed) return rt_fail(error, RT_MEMORY, "no memory for the table of epochs");
 
     /* Without a validation set nothing is chosen: the best epoch is the last one. */
@@ -204,6 +205,18 @@ void rti_session_init(rti_session *r, const rti_plan *plan, int trial, const rti
     rti_trial_directory(plan, trial, r->directory, sizeof r->directory);
 }
 
+/* Looks at classes that the student never sees, where the validation set has some. */
+static rt_status watch_unseen(rti_session *r, rt_error *error) {
+    const rt_part *validation = rt_dataset_part(r->plan->datasets[r->trial->dataset], RT_PART_VALIDATION);
+    rti_unseen_find(&r->unseen, r->plan, r->number);
+    bool any = false;
+    for (int64_t i = 0; r->unseen.count && i < validation->count && !any; i++)
+        any = r->unseen.is_unseen[validation->labels[i]];
+    if (!any) return RT_OK;
+    r->predictions = rt_alloc((size_t)validation->count);
+    return r->predictions ? RT_OK : rt_fail(error, RT_MEMORY, "no memory for the predictions");
+}
+
 rt_status rti_session_begin(rti_session *r, rt_distiller *beside, rt_error *error) {
     char path[RTI_PATH_MAX];
     r->written_s = rti_clock_s();
@@ -223,6 +236,7 @@ rt_status rti_session_begin(rti_session *r, rt_distiller *beside, rt_error *erro
         RT_TRY(rt_model_load(r->model, weights, error));
         rti_metrics_begin(&r->now.metrics);
     }
+    RT_TRY(watch_unseen(r, error));
     RT_TRY(make_distiller(r, beside, error));
     return resume(r, error);
 }
@@ -260,5 +274,6 @@ void rti_session_deinit(rti_session *r) {
     rt_distiller_free(r->distiller);
     rti_checkpoint_deinit(&r->now);
     rt_model_free(r->model);
+    rt_free(r->predictions);
     rti_teaching_deinit(&r->reference);
 }

@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "experiment/finish.h"
 #include "experiment/trial.h"
+#include "experiment/unseen.h"
 
 /* The time since `from_s` of `sharing` trials that are at work together. */
 typedef struct rti_stopwatch {
@@ -46,6 +47,8 @@ typedef struct rti_session {
     double seconds;              /* of training, all sessions, up to group->watch.from_s */
     double written_s;
     double validation_accuracy;  /* of the last whole epoch of this session; NaN: none yet */
+    rti_unseen unseen;
+    uint8_t *predictions;        /* (validation) when there are unseen classes, else NULL */
     int64_t epoch, step;         /* in progress; for failure messages */
     bool is_over;                /* it has ended one way or another */
 } rti_session;

@@ -12,6 +12,7 @@
 #include "compare.h"
 #include "core/file.h"
 #include "experiment/trial.h"
+#include "experiment/unseen.h"
 #include "kernels/dispatch.h"
 #include "retort/alloc.h"
 #include "retort/threads.h"
@@ -219,6 +220,46 @@ Test(trial, record_says_what_the_weights_do) {
     rt_model_free(teacher_model);
     rti_plan_deinit(&plan);
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}
+
+/* The column of unseen classes, against predictions that are made here with the last weights. */
+Test(trial, tells_how_classes_fare_that_it_never_saw) {
+    static const char *const sets[] = {"data.transfer.omit_classes=[3, 5]", "teacher.epochs=10",
+                                       "student.epochs=8", "data.validation=100"};
+    char directory[RTI_PATH_MAX], path[RTI_PATH_MAX + 32];
+    make(&plan, "runs", sets, 4);
+    const int student = plan.trial_count - 1;
+    run_whole(&plan, 0);
+    run_whole(&plan, student);
+    rti_unseen unseen;
+    rti_unseen_find(&unseen, &plan, 0);
+    cr_assert_eq(unseen.count, 0, "a teacher sees all");
+    rti_unseen_find(&unseen, &plan, student);
+    cr_assert(unseen.count == 2 && unseen.is_unseen[3] && unseen.is_unseen[5]);
+    rti_record record;
+    cr_assert_eq(rti_record_read(&plan, student, &record, &error), RT_OK, "%s", error.message);
+    rti_trial_directory(&plan, student, directory, sizeof directory);
+    snprintf(path, sizeof path, "%s/weights.safetensors", directory);
+    rt_model *model = rt_model_open(path, &error);
+    const rt_part *part = rt_dataset_part(plan.datasets[plan.trials[student].dataset], RT_PART_VALIDATION);
+    uint8_t predictions[100];
+    rt_quality quality;
+    cr_assert_eq(part->count, 100);
+    cr_assert_eq(rt_evaluate(model, NULL, part, &quality, predictions, &error), RT_OK);
+    int count = 0, right = 0;
+    for (int i = 0; i < 100; i++) {
+        if (part->labels[i] != 3 && part->labels[i] != 5) continue;
+        count++;
+        right += predictions[i] == part->labels[i];
+    }
+    cr_assert(count > 0);
+    cr_assert_float_eq(record.rows[record.epoch_count - 1].unseen_accuracy, (double)right / count, 1e-12);
+    rti_record_deinit(&record);
+    cr_assert_eq(rti_record_read(&plan, 0, &record, &error), RT_OK);
+    cr_assert(isnan(record.rows[0].unseen_accuracy));
+    rti_record_deinit(&record);
+    rt_model_free(model);
+    rti_plan_deinit(&plan);
 }
 
 Test(trial, without_validation_the_best_is_the_last) {
