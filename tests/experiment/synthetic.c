@@ -51,7 +51,8 @@ static void fill(rti_record *r, int errors, int epochs, int64_t width, int trial
     for (int e = 0; e < epochs; e++) {
         double wave = 1.0 + 0.06 * sin(2.3 * e + 1.7 * trial);
         double rate = (double)errors / TEST * (1.0 + 6.0 * pow(e + 1.0, -0.9)) * wave;
-        r->rows[e] = (rti_epoch_row){e + 1, 3.0 * rate, 1.0 - 0.7 * rate, 1.0 - rate, 3.0 * rate, 0.1};
+        r->rows[e] =
+            (rti_epoch_row){e + 1, 3.0 * rate, 1.0 - 0.7 * rate, 1.0 - rate, 3.0 * rate, 0.1, NAN};
     }
 }
 
