@@ -78,48 +78,69 @@ static rt_status plot_similarity(const rti_summary *summary, const char *scripts
 
 /* ---- ensemble ----------------------------------------------------------------------------------- */
 
-/* A bar: where, its line in `names`, error and interval in per cent, share. */
-static rt_status write_bars(const rti_summary *summary, const rti_ensemble *ensemble, rti_text *settings,
-                            int *bars, rt_error *error) {
-    rti_text text = RTI_TEXT_EMPTY, names = RTI_TEXT_EMPTY;
+typedef struct bars {
+    rti_text text, names, groups; /* ensemble-bars.csv; lines of the file of settings */
+    int count, facet, group_count;
+    double at;
+} bars;
+
+/* The name of a facet stands above its bars. */
+static void begin_group(bars *b, const rti_summary *summary, int facet) {
     char label[RTI_LABEL_MAX];
-    int facet = -1;
-    double at = 0;
-    rti_text_append(&text, "at,part,error,half,share,share_low,share_high\n");
-    for (int i = 0; i < ensemble->count; i++) {
-        const rti_ensemble_line *l = &ensemble->line[i];
-        if (!l->shown || !isfinite(l->error.mean)) continue;
-        at += facet >= 0 && l->facet != facet ? 1.6 : 1;
-        facet = l->facet;
-        rti_text_printf(&text, "%.10g,%d", at, (int)l->part);
-        rti_csv_add_number(&text, 100 * l->error.mean, false);
-        rti_csv_add_number(&text, 100 * l->error.half, false);
-        rti_csv_add_number(&text, 100 * l->share.ratio, false);
-        rti_csv_add_number(&text, 100 * l->share.low, false);
-        rti_csv_add_number(&text, 100 * l->share.high, false);
-        rti_text_append(&text, "\n");
-        set_item(&names, "names", ++*bars, rti_ensemble_label(l, summary, label));
-    }
-    rti_text_printf(settings, "array names[%d]\n%s", *bars ? *bars : 1, rti_text_string(&names));
-    rti_set_number(settings, "right", at + 0.7);
-    if (names.failed) settings->failed = true;
-    rt_status status = rti_report_file(summary->plan, "ensemble-bars.csv", &text, error);
-    rti_text_deinit(&text);
-    rti_text_deinit(&names);
+    b->facet = facet;
+    if (summary->plan->facet_count < 2) return;
+    b->at += b->group_count ? 1.5 : 1;
+    rti_label_cell(summary->plan, summary->facets[facet].first_cell, RTI_LABEL_FACET, label, sizeof label);
+    set_item(&b->groups, "groups", ++b->group_count, label);
+    rti_text_printf(&b->groups, "group_at[%d] = %.10g\n", b->group_count, b->at);
+}
+
+/* Where, which part, error and interval in per cent, share. */
+static void add_bar(bars *b, const rti_summary *summary, const rti_ensemble_line *l) {
+    char label[RTI_LABEL_MAX];
+    if (l->facet != b->facet) begin_group(b, summary, l->facet);
+    rti_text_printf(&b->text, "%.10g,%d", b->at += 1, (int)l->part);
+    rti_csv_add_number(&b->text, 100 * l->error.mean, false);
+    rti_csv_add_number(&b->text, 100 * l->error.half, false);
+    rti_csv_add_number(&b->text, 100 * l->share.ratio, false);
+    rti_csv_add_number(&b->text, 100 * l->share.low, false);
+    rti_csv_add_number(&b->text, 100 * l->share.high, false);
+    rti_text_append(&b->text, "\n");
+    set_item(&b->names, "names", ++b->count, rti_ensemble_label(l, summary, label));
+}
+
+static rt_status write_bars(const rti_summary *summary, const rti_ensemble *ensemble, rti_text *settings,
+                            int *count, rt_error *error) {
+    bars b = {.facet = -1};
+    rti_text_append(&b.text, "at,part,error,half,share,share_low,share_high\n");
+    for (int i = 0; i < ensemble->count; i++)
+        if (ensemble->line[i].shown && isfinite(ensemble->line[i].error.mean))
+            add_bar(&b, summary, &ensemble->line[i]);
+    rti_text_printf(settings, "array names[%d]\n%s", b.count ? b.count : 1, rti_text_string(&b.names));
+    rti_text_printf(settings, "array groups[%d]\narray group_at[%d]\n%s", b.group_count + 1, b.group_count + 1,
+                    rti_text_string(&b.groups));
+    rti_set_number(settings, "bars", b.count);
+    rti_set_number(settings, "group_count", b.group_count);
+    rti_set_number(settings, "last", b.at);
+    if (b.names.failed || b.groups.failed) settings->failed = true;
+    *count = b.count;
+    rt_status status = rti_report_file(summary->plan, "ensemble-bars.csv", &b.text, error);
+    rti_text_deinit(&b.text);
+    rti_text_deinit(&b.names);
+    rti_text_deinit(&b.groups);
     return status;
 }
 
 static rt_status plot_ensemble(const rti_summary *summary, const char *scripts, const rti_ensemble *ensemble,
                                rti_pictures *pictures, rt_error *error) {
     rti_text settings = RTI_TEXT_EMPTY;
-    int bars = 0;
+    int count = 0;
     if (!ensemble->count) return RT_OK;
     set_name(&settings, summary);
     rti_set_path(&settings, summary->plan, "data", "ensemble-bars", -1, ".csv");
     rti_set_number(&settings, "members", ensemble->line[1].networks);
-    rt_status status = write_bars(summary, ensemble, &settings, &bars, error);
-    rti_set_number(&settings, "bars", bars);
-    if (status == RT_OK && bars)
+    rt_status status = write_bars(summary, ensemble, &settings, &count, error);
+    if (status == RT_OK && count)
         status = rti_draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_ENSEMBLE), -1, &settings, pictures,
                           &pictures->drawn[RTI_PICTURE_ENSEMBLE], error);
     rti_text_deinit(&settings);
