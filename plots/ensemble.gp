@@ -15,12 +15,14 @@ stats data skip 1 using ($3 + half(4)) nooutput
 top = STATS_max > 0 ? 1.3 * STATS_max : 1
 colour(p) = p == 0 ? 0xa9b8c9 : p == 1 ? 0x12355b : p == 2 ? 0xb0b0b0 : 0xc1440e
 error(i) = known(4) ? sprintf('%.2f ± %.2f', $3, half(4)) : sprintf('%.2f', $3)
-share(i) = !known(5) ? '' : known(6) ? sprintf('%.0f %%  (%.0f to %.0f)', $5, $6, $7) : sprintf('%.0f %%', $5)
+share(i) = !known(5) ? '' : known(6) ? sprintf('%.0f %%  (%.0f to %.0f)', $5, $6, $7) : \
+    sprintf(seeds > 1 ? '%.0f %%  (open)' : '%.0f %%', $5)
 longest = 0
 do for [i = 1 : bars] { longest = strlen(names[i]) > longest ? strlen(names[i]) : longest }
-high = 210 + int(46 * last)
+high = 215 + int(46 * last)
 
-set title sprintf('%s: %d members, and one student of theirs', experiment, members) noenhanced font ',20' offset 0, 1
+set label 3 sprintf('%s: %d members, and one student of theirs', experiment, members) noenhanced at screen 0.5, graph 1 \
+    offset 0, 3.4 center font ',20'
 set xlabel 'test error, %' font ',17' offset 0, -0.3
 set xrange [0 : top]
 set yrange [last + 0.7 : 0.3]
@@ -30,13 +32,13 @@ set xtics font ',15'
 set ytics scale 0 font ',15' noenhanced
 set grid xtics lc rgb '#d8d8d8' lt 1 lw 1
 unset key
-set lmargin 5 + 1.15 * longest
-set rmargin 27
-set tmargin 5.5
+set lmargin 3 + 1.05 * longest
+set rmargin 29
+set tmargin 6
 set bmargin 4.5
 note = seeds > 1 ? sprintf('last epoch; 95 %% intervals over members and over %d seeds', seeds) : 'last epoch'
 set label 1 note at graph 0, 1 offset 0, 0.9 left font ',13' textcolor rgb '#505050'
-set label 2 "kept of the gain of the\nmembers together over scratch" at graph 1, 1 offset 1, 2 left font ',13' textcolor rgb '#505050'
+set label 2 "of the gain of the members\ntogether over scratch it keeps" at graph 1, 1 offset 1, 1.9 left font ',13' textcolor rgb '#505050'
 do for [g = 1 : group_count] {
     set label 10 + g groups[g] noenhanced at 0, group_at[g] offset 0.5, 0 left font ',16'
 }

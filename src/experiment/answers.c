@@ -38,16 +38,17 @@ static rt_status copy_logits(rti_answers *a, const rti_cache *cache, double T, r
     return RT_OK;
 }
 
-static rt_status ask(rti_answers *a, const rti_plan *plan, rt_teacher *teacher, const rt_part *part, bool keep,
-                     double T, rt_error *error) {
+static rt_status ask(rti_answers *a, const rti_plan *plan, rt_teacher *teacher, const rt_part *part,
+                     bool keep, double T, rt_error *error) {
     char directory[RTI_PATH_MAX];
     RT_TRY(rti_path_join(directory, sizeof directory, plan->trials_directory, "cache", error));
     rti_cache *cache = rti_cache_open(teacher, part, keep ? directory : NULL, error);
     if (!cache) return error ? error->status : RT_MEMORY;
     *a = (rti_answers){.count = part->count, .classes = rt_teacher_classes(teacher), .labels = part->labels};
     a->logits = rt_alloc((size_t)(a->count * a->classes) * sizeof *a->logits);
-    rt_status status = a->logits ? copy_logits(a, cache, T, error)
-                                 : rt_fail(error, RT_MEMORY, "not enough memory for the answers of a network");
+    rt_status status = a->logits
+                           ? copy_logits(a, cache, T, error)
+                           : rt_fail(error, RT_MEMORY, "not enough memory for the answers of a network");
     rti_cache_free(cache);
     if (status != RT_OK) rti_answers_deinit(a);
     return status;
@@ -75,8 +76,8 @@ rt_status rti_answers_of_trial(rti_answers *answers, const rti_plan *plan, int t
     return status;
 }
 
-rt_status rti_answers_of_teacher(rti_answers *answers, const rti_summary *summary, int student, rt_part_name name,
-                                 double T, rt_error *error) {
+rt_status rti_answers_of_teacher(rti_answers *answers, const rti_summary *summary, int student,
+                                 rt_part_name name, double T, rt_error *error) {
     const rti_plan *plan = summary->plan;
     const rti_trial *t = &plan->trials[student];
     const rt_part *part = rt_dataset_part(plan->datasets[t->dataset], name);

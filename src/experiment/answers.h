@@ -1,8 +1,9 @@
 /* answers.h - what finished networks say of a part of the data.        Floor 8 (experiment)
  *
- * For the parts of a report that need more than a record holds: the network is made again, its weights of the last
- * epoch are read, and it is shown the part. A teacher's answers are looked up in the cache that the trials left
- * beside them; so are those of networks that take long to answer, from the second report on.
+ * For the parts of a report that need more than a record holds: the network is made again, its weights of
+ * the last epoch are read, and it is shown the part. A teacher's answers are looked up in the cache that
+ * the trials left beside them; so are those of networks that take long to answer, from the second report
+ * on.
  *
  * The logits are the bits that were measured when the trial ended. */
 #ifndef RTI_ANSWERS_H
@@ -21,10 +22,10 @@ typedef struct rti_answers {
 rt_status rti_answers_of_trial(rti_answers *answers, const rti_plan *plan, int trial, rt_part_name part,
                                rt_error *error) RT_MUST_CHECK;
 
-/* Of those whose answers `student` is compared with, together at T. logits NULL, and RT_OK, when there is nobody,
- * when a member is not finished, or when a file of answers knows nothing of this part. */
-rt_status rti_answers_of_teacher(rti_answers *answers, const rti_summary *summary, int student, rt_part_name part,
-                                 double T, rt_error *error) RT_MUST_CHECK;
+/* Of those whose answers `student` is compared with, together at T. logits NULL, and RT_OK, when there is
+ * nobody, when a member is not finished, or when a file of answers knows nothing of this part. */
+rt_status rti_answers_of_teacher(rti_answers *answers, const rti_summary *summary, int student,
+                                 rt_part_name part, double T, rt_error *error) RT_MUST_CHECK;
 
 /* The class each example is given: the first of equal logits, as rt_evaluate counts. top (count). */
 void rti_answers_top(const rti_answers *answers, int32_t top[]);

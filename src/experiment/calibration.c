@@ -1,8 +1,8 @@
 /* calibration.c - how sure a network is, and whether it should be.     Floor 8 (experiment)
  *
- * Guo, Pleiss, Sun, Weinberger 2017 (arXiv 1706.04599). Confidence is the probability of the top class; in bin b it
- * lies in (b/15, (b+1)/15], as in rt_evaluate. One number T, fitted on validation, divides all logits: it moves
- * confidence and changes no answer. The mean NLL is convex in s = 1/T:
+ * Guo, Pleiss, Sun, Weinberger 2017 (arXiv 1706.04599). Confidence is the probability of the top class; in
+ * bin b it lies in (b/15, (b+1)/15], as in rt_evaluate. One number T, fitted on validation, divides all
+ * logits: it moves confidence and changes no answer. The mean NLL is convex in s = 1/T:
  *
  *     d NLL / ds = mean( E_p[z] - z_y )      d^2 NLL / ds^2 = mean( Var_p[z] ) >= 0      p = softmax(s z)
  *
@@ -42,12 +42,15 @@ rt_status rti_reliability_of(rti_reliability *r, const rti_answers *answers, dou
     int64_t K = answers->classes;
     double *p = rt_alloc(2 * (size_t)K * sizeof *p);
     *r = (rti_reliability){.examples = answers->count};
-    if (!p) return rt_fail(error, RT_MEMORY, "not enough memory for the probabilities of %lld classes", (long long)K);
+    if (!p)
+        return rt_fail(error, RT_MEMORY, "not enough memory for the probabilities of %lld classes",
+                       (long long)K);
     for (int64_t i = 0; i < answers->count; i++) {
         const rt_real *z = answers->logits + i * K;
         if (!rti_all_finite(K, z)) {
             rt_free(p);
-            return rt_fail(error, RT_NOT_FINITE, "the answer to example %lld is not finite", (long long)i + 1);
+            return rt_fail(error, RT_NOT_FINITE, "the answer to example %lld is not finite",
+                           (long long)i + 1);
         }
         int64_t top = top_of(z, K);
         rti_softmax_row(K, z, T, p, p + K);
@@ -105,8 +108,10 @@ static double root_of(const rti_answers *a, double low, double high, double *p) 
     for (int step = 0; step < 100; step++) {
         slope d = slope_at(a, s, p);
         if (d.first == 0) return s;
-        if (d.first < 0) low = s;
-        else high = s;
+        if (d.first < 0)
+            low = s;
+        else
+            high = s;
         double next = d.second > 0 ? s - d.first / d.second : NAN;
         if (!(next > low) || !(next < high)) next = sqrt(low * high);
         if (fabs(next - s) <= 1e-10 * s) return next;

@@ -1,15 +1,16 @@
 /* ensemble.c - an ensemble, and how much of its gain one student keeps.  Floor 8 (experiment)
  *
- * Hinton, Vinyals, Dean 2015 (arXiv 1503.02531), section 4, table 1: one network 58.9 % of frames right, ten that
- * differ in their initial weights together 61.1 %, one distilled from them 60.8 %: "more than 80 %" of the gain.
+ * Hinton, Vinyals, Dean 2015 (arXiv 1503.02531), section 4, table 1: one network 58.9 % of frames right,
+ * ten that differ in their initial weights together 61.1 %, one distilled from them 60.8 %: "more than 80
+ * %" of the gain.
  *
- * The single network is the scratch student: the same architecture, budget, initial weights and order of examples
- * as the distilled one of its seed. With e the error of the members together,
+ * The single network is the scratch student: the same architecture, budget, initial weights and order of
+ * examples as the distilled one of its seed. With e the error of the members together,
  *
  *     share = mean(scratch - distilled) / mean(scratch - e)
  *
- * with Fieller's interval over seeds, where top and bottom are paired. e is one number: the interval speaks of
- * other seeds of the students and of this ensemble. */
+ * with Fieller's interval over seeds, where top and bottom are paired. e is one number: the interval
+ * speaks of other seeds of the students and of this ensemble. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +42,8 @@ rt_status rti_together_find(rti_summary *summary, rt_error *error) {
         rt_error own = {0};
         rt_status status = find_facet(summary, f, &own);
         if (status == RT_MEMORY) return rt_fail(error, status, "%s", own.message);
-        if (status != RT_OK) rt_say(RT_LOG_WARNING, "What the members say together is left out: %s", own.message);
+        if (status != RT_OK)
+            rt_say(RT_LOG_WARNING, "What the members say together is left out: %s", own.message);
     }
     return RT_OK;
 }
@@ -67,9 +69,13 @@ static rti_ratio share_of(const rti_summary *summary, int cell) {
 }
 
 static void add(rti_ensemble *e, int facet, rti_ensemble_part part, int networks, rti_estimate error) {
-    e->line[e->count++] = (rti_ensemble_line){
-        .facet = facet, .cell = -1, .part = part, .shown = true, .networks = networks, .error = error,
-        .share = {0, NAN, NAN, NAN}};
+    e->line[e->count++] = (rti_ensemble_line){.facet = facet,
+                                              .cell = -1,
+                                              .part = part,
+                                              .shown = true,
+                                              .networks = networks,
+                                              .error = error,
+                                              .share = {0, NAN, NAN, NAN}};
 }
 
 static void add_facet(rti_ensemble *e, const rti_summary *summary, int facet) {
@@ -97,7 +103,8 @@ rt_status rti_ensemble_make(rti_ensemble *ensemble, const rti_summary *summary, 
     bool any = false;
     for (int f = 0; f < plan->facet_count; f++) any = any || isfinite(summary->facets[f].together);
     if (!any) return RT_OK;
-    ensemble->line = rt_alloc_zero((size_t)(3 * plan->facet_count + plan->cell_count), sizeof *ensemble->line);
+    ensemble->line = rt_alloc_zero((size_t)(3 * plan->facet_count + plan->cell_count),
+                                   sizeof *ensemble->line);
     if (!ensemble->line) return rt_fail(error, RT_MEMORY, "not enough memory for the table of the ensemble");
     for (int f = 0; f < plan->facet_count; f++)
         if (isfinite(summary->facets[f].together)) add_facet(ensemble, summary, f);
@@ -109,7 +116,8 @@ void rti_ensemble_deinit(rti_ensemble *ensemble) {
     *ensemble = (rti_ensemble){0};
 }
 
-const char *rti_ensemble_label(const rti_ensemble_line *line, const rti_summary *summary, char out[RTI_LABEL_MAX]) {
+const char *rti_ensemble_label(const rti_ensemble_line *line, const rti_summary *summary,
+                               char out[RTI_LABEL_MAX]) {
     static const char *const names[] = {"one member", "members together", "scratch student", "distilled"};
     char label[RTI_LABEL_MAX], all[RTI_LABEL_MAX + 16];
     snprintf(out, RTI_LABEL_MAX, "%s", names[line->part]);
@@ -142,8 +150,9 @@ static void add_row(rti_text *text, const rti_ensemble_line *l, const rti_summar
 rt_status rti_ensemble_write(const rti_ensemble *ensemble, const rti_summary *summary, rt_error *error) {
     rti_text text = RTI_TEXT_EMPTY;
     if (!ensemble->count) return RT_OK;
-    rti_text_append(&text, "facet,cell,part,network,shown,networks,test_error,test_error_sd,test_error_half,pairs,"
-                           "share_of_gain,share_low,share_high\n");
+    rti_text_append(&text,
+                    "facet,cell,part,network,shown,networks,test_error,test_error_sd,test_error_half,pairs,"
+                    "share_of_gain,share_low,share_high\n");
     for (int i = 0; i < ensemble->count; i++) add_row(&text, &ensemble->line[i], summary);
     rt_status status = rti_report_file(summary->plan, "ensemble.csv", &text, error);
     rti_text_deinit(&text);
@@ -154,8 +163,10 @@ rt_status rti_ensemble_write(const rti_ensemble *ensemble, const rti_summary *su
 static void share_text(rti_text *out, const rti_ratio *share) {
     if (isnan(share->ratio)) return;
     rti_text_printf(out, "%.0f", 100.0 * share->ratio);
-    if (isfinite(share->low)) rti_text_printf(out, " (%.0f to %.0f)", 100.0 * share->low, 100.0 * share->high);
-    else if (!isnan(share->low)) rti_text_append(out, " (open)");
+    if (isfinite(share->low))
+        rti_text_printf(out, " (%.0f to %.0f)", 100.0 * share->low, 100.0 * share->high);
+    else if (!isnan(share->low))
+        rti_text_append(out, " (open)");
 }
 
 static void table_of(rti_text *out, const rti_ensemble *ensemble, const rti_summary *summary, int facet) {
@@ -180,11 +191,11 @@ void rti_ensemble_markdown(rti_text *out, const rti_ensemble *ensemble, const rt
     if (!ensemble->count) return;
     rti_text_append(
         out,
-        "## The ensemble\n\nTest error of the last epoch, mean and 95 % interval: of members over members, of students "
-        "over seeds. Share of the gain: mean(scratch - distilled) / mean(scratch - together), with Fieller's 95 % "
-        "interval over seeds, paired; the ensemble is one, so the interval speaks of other students of it. \"Open\": "
-        "the gain itself may be 0. The paper's speech table, frame accuracy: one network 58.9 %, ten together 61.1 %, "
-        "distilled 60.8 %, over 80 % of the gain.\n\n");
+        "## The ensemble\n\nTest error of the last epoch, mean and 95 % interval: of members over members, "
+        "of students over seeds. Share of the gain: mean(scratch - distilled) / mean(scratch - together), "
+        "with Fieller's 95 % interval over seeds, paired; the ensemble is one, so the interval speaks of "
+        "other students of it. \"Open\": the gain itself may be 0. The paper's speech table, frame "
+        "accuracy: one network 58.9 %, ten together 61.1 %, distilled 60.8 %, over 80 % of the gain.\n\n");
     for (int f = 0; f < summary->plan->facet_count; f++)
         if (isfinite(summary->facets[f].together)) table_of(out, ensemble, summary, f);
     rti_text_append(out, "ensemble.csv has every cell.\n\n");

@@ -40,7 +40,8 @@ const char *rti_finding_label(const rti_summary *summary, int facet, int cell, c
 bool rti_is_chosen(const rti_summary *summary, int cell) {
     const rti_plan *plan = summary->plan;
     const int row = plan->cells[cell].row;
-    if (!plan->spec.is_comparison || row < 0) return summary->facets[plan->cells[cell].facet].best_cell == cell;
+    if (!plan->spec.is_comparison || row < 0)
+        return summary->facets[plan->cells[cell].facet].best_cell == cell;
     int point = rti_row_chosen(plan, row, summary->records);
     return point >= 0 && plan->rows[row].points[point].cell == cell;
 }
@@ -91,10 +92,12 @@ static rt_status left_out(rt_status status, const char *what, const rt_error *ow
 
 static rt_status make(rti_findings *f, const rti_summary *summary, rt_error *error) {
     rt_error own = {0};
-    RT_TRY(left_out(rti_paired_errors_make(&f->paired, summary, &own), "The table of paired errors is", &own, error));
+    RT_TRY(left_out(rti_paired_errors_make(&f->paired, summary, &own), "The table of paired errors is", &own,
+                    error));
     RT_TRY(rti_ensemble_make(&f->ensemble, summary, error));
     RT_TRY(left_out(rti_calibration_make(&f->calibration, summary, &own), "Calibration is", &own, error));
-    RT_TRY(left_out(rti_similarity_make(&f->similarity, summary, &own), "The map of similar classes is", &own, error));
+    RT_TRY(left_out(rti_similarity_make(&f->similarity, summary, &own), "The map of similar classes is", &own,
+                    error));
     RT_TRY(rti_paired_errors_write(&f->paired, summary, error));
     RT_TRY(rti_ensemble_write(&f->ensemble, summary, error));
     RT_TRY(rti_calibration_write(&f->calibration, summary, error));

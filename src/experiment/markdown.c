@@ -143,9 +143,10 @@ static void pictures_of(rti_text *out, const rti_summary *summary, int facet, co
         [RTI_PICTURE_CURVES] =
             "Validation error by epoch: teacher, scratch student, chosen distilled student",
         [RTI_PICTURE_CALIBRATION] =
-            "Accuracy against confidence on the test set, all seeds together, as trained and with a temperature "
+            "Accuracy against confidence on test data, all seeds together, as trained and with a temperature "
             "fitted on validation",
-        [RTI_PICTURE_SIMILARITY] = "The teacher's mean soft targets by true class, and what is confused on test data",
+        [RTI_PICTURE_SIMILARITY] =
+            "The teacher's mean soft targets by true class, and what is confused on test data",
         [RTI_PICTURE_ENSEMBLE] = "Members alone and together, and one student of theirs",
         [RTI_PICTURE_DARK] = "What the teacher says of test examples at several temperatures",
     };

@@ -1,9 +1,9 @@
 /* paired_errors.c - which test examples two networks get wrong.        Floor 8 (experiment)
  *
- * Two students with 74 and 80 errors of 10000 differ by less than chance explains; but on the same examples only
- * those count that one of them gets right and the other wrong (McNemar 1947). And a student that learned from the
- * teacher's answers, errors included, should err where the teacher errs and say the same: fidelity, apart from
- * accuracy.
+ * Two students with 74 and 80 errors of 10000 differ by less than chance explains; but on the same
+ * examples only those count that one of them gets right and the other wrong (McNemar 1947). And a student
+ * that learned from the teacher's answers, errors included, should err where the teacher errs and say the
+ * same: fidelity, apart from accuracy.
  *
  * Chosen cells and scratch students are always asked, other cells while there are passes left to spend. */
 #include <math.h>
@@ -39,11 +39,11 @@ typedef struct facet_answers {
     const rti_summary *summary;
     rti_paired_errors *paired;
     int facet;
-    double left;                 /* multiply-adds to spend */
-    int64_t count;               /* test examples */
+    double left;   /* multiply-adds to spend */
+    int64_t count; /* test examples */
     const int32_t *labels;
-    int32_t *teacher;            /* (count), or NULL */
-    int32_t **scratch;           /* (seed_count), each (count) or NULL */
+    int32_t *teacher;  /* (count), or NULL */
+    int32_t **scratch; /* (seed_count), each (count) or NULL */
 } facet_answers;
 
 /* The classes that `answers` gives, which are released. */
@@ -51,8 +51,10 @@ static rt_status take_top(facet_answers *f, rti_answers *answers, int32_t **top,
     rt_status status = RT_OK;
     if (answers->logits && answers->count == f->count) {
         *top = rt_alloc((size_t)f->count * sizeof **top);
-        if (*top) rti_answers_top(answers, *top);
-        else status = rt_fail(error, RT_MEMORY, "not enough memory for the answers of a network");
+        if (*top)
+            rti_answers_top(answers, *top);
+        else
+            status = rt_fail(error, RT_MEMORY, "not enough memory for the answers of a network");
     }
     rti_answers_deinit(answers);
     return status;
@@ -67,11 +69,13 @@ static rt_status ask_trial(facet_answers *f, int trial, int32_t **top, rt_error 
 
 static void add_line(facet_answers *f, int cell, int seed, const int32_t *top, const int32_t *other) {
     if (!top || !other) return;
-    f->paired->line[f->paired->count++] =
-        (rti_paired_line){.facet = f->facet, .cell = cell, .seed = seed,
-                          .chosen = cell >= 0 && rti_is_chosen(f->summary, cell),
-                          .against_teacher = other == f->teacher,
-                          .overlap = rti_overlap_of(top, other, f->labels, f->count)};
+    f->paired->line[f->paired->count++] = (rti_paired_line){
+        .facet = f->facet,
+        .cell = cell,
+        .seed = seed,
+        .chosen = cell >= 0 && rti_is_chosen(f->summary, cell),
+        .against_teacher = other == f->teacher,
+        .overlap = rti_overlap_of(top, other, f->labels, f->count)};
 }
 
 static rt_status add_cell(facet_answers *f, int cell, rt_error *error) {
@@ -98,7 +102,8 @@ static rt_status add_facet(facet_answers *f, rt_error *error) {
     const rti_plan *plan = summary->plan;
     const int *scratch = plan->cells[summary->facets[f->facet].first_cell].scratch;
     rti_answers answers;
-    RT_TRY(rti_answers_of_teacher(&answers, summary, rti_facet_student(plan, f->facet), RT_PART_TEST, 1, error));
+    RT_TRY(
+        rti_answers_of_teacher(&answers, summary, rti_facet_student(plan, f->facet), RT_PART_TEST, 1, error));
     RT_TRY(take_top(f, &answers, &f->teacher, error));
     for (int s = 0; s < plan->spec.seed_count; s++) {
         RT_TRY(ask_trial(f, scratch[s], &f->scratch[s], error));
@@ -178,11 +183,13 @@ static void add_row(rti_text *text, const rti_paired_line *l, const rti_summary 
     rti_text_append(text, "\n");
 }
 
-rt_status rti_paired_errors_write(const rti_paired_errors *paired, const rti_summary *summary, rt_error *error) {
+rt_status rti_paired_errors_write(const rti_paired_errors *paired, const rti_summary *summary,
+                                  rt_error *error) {
     rti_text text = RTI_TEXT_EMPTY;
     if (!paired->count) return RT_OK;
-    rti_text_append(&text, "facet,cell,network,chosen,seed,against,examples,errors,other_errors,n01,n10,both_wrong,"
-                           "same_wrong,p,agreement,agreement_on_other_errors,agreement_on_own_errors\n");
+    rti_text_append(&text,
+                    "facet,cell,network,chosen,seed,against,examples,errors,other_errors,n01,n10,both_wrong,"
+                    "same_wrong,p,agreement,agreement_on_other_errors,agreement_on_own_errors\n");
     for (int i = 0; i < paired->count; i++) add_row(&text, &paired->line[i], summary);
     rt_status status = rti_report_file(summary->plan, "paired-errors.csv", &text, error);
     rti_text_deinit(&text);
@@ -210,9 +217,10 @@ static double median_of(const rti_paired_line *const lines[], int count, line_nu
 }
 
 /* The row of one cell against one opponent: `lines` differ in the seed. */
-static void table_row(rti_text *out, const rti_paired_line *const lines[], int count, const rti_summary *summary) {
-    static line_number *const counts[] = {errors, other_errors, n01, n10, both},
-                              *const shares[] = {agreement, on_other_errors, on_own_errors};
+static void table_row(rti_text *out, const rti_paired_line *const lines[], int count,
+                      const rti_summary *summary) {
+    static line_number *const counts[] = {errors, other_errors, n01, n10, both};
+    static line_number *const shares[] = {agreement, on_other_errors, on_own_errors};
     char label[RTI_LABEL_MAX], p[32];
     int below = 0;
     for (int i = 0; i < count; i++) below += lines[i]->overlap.p < 0.05;
@@ -232,8 +240,8 @@ static bool belongs(const rti_paired_line *l, int facet, int cell, bool against_
     return l->facet == facet && l->cell == cell && l->against_teacher == against_teacher;
 }
 
-static void add_opponent(rti_text *out, const rti_paired_errors *paired, const rti_summary *summary, int facet,
-                         int cell, bool against_teacher) {
+static void add_opponent(rti_text *out, const rti_paired_errors *paired, const rti_summary *summary,
+                         int facet, int cell, bool against_teacher) {
     const rti_paired_line *lines[RTI_SEEDS_MAX];
     int count = 0;
     for (int i = 0; i < paired->count && count < RTI_SEEDS_MAX; i++)
@@ -241,12 +249,14 @@ static void add_opponent(rti_text *out, const rti_paired_errors *paired, const r
     if (count) table_row(out, lines, count, summary);
 }
 
-static void facet_table(rti_text *out, const rti_paired_errors *paired, const rti_summary *summary, int facet) {
+static void facet_table(rti_text *out, const rti_paired_errors *paired, const rti_summary *summary,
+                        int facet) {
     int cells[RTI_ROWS_MAX], count = rti_shown_cells(summary, facet, cells, RTI_ROWS_MAX);
     rti_finding_heading(out, summary, facet);
-    rti_text_append(out, "| | against | errors | errors of the other | n01 | n10 | in common | p (McNemar) | p < 0.05 "
-                         "in | agreement, % | on the other's errors, % | on its own errors, % |\n"
-                         "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    rti_text_append(
+        out, "| | against | errors | errors of the other | n01 | n10 | in common | p (McNemar) | p < 0.05 "
+             "in | agreement, % | on the other's errors, % | on its own errors, % |\n"
+             "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     add_opponent(out, paired, summary, facet, -1, true);
     for (int i = 0; i < count; i++) {
         add_opponent(out, paired, summary, facet, cells[i], false);
@@ -259,11 +269,12 @@ void rti_paired_errors_markdown(rti_text *out, const rti_paired_errors *paired, 
     if (!paired->count) return;
     rti_text_append(
         out,
-        "## Paired errors\n\nThe same test examples, last epoch; medians over seeds. n01: wrong here and right there; "
-        "n10: right here and wrong there; in common: wrong in both. p: exact two-sided McNemar test of n01 against "
-        "n10 for the two networks of a seed, with the examples as the sample (the t-tests above are over seeds). "
-        "Agreement: the same class, of all examples, of those that the other gets wrong (the same wrong class) and "
-        "of those it gets wrong itself. The teacher's members answer together.\n\n");
+        "## Paired errors\n\nThe same test examples, last epoch; medians over seeds. n01: wrong here and "
+        "right there; n10: right here and wrong there; in common: wrong in both. p: exact two-sided "
+        "McNemar test of n01 against n10 for the two networks of a seed, with the examples as the sample "
+        "(the t-tests above are over seeds). Agreement: the same class, of all examples, of those that the "
+        "other gets wrong (the same wrong class) and of those it gets wrong itself. The teacher's members "
+        "answer together.\n\n");
     for (int f = 0; f < summary->plan->facet_count; f++) {
         bool any = false;
         for (int i = 0; i < paired->count; i++) any = any || paired->line[i].facet == f;
@@ -272,7 +283,7 @@ void rti_paired_errors_markdown(rti_text *out, const rti_paired_errors *paired, 
     rti_text_append(out, "paired-errors.csv has a row per cell, seed and opponent");
     if (paired->left_out)
         rti_text_printf(out, "; %d cell%s that would take long to ask and %s not chosen %s left out",
-                        paired->left_out, paired->left_out == 1 ? "" : "s", paired->left_out == 1 ? "was" : "were",
-                        paired->left_out == 1 ? "is" : "are");
+                        paired->left_out, paired->left_out == 1 ? "" : "s",
+                        paired->left_out == 1 ? "was" : "were", paired->left_out == 1 ? "is" : "are");
     rti_text_append(out, ".\n\n");
 }

@@ -20,7 +20,8 @@ static void set_item(rti_text *text, const char *array, int item, const char *va
 
 /* ---- calibration -------------------------------------------------------------------------------- */
 
-static void calibration_settings(rti_text *text, const rti_summary *summary, const rti_calibration *all, int facet) {
+static void calibration_settings(rti_text *text, const rti_summary *summary, const rti_calibration *all,
+                                 int facet) {
     bool scaled = false;
     int lines = all->lines[facet];
     rti_set_title(text, summary, facet);
@@ -50,8 +51,8 @@ static rt_status plot_calibration(const rti_summary *summary, const char *script
         rti_text settings = RTI_TEXT_EMPTY;
         if (!all->lines[f]) continue;
         calibration_settings(&settings, summary, all, f);
-        status = rti_draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_CALIBRATION), f, &settings, pictures,
-                          &pictures->drawn[f * RTI_PICTURES + RTI_PICTURE_CALIBRATION], error);
+        status = rti_draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_CALIBRATION), f, &settings,
+                          pictures, &pictures->drawn[f * RTI_PICTURES + RTI_PICTURE_CALIBRATION], error);
         rti_text_deinit(&settings);
     }
     return status;
@@ -70,8 +71,8 @@ static rt_status plot_similarity(const rti_summary *summary, const char *scripts
     rti_set_number(&settings, "of_teacher", s->has_teacher);
     rti_set_number(&settings, "rho_teacher", s->rho_teacher);
     rti_set_number(&settings, "rho_students", s->rho_students);
-    rt_status status = rti_draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_SIMILARITY), -1, &settings,
-                                pictures, &pictures->drawn[RTI_PICTURE_SIMILARITY], error);
+    rt_status status = rti_draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_SIMILARITY), -1,
+                                &settings, pictures, &pictures->drawn[RTI_PICTURE_SIMILARITY], error);
     rti_text_deinit(&settings);
     return status;
 }
@@ -117,8 +118,8 @@ static rt_status write_bars(const rti_summary *summary, const rti_ensemble *ense
         if (ensemble->line[i].shown && isfinite(ensemble->line[i].error.mean))
             add_bar(&b, summary, &ensemble->line[i]);
     rti_text_printf(settings, "array names[%d]\n%s", b.count ? b.count : 1, rti_text_string(&b.names));
-    rti_text_printf(settings, "array groups[%d]\narray group_at[%d]\n%s", b.group_count + 1, b.group_count + 1,
-                    rti_text_string(&b.groups));
+    rti_text_printf(settings, "array groups[%d]\narray group_at[%d]\n%s", b.group_count + 1,
+                    b.group_count + 1, rti_text_string(&b.groups));
     rti_set_number(settings, "bars", b.count);
     rti_set_number(settings, "group_count", b.group_count);
     rti_set_number(settings, "last", b.at);
@@ -141,8 +142,8 @@ static rt_status plot_ensemble(const rti_summary *summary, const char *scripts, 
     rti_set_number(&settings, "members", ensemble->line[1].networks);
     rt_status status = write_bars(summary, ensemble, &settings, &count, error);
     if (status == RT_OK && count)
-        status = rti_draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_ENSEMBLE), -1, &settings, pictures,
-                          &pictures->drawn[RTI_PICTURE_ENSEMBLE], error);
+        status = rti_draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_ENSEMBLE), -1, &settings,
+                          pictures, &pictures->drawn[RTI_PICTURE_ENSEMBLE], error);
     rti_text_deinit(&settings);
     return status;
 }

@@ -28,8 +28,8 @@ static void name_files(rti_text *said, const rti_summary *summary, const rti_pic
     rti_text_append(said, "\n");
 }
 
-static void say(rti_text *said, const rti_summary *summary, const rti_facts *facts, const rti_pictures *pictures,
-                bool chart_too) {
+static void say(rti_text *said, const rti_summary *summary, const rti_facts *facts,
+                const rti_pictures *pictures, bool chart_too) {
     rti_terminal_summary(said, summary, facts);
     for (int f = 0; f < summary->plan->facet_count; f++) {
         if (pictures->drawn[f * RTI_PICTURES + RTI_PICTURE_TEMPERATURE] && !chart_too) continue;

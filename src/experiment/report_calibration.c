@@ -1,8 +1,9 @@
 /* report_calibration.c - how sure teacher and students are.            Floor 8 (experiment)
  *
- * Per facet the teacher, the scratch students and the chosen student, in a comparison the rows that stand highest:
- * RTI_CALIBRATION_LINES at most. calibration.csv holds the bins of every network, and of the seeds of a line
- * together ("all"), which the picture shows; calibration-networks.csv the numbers of every network. */
+ * Per facet the teacher, the scratch students and the chosen student, in a comparison the rows that stand
+ * highest: RTI_CALIBRATION_LINES at most. calibration.csv holds the bins of every network, and of the
+ * seeds of a line together ("all"), which the picture shows; calibration-networks.csv the numbers of every
+ * network. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,7 +83,8 @@ static rt_status add_group(maker *m, const int trials[], const char *label, rt_e
 static rt_status add_facet(maker *m, rt_error *error) {
     const rti_plan *plan = m->summary->plan;
     char label[RTI_LABEL_MAX];
-    int cells[RTI_CALIBRATION_LINES], before = m->calibration->count, student = rti_facet_student(plan, m->facet);
+    int cells[RTI_CALIBRATION_LINES], before = m->calibration->count;
+    const int student = rti_facet_student(plan, m->facet);
     if (student < 0) return RT_OK;
     if (rt_dataset_part(plan->datasets[plan->trials[student].dataset], RT_PART_TEST)->count < 1) return RT_OK;
     m->line = 0;
@@ -132,7 +134,8 @@ static double fitted(const rti_calibrated *c) { return c->T; }
 static double nll_validation(const rti_calibrated *c) { return c->nll_validation; }
 static double nll_validation_scaled(const rti_calibrated *c) { return c->nll_validation_scaled; }
 
-static rti_estimate mean_of(const rti_calibration *all, int facet, int line, network_number *number, int *count) {
+static rti_estimate mean_of(const rti_calibration *all, int facet, int line, network_number *number,
+                            int *count) {
     double values[RTI_SEEDS_MAX];
     *count = 0;
     for (int i = 0; i < all->count && *count < RTI_SEEDS_MAX; i++)
@@ -156,8 +159,8 @@ rti_calibration_mean rti_calibration_mean_of(const rti_calibration *all, int fac
 
 /* ---- calibration.csv: bins ---------------------------------------------------------------------- */
 
-static void add_bins(rti_text *text, const char *label, const rti_calibrated *c, const char *seed, bool scaled,
-                     const rti_reliability *r) {
+static void add_bins(rti_text *text, const char *label, const rti_calibrated *c, const char *seed,
+                     bool scaled, const rti_reliability *r) {
     for (int b = 0; b < RTI_CALIBRATION_BINS; b++) {
         double n = (double)r->bin[b].count;
         rti_text_printf(text, "%d", c->line + 1);
@@ -173,8 +176,8 @@ static const char *label_of(const rti_calibration *all, int facet, int line) {
     return all->label[facet * RTI_CALIBRATION_LINES + line];
 }
 
-static void add_line(rti_text *text, const rti_calibration *all, const rti_summary *summary, int facet, int line,
-                     bool scaled) {
+static void add_line(rti_text *text, const rti_calibration *all, const rti_summary *summary, int facet,
+                     int line, bool scaled) {
     rti_reliability sum = {.examples = 0};
     const rti_calibrated *any = NULL;
     const char *label = label_of(all, facet, line);
@@ -191,7 +194,8 @@ static void add_line(rti_text *text, const rti_calibration *all, const rti_summa
     if (any) add_bins(text, label, any, "all", scaled, &sum);
 }
 
-static rt_status write_bins(const rti_calibration *all, const rti_summary *summary, int facet, rt_error *error) {
+static rt_status write_bins(const rti_calibration *all, const rti_summary *summary, int facet,
+                            rt_error *error) {
     rti_text text = RTI_TEXT_EMPTY;
     char name[RTI_LABEL_MAX];
     rti_text_append(&text, "line,network,seed,scaled,bin,examples,confidence,accuracy\n");
@@ -205,15 +209,18 @@ static rt_status write_bins(const rti_calibration *all, const rti_summary *summa
 
 /* ---- calibration-networks.csv ------------------------------------------------------------------- */
 
-static void add_row(rti_text *text, const rti_calibration *all, const rti_summary *summary, const rti_calibrated *c) {
+static void add_row(rti_text *text, const rti_calibration *all, const rti_summary *summary,
+                    const rti_calibrated *c) {
     char seed[32] = "";
-    if (c->seed >= 0) snprintf(seed, sizeof seed, "%llu", (unsigned long long)summary->plan->spec.seeds[c->seed]);
+    if (c->seed >= 0)
+        snprintf(seed, sizeof seed, "%llu", (unsigned long long)summary->plan->spec.seeds[c->seed]);
     rti_text_printf(text, "%d,%d", c->facet + 1, c->line + 1);
     rti_csv_append(text, label_of(all, c->facet, c->line), false);
     rti_text_printf(text, ",%s,%lld,%lld", seed, (long long)c->test.examples, (long long)c->test.errors);
-    static network_number *const numbers[] = {nll,        ece,        fitted,         nll_scaled,
-                                              ece_scaled, nll_validation, nll_validation_scaled};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) rti_csv_add_number(text, numbers[i](c), false);
+    static network_number *const numbers[] = {
+        nll, ece, fitted, nll_scaled, ece_scaled, nll_validation, nll_validation_scaled};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        rti_csv_add_number(text, numbers[i](c), false);
     rti_text_append(text, "\n");
 }
 
@@ -222,8 +229,9 @@ rt_status rti_calibration_write(const rti_calibration *all, const rti_summary *s
     if (!all->count) return RT_OK;
     for (int f = 0; f < summary->plan->facet_count; f++)
         if (all->lines[f]) RT_TRY(write_bins(all, summary, f, error));
-    rti_text_append(&text, "facet,line,network,seed,examples,errors,nll,ece,T,nll_scaled,ece_scaled,nll_validation,"
-                           "nll_validation_scaled\n");
+    rti_text_append(&text,
+                    "facet,line,network,seed,examples,errors,nll,ece,T,nll_scaled,ece_scaled,nll_validation,"
+                    "nll_validation_scaled\n");
     for (int i = 0; i < all->count; i++) add_row(&text, all, summary, &all->network[i]);
     rt_status status = rti_report_file(summary->plan, "calibration-networks.csv", &text, error);
     rti_text_deinit(&text);
@@ -268,10 +276,10 @@ void rti_calibration_markdown(rti_text *out, const rti_calibration *all, const r
     if (!all->count) return;
     rti_text_append(
         out,
-        "## Calibration\n\nOn the test set, last epoch, mean and 95 % interval over seeds. ECE: expected calibration "
-        "error, 15 bins of the same width. T\\*: the one number that divides all logits of a network so that its NLL "
-        "on the validation set is least (temperature scaling, Guo et al. 2017); it changes no answer. Above 1: the "
-        "network was too sure.\n\n");
+        "## Calibration\n\nOn the test set, last epoch, mean and 95 % interval over seeds. ECE: expected "
+        "calibration error, 15 bins of the same width. T\\*: the one number that divides all logits of a "
+        "network so that its NLL on the validation set is least (temperature scaling, Guo et al. 2017); it "
+        "changes no answer. Above 1: the network was too sure.\n\n");
     for (int f = 0; f < summary->plan->facet_count; f++)
         if (all->lines[f]) table_of(out, all, summary, f);
     rti_text_append(out, "calibration.csv has the bins, calibration-networks.csv a row per network.\n\n");

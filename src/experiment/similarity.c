@@ -1,9 +1,10 @@
 /* similarity.c - which classes a teacher takes for alike.              Floor 8 (experiment)
  *
- * Soft targets hold "a rich similarity structure over the data" (Hinton, Vinyals, Dean 2015, arXiv 1503.02531,
- * section 1): a 2 that looks a little like a 3. The mean soft target of each true class over the transfer set, at the
- * temperature the student learns at, stands here beside what is confused with what on the test set, by the teacher
- * and by the students of the chosen cell; rank correlations say how much of the one is in the other.
+ * What soft targets say beyond the labels is which classes look alike (Hinton, Vinyals, Dean 2015, arXiv
+ * 1503.02531, section 1): this 2 is a little like a 3. The mean soft target of each true class over
+ * the transfer set, at the temperature the student learns at, stands here beside what is confused with
+ * what on the test set, by the teacher and by the students of the chosen cell; rank correlations say how
+ * much of the one is in the other.
  *
  * Of the first facet with a finished teacher, and at most RTI_SIMILARITY_CLASSES classes. */
 #include <math.h>
@@ -37,7 +38,8 @@ static double temperature_of(const rti_plan *plan, int cell) {
     return 4;
 }
 
-static rt_status add_soft_targets(rti_similarity *s, const rti_summary *summary, int student, rt_error *error) {
+static rt_status add_soft_targets(rti_similarity *s, const rti_summary *summary, int student,
+                                  rt_error *error) {
     rti_answers answers;
     double p[2 * K_MAX];
     RT_TRY(rti_answers_of_teacher(&answers, summary, student, RT_PART_TRANSFER, s->T, error));
@@ -59,8 +61,10 @@ static rt_status add_confusion(int64_t counts[K_MAX][K_MAX], rti_answers *answer
     rt_status status = RT_OK;
     if (answers->logits && answers->classes == classes) {
         int32_t *top = rt_alloc((size_t)(answers->count + 1) * sizeof *top);
-        if (top) rti_answers_top(answers, top);
-        else status = rt_fail(error, RT_MEMORY, "not enough memory for the answers of a network");
+        if (top)
+            rti_answers_top(answers, top);
+        else
+            status = rt_fail(error, RT_MEMORY, "not enough memory for the answers of a network");
         for (int64_t i = 0; top && i < answers->count; i++) counts[answers->labels[i]][top[i]]++;
         *any = *any || (top && answers->count > 0);
         rt_free(top);
@@ -120,10 +124,12 @@ rt_status rti_similarity_make(rti_similarity *similarity, const rti_summary *sum
     const rti_plan *plan = summary->plan;
     *similarity = (rti_similarity){.rho_teacher = NAN, .rho_students = NAN};
     rt_status status = RT_OK;
-    for (int f = 0; f < plan->facet_count && plan->dataset_count && status == RT_OK && !similarity->classes; f++) {
+    for (int f = 0; f < plan->facet_count && plan->dataset_count && status == RT_OK && !similarity->classes;
+         f++) {
         int student = rti_facet_student(plan, f);
         if (student < 0) continue;
-        const rt_part *part = rt_dataset_part(plan->datasets[plan->trials[student].dataset], RT_PART_TRANSFER);
+        const rt_part *part = rt_dataset_part(plan->datasets[plan->trials[student].dataset],
+                                              RT_PART_TRANSFER);
         if (part->examples->classes <= K_MAX) status = look(similarity, summary, f, error);
     }
     if (status != RT_OK || similarity->classes < 2) similarity->classes = 0;
@@ -161,10 +167,10 @@ void rti_similarity_markdown(rti_text *out, const rti_similarity *s, const rti_s
     int cell = shown_cell(summary, s->facet);
     rti_text_printf(
         out,
-        "## Similar classes\n\nRank correlation (Spearman) over pairs of different classes between the teacher's mean "
-        "soft target for a true class at T = %g, over the transfer set, and how often test examples of that class are "
-        "taken for the other:\n\n",
-        s->T);
+        "## Similar classes\n\nRank correlation (Spearman) over pairs of different classes between the "
+        "teacher's mean soft target for a true class at T = %g, over the transfer set, and how often test "
+        "examples of that class are taken for the other:\n\n",
+                    s->T);
     rho_text(out, "the teacher", s->has_teacher, s->rho_teacher);
     rti_text whose = RTI_TEXT_EMPTY;
     rti_text_append(&whose, "the students, ");
