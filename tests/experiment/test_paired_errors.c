@@ -67,6 +67,21 @@ Test(paired_errors, agree_with_the_records) {
     cr_assert(rt_alloc_stats_get().live_blocks == 0);
 }
 
+Test(paired_errors, cells_that_take_long_are_left_out) {
+    rti_paired_errors paired;
+    finished_make(&plan, &summary, TEST_SPEC, NULL, 0, "runs");
+    for (int c = 0; c < plan.cell_count; c++) summary.cells[c].students.cost.multiply_adds = (int64_t)1 << 40;
+    cr_assert_eq(rti_paired_errors_make(&paired, &summary, &error), RT_OK, "%s", error.message);
+    cr_assert(paired.left_out == 1 && paired.count == 2 * (1 + 2));
+    for (int i = 0; i < paired.count; i++) cr_assert(paired.line[i].cell < 0 || paired.line[i].chosen);
+    rti_text out = RTI_TEXT_EMPTY;
+    rti_paired_errors_markdown(&out, &paired, &summary);
+    cr_assert(strstr(rti_text_string(&out), "; 1 cell that would take long to ask and was not chosen is left out."));
+    rti_text_deinit(&out);
+    rti_paired_errors_deinit(&paired);
+    finished_free(&plan, &summary);
+}
+
 Test(paired_errors, comparison_has_every_cell) {
     rti_paired_errors paired;
     char label[RTI_LABEL_MAX];
