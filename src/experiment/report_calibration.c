@@ -80,6 +80,18 @@ static rt_status add_group(maker *m, const int trials[], const char *label, rt_e
     return RT_OK;
 }
 
+/* "distilled, T 4, alpha 0.9", "distilled student"; the rows of a comparison have names. */
+static const char *name_of(const rti_summary *summary, int cell, char out[RTI_LABEL_MAX]) {
+    char label[RTI_LABEL_MAX], all[RTI_LABEL_MAX + 16];
+    rti_finding_label(summary, summary->plan->cells[cell].facet, cell, label);
+    snprintf(all, sizeof all, "%s%s",
+             summary->plan->spec.is_comparison ? ""
+             : strcmp(label, "student") == 0   ? "distilled "
+                                               : "distilled, ",
+             label);
+    return rti_label_plain(all, out, RTI_LABEL_MAX);
+}
+
 static rt_status add_facet(maker *m, rt_error *error) {
     const rti_plan *plan = m->summary->plan;
     char label[RTI_LABEL_MAX];
@@ -93,8 +105,7 @@ static rt_status add_facet(maker *m, rt_error *error) {
     RT_TRY(add_group(m, plan->cells[m->summary->facets[m->facet].first_cell].scratch, "scratch", error));
     int count = rti_shown_cells(m->summary, m->facet, cells, RTI_CALIBRATION_LINES - m->line);
     for (int i = 0; i < count; i++)
-        RT_TRY(add_group(m, plan->cells[cells[i]].trials,
-                         rti_finding_label(m->summary, m->facet, cells[i], label), error));
+        RT_TRY(add_group(m, plan->cells[cells[i]].trials, name_of(m->summary, cells[i], label), error));
     return RT_OK;
 }
 
