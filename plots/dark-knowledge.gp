@@ -31,24 +31,26 @@ if (pictured[1]) {
 array temperatures[5] = [1, 2, 4, 8, 20]
 
 # Margins of the grid, as parts of the picture.
+tall = 172 * examples + 220
 left = 0.19
 right = 0.985
-top = 0.865
-bottom = 0.1
+top = 1 - 130.0 / tall
+bottom = 90.0 / tall
 gap_x = 0.012
-gap_y = 0.035
+gap_y = 34.0 / tall
 wide = (right - left - 4 * gap_x) / 5
 high = (top - bottom - (examples - 1) * gap_y) / examples
 
 # The two numbers of neighbouring bars move apart.
 apart(e) = abs(truth[e] - second[e])
 push(e) = classes > 12 ? 0 : apart(e) == 1 ? 0.7 : apart(e) == 2 ? 0.3 : 0
-aside(e, k) = (k == truth[e]) == (truth[e] > second[e]) ? push(e) : -push(e)
+# That of the first class keeps off the axis.
+aside(e, k) = ((k == truth[e]) == (truth[e] > second[e]) ? push(e) : -push(e)) + (k == 0 && classes <= 12 ? 0.4 : 0)
 colour(e, k) = k == truth[e] ? 0x12355b : k == second[e] ? 0xe07a1f : 0xb0b0b0
 
 do for [kind in 'svg png'] {
-    if (kind eq 'svg') { set terminal svg size 1200, 200 * examples + 160 font 'Helvetica,14' background '#ffffff' }
-    else { set terminal pngcairo size 1200, 200 * examples + 160 font 'Sans,11' background '#ffffff' }
+    if (kind eq 'svg') { set terminal svg size 1200, tall font 'Helvetica,14' background '#ffffff' }
+    else { set terminal pngcairo size 1200, tall font 'Sans,11' background '#ffffff' }
     set output sprintf('%s.%s', output, kind)
     set multiplot
     unset key
@@ -64,10 +66,10 @@ do for [kind in 'svg png'] {
         set rmargin at screen 0.120
         if (e == 1) {
             set label 10 sprintf("%s: what the teacher says of test examples", experiment) noenhanced \
-                at screen 0.5, 0.965 center font ',19'
+                at screen 0.5, 1 - 34.0 / tall center font ',19'
             set label 11 'probability of each class, softmax of logits / T;   dark: the true class,   orange: the teacher''s second choice' \
-                at screen 0.5, 0.922 center font ',13' textcolor rgb '#505050'
-            set label 12 'class' at screen 0.5 * (left + right), 0.04 center font ',16'
+                at screen 0.5, 1 - 75.0 / tall center font ',13' textcolor rgb '#505050'
+            set label 12 'class' at screen 0.5 * (left + right), 30.0 / tall center font ',16'
         }
         if (pictured[e]) {
             set size ratio -1

@@ -28,7 +28,7 @@ static int64_t top_class(int64_t K, const rt_real *z) {
     return top;
 }
 
-static int bin_of(double confidence) {
+int rti_calibration_bin(double confidence) {
     int bin = (int)ceil(confidence * RTI_CALIBRATION_BINS) - 1;
     return bin < 0 ? 0 : bin >= RTI_CALIBRATION_BINS ? RTI_CALIBRATION_BINS - 1 : bin;
 }
@@ -50,7 +50,7 @@ static void add_student(rti_quality_sums *s, int64_t K, int64_t y, int64_t top, 
         double d = q[k] - (k == y);
         s->brier += d * d;
     }
-    int bin = bin_of(q[top]);
+    int bin = rti_calibration_bin(q[top]);
     s->bin[bin].count++;
     s->bin[bin].correct += top == y;
     s->bin[bin].confidence += q[top];

@@ -6,6 +6,9 @@
 
 #define RTI_CALIBRATION_BINS 15
 
+/* The bin of a confidence: b holds (b/15, (b+1)/15]. */
+int rti_calibration_bin(double confidence);
+
 /* Sums over the examples seen so far. Start with all zero. */
 typedef struct rti_quality_sums {
     int64_t examples, correct, agreeing;

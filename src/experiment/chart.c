@@ -40,7 +40,7 @@ static void include(rti_range *range, const rti_estimate *e, double reach) {
 
 bool rti_range_of(const rti_summary *summary, int facet, rti_range *range) {
     const rti_facet_summary *f = &summary->facets[facet];
-    *range = (rti_range){INFINITY, -INFINITY, f->teacher.test_last.count > 0, false};
+    *range = (rti_range){INFINITY, -INFINITY, rti_teacher_error(f).count > 0, false};
     for (int pass = 0; pass < 2; pass++) {
         double reach = pass ? fmax(1.0 * (range->high - range->low), 0.002) : 0.0;
         for (int c = 0; c < summary->plan->cell_count; c++)
@@ -51,7 +51,7 @@ bool rti_range_of(const rti_summary *summary, int facet, rti_range *range) {
     }
     double span = fmax(range->high - range->low, 1e-4);
     if (range->has_teacher) {
-        double teacher = 1.0 - f->teacher.test_last.mean;
+        double teacher = 1.0 - rti_teacher_error(f).mean;
         range->teacher_inside = teacher < range->high + 0.4 * span && teacher > range->low - 0.4 * span;
         if (range->teacher_inside) {
             range->low = fmin(range->low, teacher);
@@ -160,7 +160,7 @@ static void print_legend(rti_text *out, const rti_summary *summary, int facet, c
     if (used) rti_text_append(out, "\n");
     if (range->has_teacher && !range->teacher_inside)
         rti_text_printf(out, "         the teacher is outside this picture: %.2f %%\n",
-                        100.0 * (1.0 - summary->facets[facet].teacher.test_last.mean));
+                        100.0 * (1.0 - rti_teacher_error(&summary->facets[facet]).mean));
 }
 
 void rti_chart_facet(rti_text *out, const rti_summary *summary, int facet) {
@@ -181,7 +181,7 @@ void rti_chart_facet(rti_text *out, const rti_summary *summary, int facet) {
     while (slot < 8 && slots * (slot + 1) <= COLUMNS) slot++;
     canvas c = {.low = range.low, .high = range.high, .used = slots * slot};
     memset(c.at, ' ', sizeof c.at);
-    double teacher = range.teacher_inside ? 1.0 - f->teacher.test_last.mean : NAN;
+    double teacher = range.teacher_inside ? 1.0 - rti_teacher_error(f).mean : NAN;
     double scratch = f->scratch.test_last.count ? 1.0 - f->scratch.test_last.mean : NAN;
     rule(&c, teacher, '=');
     rule(&c, scratch, '-');

@@ -1,6 +1,6 @@
 /* dark.c - dark knowledge: what the teacher says of single test examples.  Floor 8 (experiment)
  *
- * Chooses, among test examples that the teacher classifies correctly, those whose second class is most
+ * Chooses, among test examples that the teacher classifies correctly, the six whose second class is most
  * probable (each of another true class) and one typical example (the median), and writes the teacher's
  * probabilities at T = 1, 2, 4, 8, 20 into dark.csv and the pictures into dark-images.csv. */
 #include <math.h>
@@ -13,7 +13,7 @@
 #include "retort/alloc.h"
 #include "retort/log.h"
 
-enum { EXAMPLES = 4, TEMPERATURES = 5, BATCH = 256, LOOKED_AT_MAX = 50000 };
+enum { EXAMPLES = 7, TEMPERATURES = 5, BATCH = 256, LOOKED_AT_MAX = 50000 };
 static const double temperatures[TEMPERATURES] = {1, 2, 4, 8, 20};
 
 /* ---- the teacher -------------------------------------------------------------------------------- */
@@ -116,13 +116,14 @@ static bool has_class(const answer chosen[], int count, int class) {
     return false;
 }
 
-/* Three doubtful examples of different classes, then the typical one. Returns how many. */
-static int choose(answers *a, answer chosen[EXAMPLES]) {
+/* Doubtful examples of different classes, then the typical one, of another. Returns how many. */
+static int choose(answers *a, int classes, answer chosen[EXAMPLES]) {
+    const int doubtful = classes < EXAMPLES ? classes - 1 : EXAMPLES - 1;
     int64_t right = 0;
     int count = 0;
     qsort(a->list, (size_t)a->count, sizeof *a->list, by_doubt);
     while (right < a->count && a->list[right].second_probability >= 0.0) right++;
-    for (int64_t i = 0; i < right && count < EXAMPLES - 1; i++)
+    for (int64_t i = 0; i < right && count < doubtful; i++)
         if (!has_class(chosen, count, a->list[i].top)) chosen[count++] = a->list[i];
     for (int64_t i = right / 2; i < right; i++)
         if (!has_class(chosen, count, a->list[i].top)) {
@@ -214,7 +215,7 @@ static rt_status choose_and_write(const rti_plan *plan, panel *p, const rt_part 
     if (!all.list) return rt_fail(error, RT_MEMORY, "not enough memory for the teacher's answers");
     rt_status status = ask(p, part, 1.0, note_answer, &all, error);
     answer chosen[EXAMPLES];
-    int count = status == RT_OK ? choose(&all, chosen) : 0;
+    int count = status == RT_OK ? choose(&all, part->examples->classes, chosen) : 0;
     rt_free(all.list);
     if (count) status = write_files(plan, p, part, chosen, count, error);
     *made = status == RT_OK && count > 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "experiment/compression.h"
+#include "experiment/findings.h"
 #include "experiment/league.h"
 #include "retort/alloc.h"
 
@@ -38,9 +39,10 @@ static void facet_heading(rti_text *out, const rti_summary *summary, int facet) 
 
 /* ---- result ------------------------------------------------------------------------------------- */
 
-static void group_sentence(rti_text *out, const char *name, const rti_group *group) {
+static void group_sentence(rti_text *out, const rti_facet_summary *teacher, const rti_group *group) {
     rti_text line = RTI_TEXT_EMPTY;
-    rti_terminal_group(&line, name, "networks", group);
+    if (teacher) rti_terminal_teacher(&line, teacher);
+    else rti_terminal_group(&line, "scratch", "networks", group);
     escaped(out, "* ", rti_text_string(&line), "");
     rti_text_deinit(&line);
     if (group->trials == 1 && group->done == 1) {
@@ -102,9 +104,8 @@ static void result(rti_text *out, const rti_summary *summary) {
     for (int f = 0; f < plan->facet_count; f++) {
         const rti_facet_summary *facet = &summary->facets[f];
         facet_heading(out, summary, f);
-        if (facet->teacher.trials)
-            group_sentence(out, facet->teacher.trials > 1 ? "teachers" : "teacher", &facet->teacher);
-        if (facet->scratch.trials) group_sentence(out, "scratch", &facet->scratch);
+        if (facet->teacher.trials) group_sentence(out, facet, &facet->teacher);
+        if (facet->scratch.trials) group_sentence(out, NULL, &facet->scratch);
         chosen_sentence(out, summary, f);
         rti_text_append(out, "\n");
         if (!rti_is_grid(plan)) continue;
@@ -141,6 +142,12 @@ static void pictures_of(rti_text *out, const rti_summary *summary, int facet, co
             "Test error over temperature and alpha; the framed cell was chosen on validation",
         [RTI_PICTURE_CURVES] =
             "Validation error by epoch: teacher, scratch student, chosen distilled student",
+        [RTI_PICTURE_CALIBRATION] =
+            "Accuracy against confidence on test data, all seeds together, as trained and with a temperature "
+            "fitted on validation",
+        [RTI_PICTURE_SIMILARITY] =
+            "The teacher's mean soft targets by true class, and what is confused on test data",
+        [RTI_PICTURE_ENSEMBLE] = "Members alone and together, and one student of theirs",
         [RTI_PICTURE_DARK] = "What the teacher says of test examples at several temperatures",
     };
     char name[RTI_LABEL_MAX];
@@ -401,8 +408,8 @@ static void reproduce(rti_text *out, const rti_summary *summary) {
         "adjusted p (Holm 1979) allows for the number of cells that were looked at.\n");
 }
 
-rt_status rti_markdown_write(const rti_summary *summary, const rti_facts *facts, const rti_pictures *pictures,
-                             rt_error *error) {
+rt_status rti_markdown_write(const rti_summary *summary, const rti_facts *facts,
+                             const rti_findings *findings, const rti_pictures *pictures, rt_error *error) {
     char name[80];
     rti_text text = RTI_TEXT_EMPTY;
     escaped(&text, "# ", rti_label_plain(summary->plan->spec.name, name, sizeof name), "\n\n");
@@ -420,6 +427,7 @@ rt_status rti_markdown_write(const rti_summary *summary, const rti_facts *facts,
     verdicts(&text, summary);
     rti_text_append(&text, "## All qualities\n\n");
     quality(&text, summary);
+    rti_findings_markdown(&text, findings, summary);
     rti_text_append(&text, "## Cost\n\n");
     cost(&text, summary);
     compression(&text, summary, facts);

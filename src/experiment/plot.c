@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "experiment/findings.h"
 #include "experiment/plot.h"
 #include "retort/alloc.h"
 
@@ -42,7 +43,8 @@ static bool temperature_settings(rti_text *text, const rti_summary *summary, int
     rti_set_number(text, "y_low", 100.0 * range->low);
     rti_set_number(text, "y_high", 100.0 * range->high);
     set_tics(text, plan, axis, "xtics", true);
-    rti_set_number(text, "teacher", range->has_teacher ? accuracy_of(&f->teacher.test_last) : NAN);
+    const rti_estimate teacher = rti_teacher_error(f);
+    rti_set_number(text, "teacher", range->has_teacher ? accuracy_of(&teacher) : NAN);
     rti_set_number(text, "teacher_inside", range->teacher_inside);
     rti_set_number(text, "scratch", accuracy_of(&f->scratch.test_last));
     rti_set_number(text, "scratch_half", isfinite(half) ? 100.0 * half : 0.0);
@@ -130,9 +132,9 @@ static bool curves_settings(rti_text *text, const rti_summary *summary, int face
 bool rti_picture_is_whole(rti_picture picture) { return picture >= RTI_PICTURE_DARK; }
 
 const char *rti_picture_stem(rti_picture picture) {
-    static const char *const stems[RTI_PICTURES] = {"temperature", "heatmap",  "curves",   "dark-knowledge",
-                                                    "forest",      "price",    "fidelity", "learning",
-                                                    "gradients",   "attention"};
+    static const char *const stems[RTI_PICTURES] = {
+        "temperature", "heatmap", "curves", "calibration", "dark-knowledge", "similarity", "ensemble",
+        "forest",      "price",   "fidelity", "learning",  "gradients",      "attention"};
     return stems[picture];
 }
 
@@ -198,6 +200,7 @@ static rt_status draw_all(rti_pictures *pictures, const rti_summary *summary, co
     else
         for (int f = 0; f < summary->plan->facet_count; f++)
             RT_TRY(draw_facet(summary, scripts, f, pictures, error));
+    RT_TRY(rti_plot_findings(summary, scripts, asked->findings, pictures, error));
     return asked->dark ? draw_dark(summary, scripts, pictures, error) : RT_OK;
 }
 

@@ -6,9 +6,7 @@
 
 #include "experiment/plot.h"
 
-static double accuracy_of(const rti_group *g) {
-    return g && g->test_last.count ? 100.0 * (1.0 - g->test_last.mean) : NAN;
-}
+static double accuracy_of(rti_estimate error) { return error.count ? 100.0 * (1.0 - error.mean) : NAN; }
 
 /* lines = 3, and an array of their names; how many have results. */
 static int set_names(rti_text *text, const rti_league *league) {
@@ -39,9 +37,9 @@ static bool settings_of(rti_picture picture, rti_text *text, const rti_league *l
         rti_set_path(text, plan, "columns", "attention-columns", -1, ".csv");
     int known = set_names(text, league);
     double half = f->scratch.test_last.half;
-    rti_set_number(text, "scratch", accuracy_of(&f->scratch));
+    rti_set_number(text, "scratch", accuracy_of(f->scratch.test_last));
     rti_set_number(text, "scratch_half", isfinite(half) ? 100.0 * half : 0.0);
-    rti_set_number(text, "teacher", accuracy_of(&f->teacher));
+    rti_set_number(text, "teacher", accuracy_of(rti_teacher_error(f)));
     if (picture == RTI_PICTURE_LEARNING) return known > 0 && summary->validation_examples > 0;
     if (picture == RTI_PICTURE_FIDELITY || picture == RTI_PICTURE_FOREST)
         return known > 1 && f->teacher.done > 0;

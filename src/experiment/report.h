@@ -11,6 +11,7 @@
  *   copy.c      spec.toml: what was asked for, beside its results
  *   report.c    everything in order
  *   dark.c      the teacher's probabilities at several temperatures
+ *   findings.c  what else finished networks say when asked: errors in common, calibration, ...
  *   plot.c      finds and runs the scripts in plots/
  *
  * Nothing here prints: text is appended to the caller's rti_text. Numbers come from the records on
@@ -79,6 +80,7 @@ typedef struct rti_cell_summary {
 typedef struct rti_facet_summary {
     int first_cell, cell_count;   /* lowest number, and how many: rti_cell.facet tells which */
     rti_group teacher;            /* all its members; trials 0 when there is no teacher */
+    double together;              /* test error of several members that answer together; NaN: not known */
     rti_group scratch;
     int best_cell;                /* best distilled cell on validation, mean over seeds; -1: none */
     bool scratch_is_better;       /* on validation scratch was not worse than best_cell */

@@ -83,10 +83,15 @@ const char *rti_duration_text(double seconds, char out[32]); /* "41 s", "12 min"
 /* ---- terminal.c: everything the terminal shows ---- */
 
 void rti_terminal_summary(rti_text *out, const rti_summary *summary, const rti_facts *facts);
-/* "teacher 0.71 % (71 errors)", "scratch 3.52 +- 0.08 %" */
+/* "scratch 3.52 +- 0.08 %" */
 void rti_terminal_group(rti_text *out, const char *name, const char *members, const rti_group *group);
+/* "teacher 0.71 % (71 errors)"; "teachers 2.90 +- 0.10 % (10 networks), together 2.41 %" */
+void rti_terminal_teacher(rti_text *out, const rti_facet_summary *facet);
 /* What went wrong, one line each, at most `at_most` and a line with the number of the others. */
 void rti_terminal_failures(rti_text *out, const rti_summary *summary, int at_most, const char *indent);
+
+/* The error of what teaches: of the members together where that is known, else their mean. */
+rti_estimate rti_teacher_error(const rti_facet_summary *facet);
 
 /* ---- chart.c ---- */
 
@@ -131,7 +136,10 @@ typedef enum rti_picture {
     RTI_PICTURE_TEMPERATURE,
     RTI_PICTURE_HEATMAP,
     RTI_PICTURE_CURVES,
-    RTI_PICTURE_DARK,
+    RTI_PICTURE_CALIBRATION,
+    RTI_PICTURE_DARK,         /* of the whole, from here */
+    RTI_PICTURE_SIMILARITY,
+    RTI_PICTURE_ENSEMBLE,
     RTI_PICTURE_FOREST,       /* of a comparison, from here */
     RTI_PICTURE_PRICE,
     RTI_PICTURE_FIDELITY,
@@ -139,7 +147,7 @@ typedef enum rti_picture {
     RTI_PICTURE_GRADIENTS,
     RTI_PICTURE_ATTENTION
 } rti_picture;
-#define RTI_PICTURES 10
+#define RTI_PICTURES 13
 
 typedef struct rti_pictures {
     bool *drawn;              /* (facet_count, RTI_PICTURES); those of the whole belong to facet 0 */
@@ -149,9 +157,12 @@ typedef struct rti_pictures {
 const char *rti_picture_stem(rti_picture picture); /* "temperature": the name without facet and ending */
 bool rti_picture_is_whole(rti_picture picture);    /* one of the experiment, not one of each facet */
 
+struct rti_findings;
+
 /* Which networks could be asked for a picture. */
 typedef struct rti_asked {
     bool dark, attention;
+    const struct rti_findings *findings;
 } rti_asked;
 
 /* Draws what the CSV files in plan->directory allow, as SVG and PNG. wanted false: draws none, and
@@ -162,7 +173,8 @@ void rti_pictures_deinit(rti_pictures *pictures);
 
 /* ---- markdown.c ---- */
 
-rt_status rti_markdown_write(const rti_summary *summary, const rti_facts *facts, const rti_pictures *pictures,
+rt_status rti_markdown_write(const rti_summary *summary, const rti_facts *facts,
+                             const struct rti_findings *findings, const rti_pictures *pictures,
                              rt_error *error) RT_MUST_CHECK;
 
 /* ---- report.c ---- */

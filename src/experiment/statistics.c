@@ -2,6 +2,7 @@
 #include "experiment/statistics.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "retort/alloc.h"
 
@@ -105,6 +106,117 @@ void rti_wilson(int64_t hits, int64_t trials, double *low, double *high) {
     double half = z / (1.0 + z * z / n) * sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * n));
     if (hits > 0) *low = centre - half;
     if (hits < trials) *high = centre + half;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double rti_median(double values[], int count) {
+    int known = 0;
+    for (int i = 0; i < count; i++)
+        if (isfinite(values[i])) values[known++] = values[i];
+    if (!known) return NAN;
+    qsort(values, (size_t)known, sizeof *values, ascending);
+    return 0.5 * (values[(known - 1) / 2] + values[known / 2]);
+}
+
+/* ---- two networks and the same examples ------------------------------------------------------- */
+
+/* P(X <= k) of the binomial distribution is I_{1-p}(n - k, k + 1). */
+double rti_mcnemar(int64_t n01, int64_t n10) {
+    if (n01 < 0 || n10 < 0) return NAN;
+    int64_t least = n01 < n10 ? n01 : n10, most = n01 < n10 ? n10 : n01;
+    if (least == most) return 1.0;
+    return fmin(1.0, 2.0 * rti_incomplete_beta((double)most, (double)least + 1.0, 0.5));
+}
+
+typedef struct ranked {
+    double value;
+    int at;
+} ranked;
+
+static int by_value(const void *a, const void *b) {
+    return ascending(&((const ranked *)a)->value, &((const ranked *)b)->value);
+}
+
+/* rank[at] of each: 1, 2, ..., equal values share the mean. */
+static void ranks_of(ranked list[], int count, double rank[]) {
+    qsort(list, (size_t)count, sizeof *list, by_value);
+    for (int first = 0, last; first < count; first = last + 1) {
+        for (last = first; last + 1 < count && list[last + 1].value == list[first].value;) last++;
+        for (int i = first; i <= last; i++) rank[list[i].at] = 1.0 + 0.5 * (first + last);
+    }
+}
+
+/* Mean ranks are (n + 1) / 2 on both sides. */
+static double correlation(const double a[], const double b[], int n) {
+    double aa = 0.0, bb = 0.0, ab = 0.0, mean = 0.5 * (n + 1.0);
+    for (int i = 0; i < n; i++) {
+        aa += (a[i] - mean) * (a[i] - mean);
+        bb += (b[i] - mean) * (b[i] - mean);
+        ab += (a[i] - mean) * (b[i] - mean);
+    }
+    return aa > 0.0 && bb > 0.0 ? ab / sqrt(aa * bb) : NAN;
+}
+
+rt_status rti_spearman(const double x[], const double y[], int count, double *rho, rt_error *error) {
+    size_t room = (size_t)(count > 0 ? count : 1);
+    ranked *list = rt_alloc(room * sizeof *list);
+    double *ranks = rt_alloc(2 * room * sizeof *ranks);
+    *rho = NAN;
+    rt_status status = RT_OK;
+    if (!list || !ranks) status = rt_fail(error, RT_MEMORY, "not enough memory to rank %d values", count);
+    for (int side = 0, n; status == RT_OK && side < 2; side++) {
+        n = 0;
+        for (int i = 0; i < count; i++) {
+            if (!isfinite(x[i]) || !isfinite(y[i])) continue;
+            list[n] = (ranked){side ? y[i] : x[i], n};
+            n++;
+        }
+        ranks_of(list, n, ranks + (size_t)side * room);
+        if (side) *rho = correlation(ranks, ranks + room, n);
+    }
+    rt_free(list);
+    rt_free(ranks);
+    return status;
+}
+
+/* (mean_t - r mean_b)^2 <= q (v_tt - 2 r v_tb + r^2 v_bb) with q = t^2 / n:  a r^2 - 2 b r + c <= 0. */
+static void fieller_ends(double a, double b, double c, rti_ratio *result) {
+    double root = b * b - a * c;
+    result->low = -INFINITY;
+    result->high = INFINITY;
+    if (!(a > 0.0) || !(root >= 0.0)) return;
+    result->low = (b - sqrt(root)) / a;
+    result->high = (b + sqrt(root)) / a;
+}
+
+rti_ratio rti_fieller(const double top[], const double bottom[], int count) {
+    rti_ratio result = {0, NAN, NAN, NAN};
+    double mean_t = 0.0, mean_b = 0.0, tt = 0.0, tb = 0.0, bb = 0.0;
+    for (int i = 0; i < count; i++) {
+        if (!isfinite(top[i]) || !isfinite(bottom[i])) continue;
+        result.pairs++;
+        mean_t += top[i];
+        mean_b += bottom[i];
+    }
+    int n = result.pairs;
+    if (!n) return result;
+    mean_t /= n;
+    mean_b /= n;
+    result.ratio = mean_b != 0.0 ? mean_t / mean_b : NAN;
+    if (n < 2) return result;
+    for (int i = 0; i < count; i++) {
+        if (!isfinite(top[i]) || !isfinite(bottom[i])) continue;
+        tt += (top[i] - mean_t) * (top[i] - mean_t) / (n - 1);
+        tb += (top[i] - mean_t) * (bottom[i] - mean_b) / (n - 1);
+        bb += (bottom[i] - mean_b) * (bottom[i] - mean_b) / (n - 1);
+    }
+    double t = rti_student_quantile(0.975, n - 1), q = t * t / n;
+    fieller_ends(mean_b * mean_b - q * bb, mean_t * mean_b - q * tb, mean_t * mean_t - q * tt, &result);
+    return result;
 }
 
 /* ---- the comparison -------------------------------------------------------------------------- */

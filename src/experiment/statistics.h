@@ -35,6 +35,33 @@ rti_estimate rti_estimate_of(const double values[], int count);
  * the test set alone leaves open. [0, 1] for no trials. */
 void rti_wilson(int64_t hits, int64_t trials, double *low, double *high);
 
+/* The middle one of the finite values, or the mean of the middle two; NaN: there is none. Sorts `values`. */
+double rti_median(double values[], int count);
+
+/* ---- two networks and the same examples ---- */
+
+/* McNemar's exact test, two-sided (McNemar 1947): n01 examples that only the one network gets wrong, n10
+ * that only the other one does. If both were equally good each of these would fall to either side with
+ * probability 1/2: p = min(1, 2 P(X <= min(n01, n10))) with X binomial of n01 + n10; 1 when they err on
+ * the same examples. The seeds are fixed here, and the examples are the sample. NaN for a negative count. */
+double rti_mcnemar(int64_t n01, int64_t n10);
+
+/* Spearman's rank correlation: Pearson's of the ranks, equal values sharing their mean rank. Pairs with a
+ * value that is not finite do not count. NaN when fewer than two are left or one list is constant.
+ * RT_MEMORY. */
+rt_status rti_spearman(const double x[], const double y[], int count, double *rho,
+                       rt_error *error) RT_MUST_CHECK;
+
+/* The ratio of two means over the same seeds, mean(top) / mean(bottom), with Fieller's 95 % interval
+ * (Fieller 1954): all ratios r for which a t-test does not find mean(top - r bottom) different from 0. It
+ * allows for what is uncertain in both and for their being paired. Where the bottom itself may be 0 no
+ * ratio is excluded on one side or on both, and the ends are infinite. NaN ends: fewer than two pairs. */
+typedef struct rti_ratio {
+    int pairs;
+    double ratio, low, high;
+} rti_ratio;
+rti_ratio rti_fieller(const double top[], const double bottom[], int count);
+
 /* ---- the comparison with a student trained on the labels alone ---- */
 
 typedef enum rti_verdict { RTI_BEATS, RTI_NO_BEATS, RTI_INCONCLUSIVE } rti_verdict;

@@ -126,6 +126,7 @@ static rt_status summarise_facet(rti_summary *summary, int facet, const workspac
     const rti_plan *plan = summary->plan;
     rti_facet_summary *f = &summary->facets[facet];
     f->first_cell = f->best_cell = -1;
+    f->together = NAN; /* no record says it */
     for (int c = 0; c < plan->cell_count; c++) {
         if (plan->cells[c].facet != facet) continue;
         rti_cell_summary *cell = &summary->cells[c];

@@ -20,6 +20,16 @@ void rti_terminal_group(rti_text *out, const char *name, const char *members, co
     if (group->done < group->trials) rti_text_printf(out, " (%d of %d finished)", group->done, group->trials);
 }
 
+void rti_terminal_teacher(rti_text *out, const rti_facet_summary *facet) {
+    rti_terminal_group(out, facet->teacher.trials > 1 ? "teachers" : "teacher", "networks", &facet->teacher);
+    if (isfinite(facet->together)) rti_text_printf(out, ", together %.2f %%", 100.0 * facet->together);
+}
+
+rti_estimate rti_teacher_error(const rti_facet_summary *facet) {
+    if (isfinite(facet->together)) return (rti_estimate){1, facet->together, NAN, NAN};
+    return facet->teacher.test_last;
+}
+
 /* Puts the pieces of a line one after the other, three blanks between, a new line where one would
  * not fit any more. Pieces are separated by '\n' in `pieces`. */
 static void flow(rti_text *out, const char *pieces, int indent) {
@@ -47,8 +57,7 @@ static void flow(rti_text *out, const char *pieces, int indent) {
 
 static void references(rti_text *pieces, const rti_facet_summary *facet) {
     if (facet->teacher.trials) {
-        rti_terminal_group(pieces, facet->teacher.trials > 1 ? "teachers" : "teacher", "networks",
-                           &facet->teacher);
+        rti_terminal_teacher(pieces, facet);
         rti_text_append(pieces, "\n");
     }
     if (facet->scratch.trials) rti_terminal_group(pieces, "scratch", NULL, &facet->scratch);
@@ -196,8 +205,7 @@ static void teachers(rti_text *out, const rti_summary *summary) {
         char label[RTI_LABEL_MAX];
         if (!facet->teacher.trials) continue;
         rti_text_append(out, "  ");
-        rti_terminal_group(out, facet->teacher.trials > 1 ? "teachers" : "teacher", "networks",
-                           &facet->teacher);
+        rti_terminal_teacher(out, facet);
         rti_text_printf(out, " of %s\n",
                         rti_label_cell(plan, facet->first_cell, RTI_LABEL_FACET, label, sizeof label));
     }

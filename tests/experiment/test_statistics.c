@@ -1,10 +1,11 @@
 /* test_statistics.c - means, intervals, tests, verdicts.
  *
  * Checked against: the published table of Student's t (critical values to three decimals, as in any
- * textbook), closed forms of its distribution for 1 and 2 degrees of freedom, integration of the
- * density by Simpson's rule, the 1908 sleep data of Student (paired t = -4.0621, p = 0.00283, as R's
- * t.test prints), Wilson's interval from solving its quadratic equation by bisection, and Holm's
- * procedure done by hand. */
+ * textbook), closed forms of its distribution for 1 and 2 degrees of freedom, integration of the density
+ * by Simpson's rule, the 1908 sleep data of Student (paired t = -4.0621, p = 0.00283, as R's t.test
+ * prints), Wilson's interval from solving its quadratic equation by bisection, and Holm's procedure done
+ * by hand; McNemar's p from Pascal's triangle, ranks counted one against all, Fieller's ends by bisection
+ * of a t-test. */
 #include <criterion/criterion.h>
 #include <math.h>
 
@@ -223,4 +224,125 @@ Test(statistics, holm_by_hand) {
     cr_assert(rti_holm(p, 5, adjusted, &error) == RT_MEMORY);
     rt_alloc_fail_after(0);
     cr_assert(rt_alloc_stats_get().live_blocks == 0);
+}
+
+/* P(X <= k) of n fair coins: sums of a row of Pascal's triangle, exact up to 50 coins. */
+static double coins_up_to(int k, int n) {
+    double row[64] = {1.0}, sum = 0.0;
+    for (int i = 1; i <= n; i++)
+        for (int j = i; j > 0; j--) row[j] += row[j - 1];
+    for (int j = 0; j <= k; j++) sum += row[j];
+    return ldexp(sum, -n);
+}
+
+Test(statistics, mcnemar_is_the_binomial_sum) {
+    for (int a = 0; a <= 50; a++)
+        for (int b = 0; a + b <= 50; b++) {
+            double want = fmin(1.0, 2.0 * coins_up_to(a < b ? a : b, a + b));
+            expect_near(rti_mcnemar(a, b), want, 1e-12 * want + 1e-300, "p");
+            cr_assert(rti_mcnemar(a, b) == rti_mcnemar(b, a));
+        }
+    expect_near(rti_mcnemar(2, 10), 158.0 / 4096.0, 1e-15, "2 of 12: 2 (1 + 12 + 66) / 2^12");
+    expect_near(rti_mcnemar(0, 5), 0.0625, 1e-16, "none of 5");
+    cr_assert(rti_mcnemar(0, 0) == 1.0 && rti_mcnemar(7, 7) == 1.0 && rti_mcnemar(0, 1) == 1.0);
+    cr_assert(rti_mcnemar(0, 900) > 0.0 && rti_mcnemar(0, 900) < 1e-200);
+    cr_assert(isnan(rti_mcnemar(-1, 3)) && isnan(rti_mcnemar(3, -1)));
+    double sum = 0.0; /* many examples: terms by their logarithms */
+    for (int k = 0; k <= 4800; k++)
+        sum += exp(lgamma(10001) - lgamma(k + 1.0) - lgamma(10001.0 - k) - 10000 * log(2.0));
+    expect_near(rti_mcnemar(4800, 5200), 2.0 * sum, 1e-9 * sum, "ten thousand");
+}
+
+Test(statistics, medians_by_hand) {
+    double odd[] = {3, NAN, 1, 2}, even[] = {4, 1, INFINITY, 3, 2}, none[] = {NAN};
+    cr_assert(rti_median(odd, 4) == 2.0 && rti_median(even, 5) == 2.5);
+    cr_assert(isnan(rti_median(none, 1)) && isnan(rti_median(none, 0)));
+}
+
+/* A rank is one more than how many are smaller, and half of the equal ones besides. */
+static double rank_of(const double values[], int n, int i) {
+    double rank = 1.0;
+    for (int j = 0; j < n; j++)
+        rank += values[j] < values[i] ? 1.0 : j != i && values[j] == values[i] ? 0.5 : 0.0;
+    return rank;
+}
+
+static double pearson_of_ranks(const double x[], const double y[], int n) {
+    double xx = 0, yy = 0, xy = 0, mean = 0.5 * (n + 1);
+    for (int i = 0; i < n; i++) {
+        double a = rank_of(x, n, i) - mean, b = rank_of(y, n, i) - mean;
+        xx += a * a, yy += b * b, xy += a * b;
+    }
+    return xy / sqrt(xx * yy);
+}
+
+Test(statistics, spearman_is_pearson_of_ranks) {
+    /* The classical form for values without ties: 1 - 6 sum d^2 / (n (n^2 - 1)). */
+    const double iq[] = {106, 100, 86, 101, 99, 103, 97, 113, 112, 110};
+    const double tv[] = {7, 27, 2, 50, 28, 29, 20, 12, 6, 17};
+    double rho;
+    cr_assert(rti_spearman(iq, tv, 10, &rho, NULL) == RT_OK);
+    expect_near(rho, 1.0 - 6.0 * 194.0 / 990.0, 1e-14, "without ties");
+    double x[60], y[60];
+    for (int i = 0; i < 60; i++) x[i] = (i * 37) % 11, y[i] = (i * 53) % 7 + 0.3 * x[i];
+    cr_assert(rti_spearman(x, y, 60, &rho, NULL) == RT_OK);
+    expect_near(rho, pearson_of_ranks(x, y, 60), 1e-13, "with ties");
+    const double holes[] = {1, NAN, 3, 4, 2}, other[] = {10, 0, 30, INFINITY, 20}, same[] = {5, 5, 5, 5, 5};
+    cr_assert(rti_spearman(holes, other, 5, &rho, NULL) == RT_OK);
+    expect_near(rho, 1.0, 1e-15, "what is not finite does not count");
+    cr_assert(rti_spearman(holes, same, 5, &rho, NULL) == RT_OK && isnan(rho));
+    cr_assert(rti_spearman(iq, tv, 1, &rho, NULL) == RT_OK && isnan(rho));
+    cr_assert(rti_spearman(iq, tv, 0, &rho, NULL) == RT_OK && isnan(rho));
+    rt_alloc_fail_after(1);
+    cr_assert(rti_spearman(iq, tv, 10, &rho, NULL) == RT_MEMORY);
+    rt_alloc_fail_after(0);
+    cr_assert(rt_alloc_stats_get().live_blocks == 0);
+}
+
+/* |t| of top - r bottom, less the quantile: negative where r is not excluded. */
+static double excess(const double top[], const double bottom[], int n, double r) {
+    double d[16], zero[16] = {0};
+    for (int i = 0; i < n; i++) d[i] = top[i] - r * bottom[i];
+    return fabs(rti_paired_test(d, zero, n).t) - rti_student_quantile(0.975, n - 1);
+}
+
+static double fieller_end(const double top[], const double bottom[], int n, double inside, double outside) {
+    for (int i = 0; i < 200; i++) {
+        double middle = 0.5 * (inside + outside);
+        if (excess(top, bottom, n, middle) < 0.0) inside = middle;
+        else outside = middle;
+    }
+    return inside;
+}
+
+Test(statistics, fieller_holds_what_a_t_test_does_not_exclude) {
+    const double top[] = {0.9, 1.3, 1.1, 1.6, 1.2}, bottom[] = {1.4, 1.7, 1.5, 2.1, 1.3};
+    rti_ratio r = rti_fieller(top, bottom, 5);
+    cr_assert(r.pairs == 5);
+    expect_near(r.ratio, 6.1 / 8.0, 1e-14, "ratio of means");
+    expect_near(r.low, fieller_end(top, bottom, 5, r.ratio, r.ratio - 5), 1e-9, "lower end");
+    expect_near(r.high, fieller_end(top, bottom, 5, r.ratio, r.ratio + 5), 1e-9, "upper end");
+    /* A bottom that is known: the interval of the mean, divided. */
+    const double known[] = {2, 2, 2, 2, 2};
+    rti_estimate mean = rti_estimate_of(top, 5);
+    r = rti_fieller(top, known, 5);
+    expect_near(r.low, (mean.mean - mean.half) / 2, 1e-12, "lower end, known bottom");
+    expect_near(r.high, (mean.mean + mean.half) / 2, 1e-12, "upper end, known bottom");
+    /* Exactly proportional: nothing is open. */
+    const double half[] = {0.7, 0.85, 0.75, 1.05, 0.65};
+    r = rti_fieller(half, bottom, 5);
+    expect_near(r.low, 0.5, 1e-7, "proportional");
+    expect_near(r.high, 0.5, 1e-7, "proportional");
+    /* A bottom that may be 0. */
+    const double vague[] = {-1, 2, 0.5, -0.5, 0.2};
+    r = rti_fieller(top, vague, 5);
+    cr_assert(r.low == -INFINITY && r.high == INFINITY && isfinite(r.ratio));
+    r = rti_fieller(top, bottom, 1);
+    cr_assert(r.pairs == 1 && isnan(r.low) && isnan(r.high));
+    expect_near(r.ratio, 0.9 / 1.4, 1e-15, "one pair");
+    const double holes[] = {NAN, 1.3, NAN, 1.6, NAN};
+    r = rti_fieller(holes, bottom, 5);
+    cr_assert(r.pairs == 2);
+    expect_near(r.ratio, 2.9 / 3.8, 1e-15, "pairs that are there");
+    cr_assert(isnan(rti_fieller(top, bottom, 0).ratio));
 }

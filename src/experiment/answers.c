@@ -1,0 +1,113 @@
+/* answers.c - see answers.h.                                           Floor 8 (experiment) */
+#include "experiment/answers.h"
+
+#include <string.h>
+
+#include "core/file.h"
+#include "distill/teacher.h"
+#include "retort/alloc.h"
+
+/* A pass of so many multiply-adds, some tenths of a second, is worth a file. */
+#define WORTH_KEEPING 4e9
+#define STEP 500
+
+void rti_answers_deinit(rti_answers *answers) {
+    rt_free(answers->logits);
+    *answers = (rti_answers){0};
+}
+
+/* Copies the combination of the members' answers, a few examples at a time. */
+static rt_status copy_logits(rti_answers *a, const rti_cache *cache, double T, rt_error *error) {
+    rt_graph *g = rt_graph_new(error);
+    if (!g) return RT_MEMORY;
+    for (int64_t from = 0; from < a->count; from += STEP) {
+        int32_t index[STEP];
+        int64_t n = a->count - from < STEP ? a->count - from : STEP;
+        for (int64_t i = 0; i < n; i++) index[i] = (int32_t)(from + i);
+        rt_tensor *v = rti_cache_logits(cache, g, index, n, T);
+        if (!v) {
+            rt_status status = rt_graph_status(g);
+            if (error) *error = *rt_graph_error(g);
+            rt_graph_free(g);
+            return status;
+        }
+        memcpy(a->logits + from * a->classes, rt_real_data(v), (size_t)(n * a->classes) * sizeof *a->logits);
+        rt_graph_reset(g);
+    }
+    rt_graph_free(g);
+    return RT_OK;
+}
+
+static rt_status ask(rti_answers *a, const rti_plan *plan, rt_teacher *teacher, const rt_part *part,
+                     bool keep, double T, rt_error *error) {
+    char directory[RTI_PATH_MAX];
+    RT_TRY(rti_path_join(directory, sizeof directory, plan->trials_directory, "cache", error));
+    rti_cache *cache = rti_cache_open(teacher, part, keep ? directory : NULL, error);
+    if (!cache) return error ? error->status : RT_MEMORY;
+    *a = (rti_answers){.count = part->count, .classes = rt_teacher_classes(teacher), .labels = part->labels};
+    a->logits = rt_alloc((size_t)(a->count * a->classes) * sizeof *a->logits);
+    rt_status status = a->logits
+                           ? copy_logits(a, cache, T, error)
+                           : rt_fail(error, RT_MEMORY, "not enough memory for the answers of a network");
+    rti_cache_free(cache);
+    if (status != RT_OK) rti_answers_deinit(a);
+    return status;
+}
+
+rt_status rti_answers_of_trial(rti_answers *answers, const rti_plan *plan, int trial, rt_part_name name,
+                               rt_error *error) {
+    const rti_trial *t = &plan->trials[trial];
+    const rt_part *part = rt_dataset_part(plan->datasets[t->dataset], name);
+    char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
+    *answers = (rti_answers){0};
+    rti_trial_directory(plan, trial, directory, sizeof directory);
+    RT_TRY(rti_path_join(path, sizeof path, directory, "weights.safetensors", error));
+    rt_model *model = rti_trial_model(plan, trial, error);
+    if (!model) return error ? error->status : RT_MEMORY;
+    rt_status status = rt_model_load(model, path, error);
+    rt_teacher *alone = status == RT_OK ? rt_teacher_new(&model, 1, RT_COMBINE_LOGITS, error) : NULL;
+    if (status == RT_OK && !alone) status = RT_MEMORY;
+    if (status == RT_OK) {
+        bool keep = (double)rt_model_cost_get(model).multiply_adds * (double)part->count >= WORTH_KEEPING;
+        status = ask(answers, plan, alone, part, keep, 1, error);
+    }
+    rt_teacher_free(alone);
+    rt_model_free(model);
+    return status;
+}
+
+rt_status rti_answers_of_teacher(rti_answers *answers, const rti_summary *summary, int student,
+                                 rt_part_name name, double T, rt_error *error) {
+    const rti_plan *plan = summary->plan;
+    const rti_trial *t = &plan->trials[student];
+    const rt_part *part = rt_dataset_part(plan->datasets[t->dataset], name);
+    *answers = (rti_answers){0};
+    if (!t->reference_count && !t->reference_answers[0]) return RT_OK;
+    for (int i = 0; i < t->reference_count; i++)
+        if (summary->records[t->references[i]].state != RTI_DONE) return RT_OK;
+    rti_teaching reference;
+    RT_TRY(rti_reference_load(&reference, plan, student, error));
+    rt_status status = RT_OK;
+    if (rti_teacher_knows(reference.teacher, part->examples))
+        status = ask(answers, plan, reference.teacher, part, true, T, error);
+    rti_teaching_deinit(&reference);
+    return status;
+}
+
+void rti_answers_top(const rti_answers *a, int32_t top[]) {
+    for (int64_t i = 0; i < a->count; i++) {
+        const rt_real *z = a->logits + i * a->classes;
+        top[i] = 0;
+        for (int64_t k = 1; k < a->classes; k++)
+            if (z[k] > z[top[i]]) top[i] = (int32_t)k;
+    }
+}
+
+int rti_facet_student(const rti_plan *plan, int facet) {
+    for (int c = 0; c < plan->cell_count; c++)
+        for (int s = 0; plan->cells[c].facet == facet && s < plan->spec.seed_count; s++) {
+            if (plan->cells[c].trials[s] >= 0) return plan->cells[c].trials[s];
+            if (plan->cells[c].scratch[s] >= 0) return plan->cells[c].scratch[s];
+        }
+    return -1;
+}
