@@ -190,7 +190,7 @@ const rti_command rti_command_specialists = {
         "  --classes N      classes of each (default: the root of the number of classes)\n"
         "  --sets HOW       covariance of its predictions (default), their correlation (for a good generalist), or\n"
         "                   random: the control for the clustering\n"
-        "  --epochs E       of each (default: a quarter of the generalist's)\n"
+        "  --epochs E       of each (default: half of the generalist's)\n"
         "  --lr RATE        their first learning rate (default: a tenth of the generalist's)\n"
         "  --momentum MU    (default: the generalist's; all else is its own, too)\n"
         "  --seeds 1,2,3    each makes sets and specialists (default: 1,2,3)\n"

@@ -74,7 +74,7 @@ static rt_status set_training(work *w, rt_error *error) {
     const rti_specialists_config *c = w->c;
     const rt_params *own = &w->trial->settings->teacher;
     rti_specialists_result *r = w->r;
-    const int64_t epochs = rt_params_int(own, "epochs") / 4;
+    const int64_t epochs = rt_params_int(own, "epochs") / 2;
     r->epochs = c->epochs ? c->epochs : epochs > 1 ? epochs : 1;
     w->training = *own;
     RT_TRY(set_row(&w->training, "epochs", (double)r->epochs, error));

@@ -37,7 +37,7 @@ typedef struct rti_specialists_config {
                                   paper (61 times 300 of 15,000 classes) */
     int classes;               /* of each; 0: the root of the number of classes, at least 2 */
     rti_set_law law;
-    int64_t epochs;            /* of each; 0: a quarter of the generalist's, at least 1 */
+    int64_t epochs;            /* of each; 0: half of the generalist's, at least 1 */
     double lr;                 /* NaN: a tenth of the generalist's */
     double momentum;           /* NaN: the generalist's */
     int cover;                 /* a specialist is asked when one of so many most probable classes is its own */
@@ -70,19 +70,22 @@ void rti_correlation(int K, double covariance[]);
 
 /* On-line K-means (MacQueen 1967) of `count` points (count, D): centres begin at `clusters` different points
  * drawn at random; points are shown one at a time, in an order drawn anew for each of RTI_KMEANS_PASSES
- * passes, and the nearest centre moves by 1 / (points it has won so far) of the way; then every point belongs
- * to the nearest centre (the first of equals), and a cluster without points gets the one that is farthest
- * from its own centre, of those whose cluster has more than one. Of RTI_KMEANS_STARTS such runs the one with
+ * passes, and the nearest centre moves by 1 / (points it has won so far) of the way; then points are given
+ * to the nearest centre whose cluster has fewer than `most` of them, from the nearest pair on (the first of
+ * equals), and a cluster without points gets the one that is farthest from its own centre, of those whose
+ * cluster has more than one. Of RTI_KMEANS_STARTS such runs the one with
  * the smallest sum of squared distances to the clusters' means is kept: a function of the seed. The paper says
- * "on-line version of K-means", no more. 1 <= clusters <= count. RT_MEMORY. */
+ * "on-line version of K-means", no more.
+ * 1 <= clusters <= count <= clusters * most. RT_MEMORY. */
 #define RTI_KMEANS_PASSES 20
 #define RTI_KMEANS_STARTS 50
-rt_status rti_online_kmeans(int count, int D, const double points[], int clusters, uint64_t seed,
+rt_status rti_online_kmeans(int count, int D, const double points[], int clusters, int most, uint64_t seed,
                             int32_t cluster[], double *squares, rt_error *error) RT_MUST_CHECK;
 
-/* Sets of n classes: each cluster's classes, cut to the n with the highest mean covariance with the other
- * ones of the cluster, or filled up with the classes outside that have the highest mean covariance with it (the
- * paper has 300 classes in each set and does not say how). RTI_SETS_RANDOM: n classes drawn at random for
+/* Sets of n classes: each cluster's, filled up with the classes outside that have the highest mean covariance
+ * with it, so that sets overlap (the paper has 300 classes in each and does not say how). Clusters have at most n
+ * classes, so that each class is in a set, when count n >= K; else a cluster is cut to the n with the highest
+ * mean covariance with its others, and some classes are in none. RTI_SETS_RANDOM: n classes drawn at random for
  * each. `covariance` may be the correlation. RT_MEMORY; *sets is empty then. */
 rt_status rti_special_sets_make(rti_special_sets *sets, int K, const double covariance[], int count, int n,
                                 rti_set_law law, uint64_t seed, rt_error *error) RT_MUST_CHECK;

@@ -53,9 +53,10 @@ const char *rti_set_law_name(rti_set_law law) {
 /* ---- on-line K-means ---- */
 
 typedef struct kmeans {
-    int count, D, clusters;
+    int count, D, clusters, most;
     const double *points;
     double *centre;       /* (clusters, D) */
+    double *distance;     /* (count, clusters), squared, for the last step */
     int64_t *won;         /* (clusters) */
     int32_t *order, *now; /* (count) */
 } kmeans;
@@ -74,6 +75,27 @@ static int nearest(const kmeans *s, const double x[], double *distance) {
         if (here < *distance) *distance = here, best = c;
     }
     return best;
+}
+
+/* Pairs of point and centre from the nearest on; a cluster that has all it may have takes no more. */
+static void assign(kmeans *s) {
+    memset(s->won, 0, (size_t)s->clusters * sizeof *s->won);
+    for (int at = 0; at < s->count * s->clusters; at++)
+        s->distance[at] = square_distance(s->D, s->points + at / s->clusters * s->D,
+                                          s->centre + at % s->clusters * s->D);
+    for (int i = 0; i < s->count; i++) s->now[i] = -1;
+    for (int done = 0; done < s->count; done++) {
+        int point = -1, cluster = -1;
+        double least = INFINITY;
+        for (int at = 0; at < s->count * s->clusters; at++) {
+            const int i = at / s->clusters, c = at % s->clusters;
+            if (s->now[i] >= 0 || s->won[c] >= s->most) continue;
+            const double here = s->distance[at];
+            if (point < 0 || here < least) point = i, cluster = c, least = here;
+        }
+        s->now[point] = cluster;
+        s->won[cluster]++;
+    }
 }
 
 /* An empty cluster gets the point that is farthest from its centre. */
@@ -123,21 +145,22 @@ static double one_start(kmeans *s, uint64_t seed, int start) {
                 s->centre[c * s->D + d] += (x[d] - s->centre[c * s->D + d]) / (double)s->won[c];
         }
     }
-    memset(s->won, 0, (size_t)s->clusters * sizeof *s->won);
-    for (int i = 0; i < s->count; i++) s->won[s->now[i] = nearest(s, s->points + i * s->D, &distance)]++;
+    assign(s);
     fill_empty(s);
     return spread(s);
 }
 
-rt_status rti_online_kmeans(int count, int D, const double points[], int clusters, uint64_t seed,
+rt_status rti_online_kmeans(int count, int D, const double points[], int clusters, int most, uint64_t seed,
                             int32_t cluster[], double *squares, rt_error *error) {
-    RT_ASSERT(clusters >= 1 && clusters <= count, "%d clusters of %d points", clusters, count);
-    kmeans s = {.count = count, .D = D, .clusters = clusters, .points = points};
+    RT_ASSERT(clusters >= 1 && clusters <= count && (int64_t)clusters * most >= count,
+              "%d clusters of up to %d of %d points", clusters, most, count);
+    kmeans s = {.count = count, .D = D, .clusters = clusters, .most = most, .points = points};
     s.centre = rt_alloc((size_t)clusters * (size_t)D * sizeof *s.centre);
     s.won = rt_alloc((size_t)clusters * sizeof *s.won);
+    s.distance = rt_alloc((size_t)count * (size_t)clusters * sizeof *s.distance);
     s.order = rt_alloc((size_t)count * sizeof *s.order);
     s.now = rt_alloc((size_t)count * sizeof *s.now);
-    const bool room = s.centre && s.won && s.order && s.now;
+    const bool room = s.centre && s.distance && s.won && s.order && s.now;
     *squares = INFINITY;
     for (int start = 0; room && start < RTI_KMEANS_STARTS; start++) {
         const double sum = one_start(&s, seed, start);
@@ -145,7 +168,7 @@ rt_status rti_online_kmeans(int count, int D, const double points[], int cluster
         *squares = sum;
         memcpy(cluster, s.now, (size_t)count * sizeof *cluster);
     }
-    rt_free(s.centre), rt_free(s.won), rt_free(s.order), rt_free(s.now);
+    rt_free(s.centre), rt_free(s.distance), rt_free(s.won), rt_free(s.order), rt_free(s.now);
     return room ? RT_OK : rt_fail(error, RT_MEMORY, "no memory to cluster %d classes", count);
 }
 
@@ -213,7 +236,7 @@ rt_status rti_special_sets_make(rti_special_sets *s, int K, const double covaria
                            ? RT_OK
                            : rt_fail(error, RT_MEMORY, "no memory for %d sets of classes", count);
     if (status == RT_OK && law != RTI_SETS_RANDOM)
-        status = rti_online_kmeans(K, K, covariance, count, seed, cluster, &squares, error);
+        status = rti_online_kmeans(K, K, covariance, count, (int64_t)count * n >= K ? n : K, seed, cluster, &squares, error);
     for (int m = 0; status == RT_OK && m < count; m++) {
         if (law == RTI_SETS_RANDOM) draw_cluster(s, m, seed, cluster + K, cluster);
         fill_set(s, m, covariance, cluster);
