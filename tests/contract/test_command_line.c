@@ -41,6 +41,12 @@ Test(command_line, wrong_usage_is_2_and_names_the_word) {
     MUST_SAY(2, "y.toml", "second one", "status", "x.toml", "y.toml");
     MUST_SAY(2, "which spec?", "retort status --help", "status");
     MUST_SAY(2, "--workers", "unknown option", "status", "x.toml", "--workers", "2");
+    MUST_SAY(2, "which spec?", "retort specialists --help", "specialists");
+    MUST_SAY(2, "--count", "1 to 255", "specialists", "x.toml", "--count", "0");
+    MUST_SAY(2, "--seeds", "different whole numbers", "specialists", "x.toml", "--seeds", "1,2,1");
+    MUST_SAY(2, "--sets", "covariance, correlation or random", "specialists", "x.toml", "--sets", "x");
+    MUST_SAY(2, "--lr", "above 0", "specialists", "x.toml", "--lr", "nan");
+    MUST_SAY(2, "--momentum", "below 1", "specialists", "x.toml", "--momentum=1");
     MUST_SAY(2, "which network?", "retort eval --help", "eval");
     MUST_SAY(2, "--part", "test or validation", "eval", "x", "--part", "train");
     MUST_SAY(2, "rnu", "did you mean \"run\"", "rnu");
