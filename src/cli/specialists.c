@@ -101,8 +101,7 @@ static bool take_value(arguments *a, int argc, char **argv, int *i, const char *
         c->directory = value;
         if (!*problem && !value[0]) *problem = "--out needs a directory:";
     } else if ((value = rti_option_value("--sets", argc, argv, i, problem))) {
-        if (!*problem && !read_law(value, &c->law))
-            *problem = "--sets is covariance, correlation or random:";
+        if (!*problem && !read_law(value, &c->law)) *problem = "--sets is covariance, correlation or random:";
     } else {
         return false;
     }
@@ -167,7 +166,8 @@ static int run(int argc, char **argv) {
     if (plan) rti_plan_deinit(plan);
     rt_free(plan);
     if (status == RT_STOPPED) {
-        fprintf(stderr, "retort specialists: stopped; finished specialists are kept, run it again to go on\n");
+        fprintf(stderr,
+                "retort specialists: stopped; finished specialists are kept, run it again to go on\n");
         return RTI_EXIT_STOPPED;
     }
     return status == RT_OK ? RTI_EXIT_DONE : rti_complain(&error);
@@ -188,7 +188,8 @@ const rti_command rti_command_specialists = {
         "\n"
         "  --count M        specialists (default: as many as give each class 1.22 of them, as in the paper)\n"
         "  --classes N      classes of each (default: the root of the number of classes)\n"
-        "  --sets HOW       covariance of its predictions (default), their correlation (for a good generalist), or\n"
+        "  --sets HOW       covariance of its predictions (default), their correlation (for a good "
+        "generalist), or\n"
         "                   random: the control for the clustering\n"
         "  --epochs E       of each (default: half of the generalist's)\n"
         "  --lr RATE        their first learning rate (default: a tenth of the generalist's)\n"
@@ -196,8 +197,7 @@ const rti_command rti_command_specialists = {
         "  --seeds 1,2,3    each makes sets and specialists (default: 1,2,3)\n"
         "  --cover K        specialists of the K most probable classes are asked (default: 1)\n"
         "  --out DIR        where everything goes (default: runs/NAME/specialists)\n"
-        "  --no-plots       draws no picture\n" RTI_OPENING_USAGE
-        "\n"
+        "  --no-plots       draws no picture\n" RTI_OPENING_USAGE "\n"
         "Finished specialists are kept and not trained again. Ctrl-C exits with 75; the same command goes\n"
         "on.\n"
         "\n"

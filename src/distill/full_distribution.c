@@ -6,7 +6,7 @@
 
 #include "distill/specialists.h"
 
-#define LONGER 1.1    /* a step's growth while F falls */
+#define LONGER 1.1 /* a step's growth while F falls */
 #define LOG_Q_MIN -700.0
 
 typedef struct problem {
@@ -85,7 +85,8 @@ static rt_status descend(const problem *f, double tolerance, double log_q[], rti
     *descent = (rti_descent){.gradient = differentiate(f)};
     while (!(descent->gradient <= tolerance)) {
         if (descent->steps == RTI_DESCENT_STEPS || isnan(descent->gradient))
-            return rt_fail(error, RT_VALUE, "equation 5: after %lld steps the gradient has the length %g, above %g",
+            return rt_fail(error, RT_VALUE,
+                           "equation 5: after %lld steps the gradient has the length %g, above %g",
                            (long long)descent->steps, descent->gradient, tolerance);
         move(f, log_q, length);
         double next = look(f, f->next);

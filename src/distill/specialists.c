@@ -26,8 +26,10 @@ static void start_rows(const rt_parameter *from, const rt_parameter *to, int n, 
     for (int64_t d = 0; d < D; d++) {
         double sum = 0;
         for (int64_t k = 0; k < K; k++) {
-            if (output[k] < n) own[output[k] * D + d] = all[k * D + d];
-            else sum += (double)all[k * D + d];
+            if (output[k] < n)
+                own[output[k] * D + d] = all[k * D + d];
+            else
+                sum += (double)all[k * D + d];
         }
         own[n * D + d] = (rt_real)(sum / (double)(K - n));
     }
@@ -45,7 +47,8 @@ rt_status rti_specialist_start(rt_model *specialist, rt_model *generalist, int n
                                double shift, rt_error *error) {
     const int64_t K = rt_model_classes(generalist);
     const int count = rt_model_parameters(generalist), last = rt_model_layers(generalist) - 1;
-    RT_ASSERT(n >= 1 && n < K && rt_model_classes(specialist) == n + 1, "%d of %lld classes", n, (long long)K);
+    RT_ASSERT(n >= 1 && n < K && rt_model_classes(specialist) == n + 1, "%d of %lld classes", n,
+              (long long)K);
     if (count != rt_model_parameters(specialist))
         return rt_fail(error, RT_SHAPE, "the specialist has %d parameters and the generalist %d",
                        rt_model_parameters(specialist), count);
@@ -56,8 +59,10 @@ rt_status rti_specialist_start(rt_model *specialist, rt_model *generalist, int n
             (is_last && (from->tensor.shape[0] != K || to->tensor.shape[0] != n + 1)))
             return rt_fail(error, RT_SHAPE, "the specialist's %s does not fit the generalist's %s", to->name,
                            from->name);
-        if (is_last) start_rows(from, to, n, output, shift);
-        else memcpy(to->tensor.data, from->tensor.data, (size_t)elements(from) * sizeof(rt_real));
+        if (is_last)
+            start_rows(from, to, n, output, shift);
+        else
+            memcpy(to->tensor.data, from->tensor.data, (size_t)elements(from) * sizeof(rt_real));
     }
     rt_model_unpack(specialist);
     return RT_OK;

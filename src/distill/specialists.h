@@ -60,14 +60,14 @@ rt_status rti_specialist_start(rt_model *specialist, rt_model *generalist, int n
  *     one, with set S           q_k = (p^g_k + p^m_k) / 2 in S; else q_k ~ p^g_k, together (P + p^m_dustbin) / 2,
  *                               P the generalist's sum outside of S */
 typedef struct rti_opinion {
-    int outputs;            /* n + 1 */
-    const int32_t *output;  /* (K) */
-    const double *p;        /* (outputs), sums to 1 */
+    int outputs;           /* n + 1 */
+    const int32_t *output; /* (K) */
+    const double *p;       /* (outputs), sums to 1 */
 } rti_opinion;
 
 typedef struct rti_descent {
     int64_t steps;
-    double gradient;        /* length of dF/dz at the end */
+    double gradient; /* length of dF/dz at the end */
 } rti_descent;
 
 #define RTI_DESCENT_TOLERANCE 1e-9

@@ -24,7 +24,7 @@ typedef struct work {
     rti_specialists_result *r;
     const rti_trial *trial;
     rt_model *generalist;
-    rt_params training;           /* rows of the generalist with the specialists' epochs and rates */
+    rt_params training; /* rows of the generalist with the specialists' epochs and rates */
     const rt_examples *train, *test;
     rt_real *train_rows, *test_rows; /* the generalist's logits */
     double *covariance;
@@ -57,8 +57,10 @@ static rt_status find_generalist(work *w, rt_error *error) {
                        "%s: its [teacher] is the generalist, and it is not trained yet; first: retort run %s",
                        plan->spec.name, plan->spec.path);
     if (plan->trial_count && rti_settings_stored(plan->trials[0].settings))
-        return rt_fail(error, RT_UNSUPPORTED, "%s: its [teacher] is a file of answers; a specialist begins with "
-                       "the weights of the generalist, so that a network is needed", plan->spec.name);
+        return rt_fail(error, RT_UNSUPPORTED,
+                       "%s: its [teacher] is a file of answers; a specialist begins with "
+                       "the weights of the generalist, so that a network is needed",
+                       plan->spec.name);
     return rt_fail(error, RT_SPEC, "%s: has no [teacher], and that is the generalist", plan->spec.name);
 }
 
@@ -99,7 +101,8 @@ static rt_status set_sizes(work *w, rt_error *error) {
     const int root = (int)lround(sqrt(K));
     r->n = c->classes ? c->classes : root > 2 ? root : 2;
     if (r->n >= K)
-        return rt_fail(error, RT_VALUE, "a specialist can have 1 to %d of %d classes, not %d", K - 1, K, r->n);
+        return rt_fail(error, RT_VALUE, "a specialist can have 1 to %d of %d classes, not %d", K - 1, K,
+                       r->n);
     r->count = c->count ? c->count : (int)ceil(1.22 * K / r->n);
     const int most = K < RTI_SPECIALISTS_MAX ? K : RTI_SPECIALISTS_MAX;
     if (r->count > most && !c->count) r->count = most;
@@ -153,8 +156,9 @@ static rt_status train_all(work *w, const rti_special_sets *sets, uint64_t seed,
         RT_TRY(rti_specialist_train(&w->specialists[m], &training, sets, m, error));
         known += w->specialists[m].was_there;
     }
-    if (known) rt_say(RT_LOG_INFO, "seed %" PRIu64 ": %d of %d specialists were trained before", seed, known,
-                      sets->count);
+    if (known)
+        rt_say(RT_LOG_INFO, "seed %" PRIu64 ": %d of %d specialists were trained before", seed, known,
+               sets->count);
     return RT_OK;
 }
 
@@ -168,7 +172,8 @@ static rt_status write_answers(const rti_full_answers *a, int K, const char *dir
 }
 
 /* Equation 5 on one table, its rows for students, and its measures when it is the test set. */
-static rt_status combine(work *w, rti_specialists_seed *s, bool test, const char *directory, rt_error *error) {
+static rt_status combine(work *w, rti_specialists_seed *s, bool test, const char *directory,
+                         rt_error *error) {
     const rti_specialists_config *c = w->c;
     rti_full_answers answers;
     RT_TRY(rti_full_answers_make(&answers, test ? w->test : w->train, test ? w->test_rows : w->train_rows,
@@ -176,8 +181,8 @@ static rt_status combine(work *w, rti_specialists_seed *s, bool test, const char
     if (test)
         rti_specialists_measure(s, &answers, rt_dataset_part(w->r->set, RT_PART_TEST), w->specialists,
                                 w->r->cover);
-    rt_status status =
-        write_answers(&answers, w->r->K, directory, test ? "test-logits.npy" : "train-logits.npy", error);
+    rt_status status = write_answers(&answers, w->r->K, directory,
+                                     test ? "test-logits.npy" : "train-logits.npy", error);
     rti_full_answers_deinit(&answers);
     return status;
 }
@@ -210,8 +215,10 @@ static rt_status go(work *w, rt_error *error) {
     w->test = rt_dataset_test_examples(r->set);
     r->K = w->train->classes;
     RT_TRY(set_sizes(w, error));
-    if (c->directory) snprintf(r->directory, sizeof r->directory, "%s", c->directory);
-    else RT_TRY(rti_path_join(r->directory, sizeof r->directory, c->plan->directory, "specialists", error));
+    if (c->directory)
+        snprintf(r->directory, sizeof r->directory, "%s", c->directory);
+    else
+        RT_TRY(rti_path_join(r->directory, sizeof r->directory, c->plan->directory, "specialists", error));
     RT_TRY(rti_directory_make(r->directory, error));
     RT_TRY(ask_generalist(w, error));
     r->seeds = rt_alloc_zero((size_t)c->seed_count, sizeof *r->seeds);

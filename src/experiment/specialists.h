@@ -23,7 +23,7 @@
 
 /* What sets are made of. */
 typedef enum rti_set_law {
-    RTI_SETS_COVARIANCE,  /* of the generalist's predictions, as in the paper */
+    RTI_SETS_COVARIANCE, /* of the generalist's predictions, as in the paper */
     RTI_SETS_CORRELATION, /* the same in units of the deviations. A good generalist's covariance is nearly diagonal,
                              and its columns are told apart by how frequent and how hard a class is; here all
                              classes are alike, and what is left is who is mixed up with whom */
@@ -33,18 +33,18 @@ const char *rti_set_law_name(rti_set_law law); /* "covariance", "correlation", "
 
 typedef struct rti_specialists_config {
     const rti_plan *plan;
-    int count;                 /* specialists; 0: as many as give each class 1.22 of them on average, as in the
+    int count;   /* specialists; 0: as many as give each class 1.22 of them on average, as in the
                                   paper (61 times 300 of 15,000 classes) */
-    int classes;               /* of each; 0: the root of the number of classes, at least 2 */
+    int classes; /* of each; 0: the root of the number of classes, at least 2 */
     rti_set_law law;
-    int64_t epochs;            /* of each; 0: half of the generalist's, at least 1 */
-    double lr;                 /* NaN: a tenth of the generalist's */
-    double momentum;           /* NaN: the generalist's */
-    int cover;                 /* a specialist is asked when one of so many most probable classes is its own */
+    int64_t epochs;  /* of each; 0: half of the generalist's, at least 1 */
+    double lr;       /* NaN: a tenth of the generalist's */
+    double momentum; /* NaN: the generalist's */
+    int cover;       /* a specialist is asked when one of so many most probable classes is its own */
     int seed_count;
     uint64_t seeds[RTI_SEEDS_MAX];
-    const char *directory;     /* of all files; NULL: runs/<name>/specialists */
-    const char *program;       /* where the scripts of pictures are looked for */
+    const char *directory; /* of all files; NULL: runs/<name>/specialists */
+    const char *program;   /* where the scripts of pictures are looked for */
     bool plots;
     rt_step_function *on_step; /* false stops; may be NULL */
     void *context;
@@ -54,10 +54,10 @@ typedef struct rti_specialists_config {
 
 typedef struct rti_special_sets {
     int K, count, n;
-    int32_t *classes;          /* (count, n): those of the cluster first, each by score */
-    int32_t *output;           /* (count, K), distill/specialists.h */
-    double *score;             /* (count, n): mean covariance with the cluster's (other) classes */
-    int *own;                  /* (count): how many of n are of the cluster; the others fill it up */
+    int32_t *classes; /* (count, n): those of the cluster first, each by score */
+    int32_t *output;  /* (count, K), distill/specialists.h */
+    double *score;    /* (count, n): mean covariance with the cluster's (other) classes */
+    int *own;         /* (count): how many of n are of the cluster; the others fill it up */
 } rti_special_sets;
 
 /* (K, K) covariance, population form, of softmax at T = 1 of rows index[0 ... N-1] of logits (.., K).
@@ -101,16 +101,16 @@ typedef struct rti_specialist_training {
     const rt_params *training; /* the same with the specialists' epochs and rates */
     int64_t epochs, batch;
     uint64_t seed;
-    const char *directory;     /* of the files */
+    const char *directory; /* of the files */
     rt_step_function *on_step;
     void *context;
 } rti_specialist_training;
 
 typedef struct rti_specialist {
-    rt_model *model;           /* owned */
-    int64_t special, rest;     /* training examples */
-    double shift;              /* of the dustbin's logit */
-    bool was_there;            /* its file was: nothing was trained */
+    rt_model *model;       /* owned */
+    int64_t special, rest; /* training examples */
+    double shift;          /* of the dustbin's logit */
+    bool was_there;        /* its file was: nothing was trained */
 } rti_specialist;
 
 /* Trains number m of the sets, or loads it when directory/specialist-MM.safetensors holds the one that these
@@ -128,13 +128,13 @@ rt_status rti_specialist_train(rti_specialist *out, const rti_specialist_trainin
 /* What all say of a table of examples: equation 5. */
 typedef struct rti_full_answers {
     const rt_examples *examples;
-    rt_real *generalist;       /* (count, K) logits; borrowed */
-    rt_real *full;             /* (count, K) log q; owned */
-    uint8_t *asked;            /* (count) specialists that were asked; owned */
+    rt_real *generalist; /* (count, K) logits; borrowed */
+    rt_real *full;       /* (count, K) log q; owned */
+    uint8_t *asked;      /* (count) specialists that were asked; owned */
     int count;
     rt_real *own[RTI_SPECIALISTS_MAX]; /* (count, n + 1) logits of each, the dustbin's corrected; owned */
-    int64_t steps;             /* of descent, all together */
-    double gradient;           /* the longest that was left */
+    int64_t steps;                     /* of descent, all together */
+    double gradient;                   /* the longest that was left */
 } rti_full_answers;
 
 /* RT_STOPPED: go_on said no; RT_VALUE of the descent, with the example; RT_MEMORY. */
@@ -150,23 +150,23 @@ typedef struct rti_counts {
 } rti_counts;
 
 typedef struct rti_specialist_row {
-    int64_t special, rest;              /* training examples */
+    int64_t special, rest; /* training examples */
     double shift;
-    int64_t asked;                      /* test examples that it was asked about */
-    rti_counts inside;                  /* test examples of S, answers among S only */
-    int64_t alone;                      /* right of these when the specialist answers alone */
+    int64_t asked;     /* test examples that it was asked about */
+    rti_counts inside; /* test examples of S, answers among S only */
+    int64_t alone;     /* right of these when the specialist answers alone */
 } rti_specialist_row;
 
 typedef struct rti_specialists_seed {
     uint64_t seed;
     rti_special_sets sets;
     rti_specialist_row row[RTI_SPECIALISTS_MAX];
-    rti_counts all;                     /* test examples */
-    int64_t won, lost;                  /* wrong before and right now; right before and wrong now */
-    rti_counts conditional;             /* true class in some set, answers among the classes of all sets */
-    int union_classes;                  /* how many these are */
+    rti_counts all;         /* test examples */
+    int64_t won, lost;      /* wrong before and right now; right before and wrong now */
+    rti_counts conditional; /* true class in some set, answers among the classes of all sets */
+    int union_classes;      /* how many these are */
     rti_counts covered[RTI_SPECIALISTS_MAX + 1]; /* by the number of sets that hold the true class */
-    double steps, gradient;             /* descent: mean for each test example; longest gradient left */
+    double steps, gradient; /* descent: mean for each test example; longest gradient left */
 } rti_specialists_seed;
 
 /* Fills everything but `seed` and `sets`, which are there; the rest is zero before. */
@@ -180,17 +180,17 @@ bool rti_is_asked(const rti_special_sets *sets, int m, const rt_real logits[], i
 
 typedef struct rti_specialists_result {
     char directory[RTI_PATH_MAX];
-    char generalist[512];      /* "teacher, seed 1: 784-100-100-10 relu" */
+    char generalist[512]; /* "teacher, seed 1: 784-100-100-10 relu" */
     char generalist_hash[33];
-    const rt_dataset *set;     /* of the plan; borrowed */
+    const rt_dataset *set; /* of the plan; borrowed */
     int K, count, n, cover;
     rti_set_law law;
     int64_t epochs;
-    char rates[256];           /* "lr 0.01, momentum 0.9" */
+    char rates[256]; /* "lr 0.01, momentum 0.9" */
     int seed_count;
     rti_specialists_seed *seeds;
     bool drawn;
-    char trouble[512];         /* why there is no picture */
+    char trouble[512]; /* why there is no picture */
 } rti_specialists_result;
 
 /* Everything, and all files. RT_NOT_FOUND: no teacher is trained; RT_SPEC; RT_UNSUPPORTED: the teacher is no
@@ -207,9 +207,9 @@ rt_status rti_specialists_write(rti_specialists_result *result, const char *name
 
 /* Estimates over seeds. */
 typedef enum rti_specialists_quantity {
-    RTI_SPECIALISTS_GENERALIST,         /* test accuracy, parts of 1 */
+    RTI_SPECIALISTS_GENERALIST, /* test accuracy, parts of 1 */
     RTI_SPECIALISTS_FULL,
-    RTI_SPECIALISTS_DELTA,              /* full - generalist */
+    RTI_SPECIALISTS_DELTA, /* full - generalist */
     RTI_SPECIALISTS_CONDITIONAL_GENERALIST,
     RTI_SPECIALISTS_CONDITIONAL_FULL,
     RTI_SPECIALISTS_CONDITIONAL_DELTA
@@ -217,7 +217,7 @@ typedef enum rti_specialists_quantity {
 rti_estimate rti_specialists_over_seeds(const rti_specialists_result *result, rti_specialists_quantity what);
 
 typedef struct rti_coverage {
-    int seeds;                          /* with test examples there */
+    int seeds;                              /* with test examples there */
     rti_estimate examples, delta, relative; /* relative: change in accuracy, %, NaN without a right answer */
 } rti_coverage;
 rti_coverage rti_coverage_of(const rti_specialists_result *result, int covering);

@@ -20,8 +20,14 @@ static void add_accuracy(rti_text *out, const rti_specialists_result *r) {
                          "conditional_generalist_right,conditional_right,descent_steps,descent_gradient\n");
     for (int i = 0; i < r->seed_count; i++) {
         const rti_specialists_seed *s = &r->seeds[i];
-        const int64_t whole[] = {s->all.examples, s->all.generalist, s->all.full, s->won, s->lost,
-                                 s->union_classes, s->conditional.examples, s->conditional.generalist,
+        const int64_t whole[] = {s->all.examples,
+                                 s->all.generalist,
+                                 s->all.full,
+                                 s->won,
+                                 s->lost,
+                                 s->union_classes,
+                                 s->conditional.examples,
+                                 s->conditional.generalist,
                                  s->conditional.full};
         rti_text_printf(out, "%" PRIu64, s->seed);
         for (int k = 0; k < 9; k++) rti_text_printf(out, ",%" PRId64, whole[k]);
@@ -41,16 +47,16 @@ static void add_coverage(rti_text *out, const rti_specialists_result *r) {
             const rti_counts *c = &r->seeds[i].covered[sets];
             if (!c->examples) continue;
             const int64_t delta = c->full - c->generalist;
-            rti_text_printf(out, "%" PRIu64 ",%d,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, r->seeds[i].seed,
-                            sets, c->examples, c->generalist, c->full, delta);
+            rti_text_printf(out, "%" PRIu64 ",%d,%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64,
+                            r->seeds[i].seed, sets, c->examples, c->generalist, c->full, delta);
             rti_csv_add_number(out, c->generalist ? 100 * (double)delta / (double)c->generalist : NAN, false);
             rti_text_append(out, ",,,1\n");
         }
     for (int sets = 0; sets <= most; sets++) {
         const rti_coverage c = rti_coverage_of(r, sets);
         if (!c.seeds) continue;
-        const double numbers[] = {c.examples.mean, NAN,          NAN,            c.delta.mean,
-                                  c.relative.mean, c.delta.half, c.relative.half};
+        const double numbers[] = {c.examples.mean, NAN, NAN, c.delta.mean, c.relative.mean, c.delta.half,
+                                  c.relative.half};
         rti_text_printf(out, "mean,%d", sets);
         for (int k = 0; k < 7; k++) rti_csv_add_number(out, numbers[k], false);
         rti_text_printf(out, ",%d\n", c.seeds);
@@ -80,7 +86,11 @@ static void add_sets(rti_text *out, const rti_specialists_result *r) {
             char buffer[16];
             rti_text_printf(out, "%" PRIu64 ",%d,%d,%d", r->seeds[i].seed, m + 1, place, (int)s->classes[at]);
             rti_csv_append(out, rt_dataset_class_name(r->set, s->classes[at], buffer), false);
-            rti_csv_append(out, r->law == RTI_SETS_RANDOM ? "random" : place < s->own[m] ? "cluster" : "filled", false);
+            rti_csv_append(out,
+                           r->law == RTI_SETS_RANDOM ? "random"
+                           : place < s->own[m]       ? "cluster"
+                                                     : "filled",
+                           false);
             rti_csv_add_number(out, s->score[at], false);
             rti_text_append(out, "\n");
         }

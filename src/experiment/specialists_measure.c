@@ -56,9 +56,8 @@ void rti_specialists_measure(rti_specialists_seed *seed, const rti_full_answers 
                              const rti_specialist specialists[], int cover) {
     const rti_special_sets *s = &seed->sets;
     for (int m = 0; m < s->count; m++)
-        seed->row[m] = (rti_specialist_row){.special = specialists[m].special,
-                                            .rest = specialists[m].rest,
-                                            .shift = specialists[m].shift};
+        seed->row[m] = (rti_specialist_row){
+            .special = specialists[m].special, .rest = specialists[m].rest, .shift = specialists[m].shift};
     for (int k = 0; k < s->K; k++) seed->union_classes += covering(s, k) > 0;
     for (int64_t i = 0; i < part->count; i++) {
         const int64_t e = part->index[i];
@@ -84,11 +83,14 @@ static double quantity(const rti_specialists_seed *s, rti_specialists_quantity w
     const rti_counts *c = what >= RTI_SPECIALISTS_CONDITIONAL_GENERALIST ? &s->conditional : &s->all;
     switch (what) {
     case RTI_SPECIALISTS_GENERALIST:
-    case RTI_SPECIALISTS_CONDITIONAL_GENERALIST: return share(c->generalist, c->examples);
+    case RTI_SPECIALISTS_CONDITIONAL_GENERALIST:
+        return share(c->generalist, c->examples);
     case RTI_SPECIALISTS_FULL:
-    case RTI_SPECIALISTS_CONDITIONAL_FULL: return share(c->full, c->examples);
+    case RTI_SPECIALISTS_CONDITIONAL_FULL:
+        return share(c->full, c->examples);
     case RTI_SPECIALISTS_DELTA:
-    case RTI_SPECIALISTS_CONDITIONAL_DELTA: return share(c->full - c->generalist, c->examples);
+    case RTI_SPECIALISTS_CONDITIONAL_DELTA:
+        return share(c->full - c->generalist, c->examples);
     }
     return NAN;
 }

@@ -29,8 +29,10 @@ static void accuracy_text(const rti_table *table, int row, int column, char out[
     static const char *const head[] = {"in %", "generalist", "with specialists", "change", "relative"};
     static const char *const names[] = {"", "test accuracy", "conditional"};
     out[0] = 0;
-    if (row == 0) snprintf(out, RTI_LABEL_MAX, "%s", head[column]);
-    else if (column == 0) snprintf(out, RTI_LABEL_MAX, "%s", names[row]);
+    if (row == 0)
+        snprintf(out, RTI_LABEL_MAX, "%s", head[column]);
+    else if (column == 0)
+        snprintf(out, RTI_LABEL_MAX, "%s", names[row]);
     else
         accuracy_row(table->more, column,
                      row == 1 ? RTI_SPECIALISTS_GENERALIST : RTI_SPECIALISTS_CONDITIONAL_GENERALIST, out);
@@ -54,12 +56,18 @@ static void coverage_text(const rti_table *table, int row, int column, char out[
         return;
     }
     const rti_coverage c = rti_coverage_of(r, row - 1);
-    if (column == 0) snprintf(out, RTI_LABEL_MAX, "%d", row - 1);
-    else if (!c.seeds) snprintf(out, RTI_LABEL_MAX, "-");
-    else if (column == 1) snprintf(out, RTI_LABEL_MAX, "%.0f", c.examples.mean);
-    else if (column == 2) with_half(&c.delta, "%+.1f", out);
-    else if (column == 3 && c.relative.count) with_half(&c.relative, "%+.2f", out);
-    else if (column == 4) snprintf(out, RTI_LABEL_MAX, "%d", c.seeds);
+    if (column == 0)
+        snprintf(out, RTI_LABEL_MAX, "%d", row - 1);
+    else if (!c.seeds)
+        snprintf(out, RTI_LABEL_MAX, "-");
+    else if (column == 1)
+        snprintf(out, RTI_LABEL_MAX, "%.0f", c.examples.mean);
+    else if (column == 2)
+        with_half(&c.delta, "%+.1f", out);
+    else if (column == 3 && c.relative.count)
+        with_half(&c.relative, "%+.2f", out);
+    else if (column == 4)
+        snprintf(out, RTI_LABEL_MAX, "%d", c.seeds);
 }
 
 static rti_table table_3(const rti_specialists_result *r) {
@@ -83,25 +91,27 @@ static double steps(const rti_specialists_seed *s) { return s->steps; }
 static double classes(const rti_specialists_seed *s) { return s->union_classes; }
 
 static void say_notes(rti_text *out, const rti_specialists_result *r, const char *before, const char *after) {
-    rti_text_printf(out,
-                    "%s%s; %.1f wrong ones become right, %.1f right ones become wrong (mean)%s", before,
+    rti_text_printf(out, "%s%s; %.1f wrong ones become right, %.1f right ones become wrong (mean)%s", before,
                     r->seed_count > 1 ? "mean and 95 % interval over seeds, which make sets and specialists"
                                       : "one seed: no intervals",
                     mean_of(r, won), mean_of(r, lost), after);
-    rti_text_printf(out,
-                    "%sconditional: test examples whose class is in a set, answers among the classes of the sets "
-                    "(%.4g of %d)%s",
-                    before, mean_of(r, classes), r->K, after);
-    rti_text_printf(out, "%sequation 5: %.1f steps an example, gradient at most %.0e%s", before, mean_of(r, steps),
-                    RTI_DESCENT_TOLERANCE, after);
+    rti_text_printf(
+        out,
+        "%sconditional: test examples whose class is in a set, answers among the classes of the sets "
+        "(%.4g of %d)%s",
+        before, mean_of(r, classes), r->K, after);
+    rti_text_printf(out, "%sequation 5: %.1f steps an example, gradient at most %.0e%s", before,
+                    mean_of(r, steps), RTI_DESCENT_TOLERANCE, after);
 }
 
 static void say_settings(rti_text *out, const rti_specialists_result *r) {
-    rti_text_printf(out, "%d specialists of %d classes (%s%s), %" PRId64 " epoch%s each, %s; asked when ", r->count,
-                    r->n, r->law == RTI_SETS_RANDOM ? "at " : "clusters of the ", rti_set_law_name(r->law),
-                    r->epochs, r->epochs == 1 ? "" : "s", r->rates);
-    if (r->cover > 1) rti_text_printf(out, "one of the %d most probable classes is theirs", r->cover);
-    else rti_text_append(out, "the most probable class is theirs");
+    rti_text_printf(out, "%d specialists of %d classes (%s%s), %" PRId64 " epoch%s each, %s; asked when ",
+                    r->count, r->n, r->law == RTI_SETS_RANDOM ? "at " : "clusters of the ",
+                    rti_set_law_name(r->law), r->epochs, r->epochs == 1 ? "" : "s", r->rates);
+    if (r->cover > 1)
+        rti_text_printf(out, "one of the %d most probable classes is theirs", r->cover);
+    else
+        rti_text_append(out, "the most probable class is theirs");
 }
 
 void rti_specialists_text(rti_text *out, const rti_specialists_result *r) {
@@ -119,7 +129,8 @@ void rti_specialists_text(rti_text *out, const rti_specialists_result *r) {
     if (r->trouble[0]) rti_text_printf(out, "\n  %s\n", r->trouble);
     rti_text_printf(out, "  %s/report.md   accuracy.csv   coverage.csv   specialists.csv   sets.csv%s\n",
                     r->directory, r->drawn ? "   coverage.svg" : "");
-    rti_text_printf(out, "  %s/seed-%" PRIu64 "/train-logits.npy, test-logits.npy: for [teacher] logits = ...\n",
+    rti_text_printf(out,
+                    "  %s/seed-%" PRIu64 "/train-logits.npy, test-logits.npy: for [teacher] logits = ...\n",
                     r->directory, r->seeds[0].seed);
 }
 
@@ -160,11 +171,12 @@ rt_status rti_specialists_report(const rti_specialists_result *r, const char *na
     rti_table_markdown(&text, &four);
     if (r->drawn) rti_text_append(&text, "\n![gain by coverage](coverage.svg)\n");
     add_sets(&text, r);
-    rti_text_append(&text,
-                    "\n## Files\n\naccuracy.csv, coverage.csv, specialists.csv and sets.csv have the numbers of each "
-                    "seed, specialists.json the settings. seed-N/train-logits.npy and test-logits.npy are log q of "
-                    "equation 5 for each example of the set, what `[teacher] logits` and `test_logits` read, so that "
-                    "a student learns from generalist and specialists together.\n");
+    rti_text_append(
+        &text,
+        "\n## Files\n\naccuracy.csv, coverage.csv, specialists.csv and sets.csv have the numbers of each "
+        "seed, specialists.json the settings. seed-N/train-logits.npy and test-logits.npy are log q of "
+        "equation 5 for each example of the set, what `[teacher] logits` and `test_logits` read, so that "
+        "a student learns from generalist and specialists together.\n");
     rt_status status = rti_report_file(place, "report.md", &text, error);
     rti_text_deinit(&text);
     return status;

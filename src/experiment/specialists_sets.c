@@ -215,7 +215,8 @@ static void fill_set(rti_special_sets *s, int m, const double covariance[], cons
 }
 
 /* n classes at random: the cluster of this set alone is these. */
-static void draw_cluster(const rti_special_sets *s, int m, uint64_t seed, int32_t order[], int32_t cluster[]) {
+static void draw_cluster(const rti_special_sets *s, int m, uint64_t seed, int32_t order[],
+                         int32_t cluster[]) {
     rt_rng rng = rt_rng_stream(seed, "specialists.random", 0, (uint64_t)m);
     for (int k = 0; k < s->K; k++) order[k] = k;
     rt_rng_shuffle(&rng, order, s->K);
@@ -236,7 +237,8 @@ rt_status rti_special_sets_make(rti_special_sets *s, int K, const double covaria
                            ? RT_OK
                            : rt_fail(error, RT_MEMORY, "no memory for %d sets of classes", count);
     if (status == RT_OK && law != RTI_SETS_RANDOM)
-        status = rti_online_kmeans(K, K, covariance, count, (int64_t)count * n >= K ? n : K, seed, cluster, &squares, error);
+        status = rti_online_kmeans(K, K, covariance, count, (int64_t)count * n >= K ? n : K, seed, cluster,
+                                   &squares, error);
     for (int m = 0; status == RT_OK && m < count; m++) {
         if (law == RTI_SETS_RANDOM) draw_cluster(s, m, seed, cluster + K, cluster);
         fill_set(s, m, covariance, cluster);

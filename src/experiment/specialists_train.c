@@ -61,13 +61,14 @@ static rt_status find_examples(lesson *l, rt_error *error) {
     l->mapped = rt_alloc((size_t)train->examples->count * sizeof *l->mapped);
     if (!l->special || !l->rest || !l->drawn || !l->mapped)
         return rt_fail(error, RT_MEMORY, "no memory for the examples of a specialist");
-    for (int64_t i = 0; i < train->examples->count; i++)
-        l->mapped[i] = output[train->examples->labels[i]];
+    for (int64_t i = 0; i < train->examples->count; i++) l->mapped[i] = output[train->examples->labels[i]];
     for (int64_t i = 0; i < train->count; i++) { /* label noise may have changed what the set says */
         const int32_t e = train->index[i];
         l->mapped[e] = output[train->labels[i]];
-        if (l->mapped[e] < n) l->special[l->out->special++] = e;
-        else l->rest[l->out->rest++] = e;
+        if (l->mapped[e] < n)
+            l->special[l->out->special++] = e;
+        else
+            l->rest[l->out->rest++] = e;
     }
     if (!l->out->special || !l->out->rest)
         return rt_fail(error, RT_VALUE, "specialist %d: none of the training examples is %s its %d classes",
@@ -75,7 +76,8 @@ static rt_status find_examples(lesson *l, rt_error *error) {
     const int64_t shown = l->out->special;
     l->index = rt_alloc(2 * (size_t)shown * sizeof *l->index);
     l->labels = rt_alloc(2 * (size_t)shown * sizeof *l->labels);
-    if (!l->index || !l->labels) return rt_fail(error, RT_MEMORY, "no memory for the examples of a specialist");
+    if (!l->index || !l->labels)
+        return rt_fail(error, RT_MEMORY, "no memory for the examples of a specialist");
     l->examples = *train->examples;
     l->examples.classes = n + 1;
     l->examples.labels = l->mapped;
@@ -102,8 +104,8 @@ static void draw_epoch(lesson *l, int64_t epoch) {
 static rt_status make_model(lesson *l, rt_error *error) {
     const rt_params *rows = l->t->network;
     const rt_examples *e = rt_dataset_train_examples(l->t->set);
-    l->out->model =
-        rt_model_new(rt_params_text(rows, "model"), rows, e->ndim, e->shape, l->sets->n + 1, l->t->seed, error);
+    l->out->model = rt_model_new(rt_params_text(rows, "model"), rows, e->ndim, e->shape, l->sets->n + 1,
+                                 l->t->seed, error);
     if (!l->out->model) return error ? error->status : RT_MEMORY;
     if (!strcmp(rt_params_text(rows, "precision"), "bf16")) rt_model_use_bf16(l->out->model);
     return RT_OK;
@@ -125,8 +127,9 @@ static rt_status save(const lesson *l, rt_error *error) {
     for (int i = 0; i < l->sets->n; i++)
         rti_text_printf(&classes, i ? " %d" : "%d", (int)l->sets->classes[l->m * l->sets->n + i]);
     snprintf(shift, sizeof shift, "%.17g", l->out->shift);
-    const char *const metadata[] = {HASH_KEY, l->id, HASH_KEY ".classes", rti_text_string(&classes),
-                                    HASH_KEY ".dustbin_shift", shift, NULL};
+    const char *const metadata[] = {
+        HASH_KEY, l->id, HASH_KEY ".classes", rti_text_string(&classes), HASH_KEY ".dustbin_shift",
+        shift,    NULL};
     rt_status status = classes.failed ? rt_fail(error, RT_MEMORY, "no memory for %s", l->path)
                                       : rt_model_save(l->out->model, l->path, metadata, error);
     rti_text_deinit(&classes);
@@ -155,8 +158,8 @@ static rt_status train(lesson *l, rt_error *error) {
         .on_step_context = t->context,
     };
     draw_epoch(l, 0);
-    RT_TRY(rti_specialist_start(l->out->model, t->generalist, l->sets->n, output_of(l), l->out->shift,
-                                error));
+    RT_TRY(
+        rti_specialist_start(l->out->model, t->generalist, l->sets->n, output_of(l), l->out->shift, error));
     rt_distiller *distiller = rt_distiller_new(&config, error);
     if (!distiller) return error ? error->status : RT_MEMORY;
     rt_status status = RT_OK;

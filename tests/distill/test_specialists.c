@@ -236,7 +236,7 @@ Test(full_distribution, nobody_beside_it_is_lower_and_the_gradient_is_zero) {
             cr_assert_float_eq((moved(k, 1e-4) - moved(k, -1e-4)) / 2e-4, 0, 1e-6);
         }
     }
-    cr_assert_leq(most, 3000, "%lld steps", (long long)most);
+    cr_assert_leq(most, RTI_DESCENT_STEPS / 10, "%lld steps", (long long)most);
 }
 
 Test(full_distribution, stays_finite_when_all_are_sure_of_something_else) {

@@ -180,7 +180,8 @@ Test(specialists, corrected_dustbin_is_as_likely_as_the_rest_is_frequent) {
     snprintf(spec, sizeof spec,
              "name = \"tiny\"\nseeds = [1]\n[data]\nset = \"csv\"\ncsv = { train = \"%s\", test = \"%s\" }\n"
              "validation = 0\nbatch = 20\n[teacher]\nhidden = []\nepochs = 1\n"
-             "optimizer = { name = \"sgd\", lr = 0.02, schedule = \"linear\" }\n[student]\nhidden = []\nepochs = 1\n",
+             "optimizer = { name = \"sgd\", lr = 0.02, schedule = \"linear\" }\n[student]\nhidden = "
+             "[]\nepochs = 1\n",
              test_path("table.csv"), test_path("table.csv"));
     test_plan(&plan, spec, NULL, 0, test_path("runs"));
     cr_assert_eq(plan.trials[0].role, RTI_TEACHER);
@@ -188,9 +189,15 @@ Test(specialists, corrected_dustbin_is_as_likely_as_the_rest_is_frequent) {
     int32_t classes[2] = {1, 2}, output[4] = {2, 0, 1, 2};
     rti_special_sets sets = {.K = 4, .count = 1, .n = 2, .classes = classes, .output = output};
     const rt_params *rows = &plan.trials[0].settings->teacher;
-    const rti_specialist_training training = {.set = plan.datasets[0], .generalist = generalist,
-                                              .generalist_hash = "x", .network = rows, .training = rows,
-                                              .epochs = 120, .batch = 20, .seed = 1, .directory = test_path("")};
+    const rti_specialist_training training = {.set = plan.datasets[0],
+                                              .generalist = generalist,
+                                              .generalist_hash = "x",
+                                              .network = rows,
+                                              .training = rows,
+                                              .epochs = 120,
+                                              .batch = 20,
+                                              .seed = 1,
+                                              .directory = test_path("")};
     rti_specialist s, again;
     cr_assert_eq(rti_specialist_train(&s, &training, &sets, 0, &error), RT_OK, "%s", error.message);
     cr_assert_eq(s.special, 80);
@@ -241,9 +248,17 @@ static bool count_down(void *context, int64_t epoch, int64_t step, int64_t steps
 }
 
 static rti_specialists_config tiny_config(const char *directory) {
-    return (rti_specialists_config){.plan = &plan, .count = 3, .classes = 4, .epochs = 2, .lr = NAN,
-                                    .momentum = NAN, .cover = 1, .seed_count = 2, .seeds = {1, 2},
-                                    .directory = directory, .on_step = count_down};
+    return (rti_specialists_config){.plan = &plan,
+                                    .count = 3,
+                                    .classes = 4,
+                                    .epochs = 2,
+                                    .lr = NAN,
+                                    .momentum = NAN,
+                                    .cover = 1,
+                                    .seed_count = 2,
+                                    .seeds = {1, 2},
+                                    .directory = directory,
+                                    .on_step = count_down};
 }
 
 static void train_teacher(const char *spec) {
@@ -368,8 +383,12 @@ Test(specialists, go_on_where_they_were_stopped_with_the_same_bits) {
     cr_assert_eq(status, RT_OK, "%s", error.message);
     cr_assert_gt(stops, 2);
     rti_specialists_deinit(&r);
-    static const char *const files[] = {"accuracy.csv", "coverage.csv", "specialists.csv", "sets.csv",
-                                        "seed-2/specialist-03.safetensors", "seed-1/test-logits.npy",
+    static const char *const files[] = {"accuracy.csv",
+                                        "coverage.csv",
+                                        "specialists.csv",
+                                        "sets.csv",
+                                        "seed-2/specialist-03.safetensors",
+                                        "seed-1/test-logits.npy",
                                         "seed-2/train-logits.npy"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         cr_assert(same_file(whole, torn, files[i]), "%s", files[i]);
@@ -393,12 +412,13 @@ Test(specialists, a_student_learns_from_what_they_leave) {
     cr_assert(strstr(directory, "tiny/specialists"));
     rti_specialists_deinit(&r);
     rti_plan_deinit(&plan);
-    snprintf(spec, sizeof spec,
-             "name = \"student\"\nseeds = [1]\n[data]\nset = \"digits\"\ndigits = { train = 160, test = 60 }\n"
-             "validation = 40\nbatch = 20\n[teacher]\nlogits = \"%.1000s/seed-1/train-logits.npy\"\n"
-             "test_logits = \"%.1000s/seed-1/test-logits.npy\"\n[student]\nhidden = [8]\nepochs = 2\n"
-             "[distill]\nmethod = \"kd\"\n",
-             directory, directory);
+    snprintf(
+        spec, sizeof spec,
+        "name = \"student\"\nseeds = [1]\n[data]\nset = \"digits\"\ndigits = { train = 160, test = 60 }\n"
+        "validation = 40\nbatch = 20\n[teacher]\nlogits = \"%.1000s/seed-1/train-logits.npy\"\n"
+        "test_logits = \"%.1000s/seed-1/test-logits.npy\"\n[student]\nhidden = [8]\nepochs = 2\n"
+        "[distill]\nmethod = \"kd\"\n",
+        directory, directory);
     test_plan(&plan, spec, NULL, 0, test_path("runs"));
     for (int t = 0; t < plan.trial_count; t++)
         cr_assert_eq(rti_trial_run(&plan, t, NULL, &error), RTI_END_DONE, "%s", error.message);
@@ -410,9 +430,10 @@ Test(specialists, a_student_learns_from_what_they_leave) {
 
 Test(specialists, of_a_convolutional_net_and_of_two_probable_classes) {
     rti_specialists_result r;
-    train_teacher("name = \"tiny\"\nseeds = [1]\n[data]\nset = \"digits\"\ndigits = { train = 160, test = 60 }\n"
-                  "validation = 40\nbatch = 20\n[teacher]\nmodel = \"resnet\"\ndepth = 8\nfilters = [2, 2, 3, 4]\n"
-                  "epochs = 1\njitter = 1\n[student]\nhidden = [8]\nepochs = 1\n");
+    train_teacher(
+        "name = \"tiny\"\nseeds = [1]\n[data]\nset = \"digits\"\ndigits = { train = 160, test = 60 }\n"
+        "validation = 40\nbatch = 20\n[teacher]\nmodel = \"resnet\"\ndepth = 8\nfilters = [2, 2, 3, 4]\n"
+        "epochs = 1\njitter = 1\n[student]\nhidden = [8]\nepochs = 1\n");
     rti_specialists_config config = tiny_config(test_path("out"));
     config.seed_count = 1;
     config.epochs = 0, config.classes = 0, config.count = 2, config.cover = 2;
@@ -455,8 +476,10 @@ Test(specialists, refuse_what_can_not_be) {
     config.count = 3, config.cover = 11;
     refuses(&config, RT_VALUE, "most probable");
     rti_plan_deinit(&plan);
-    test_plan(&plan, "name = \"tiny\"\nseeds = [1]\n[data]\nset = \"digits\"\ndigits = { train = 160, test = 60 }\n"
-                     "validation = 40\n[student]\nhidden = [8]\nepochs = 2\n", NULL, 0, test_path("runs"));
+    test_plan(&plan,
+              "name = \"tiny\"\nseeds = [1]\n[data]\nset = \"digits\"\ndigits = { train = 160, test = 60 }\n"
+              "validation = 40\n[student]\nhidden = [8]\nepochs = 2\n",
+              NULL, 0, test_path("runs"));
     config.cover = 1;
     refuses(&config, RT_SPEC, "[teacher]");
     rti_plan_deinit(&plan);
