@@ -18,9 +18,10 @@ set lmargin 12
 set rmargin 5
 set tmargin 4.5
 set bmargin 6.5
-set key top left inside noenhanced font ',15' spacing 1.3 samplen 2
+set key top left inside reverse Left noenhanced font ',15' spacing 1.3 samplen 2
 note = sprintf('%d specialists of %d classes; ', specialists, classes)
-note = note . (seeds > 1 ? sprintf('mean of %d seeds; bars: 95 %% intervals', seeds) : 'one seed: no intervals')
+note = note . (seeds < 2 ? 'one seed: no intervals' : \
+    sprintf('mean of %d seeds; whiskers: 95 %% intervals', seeds))
 set label 1 note at graph 0, 1 offset 0, 1 left font ',13' textcolor rgb '#505050'
 
 mean(c) = strcol(1) eq 'mean' ? column(c) : NaN
@@ -40,9 +41,11 @@ set format y (high - low < 0.5 ? '%+.2f' : '%+.1f')
 set xrange [-0.6 : most + 0.6]
 set xtics ()
 do for [c = 0 : most] {
-    set xtics add (examples[c + 1] > 0 ? sprintf("%d\n(%.0f)", c, examples[c + 1]) : sprintf("%d\n(none)", c) c)
+    seen = examples[c + 1] > 0 ? sprintf('%.0f', examples[c + 1]) : 'none'
+    set xtics add (sprintf("%d\n(%s)", c, seen) c)
 }
 set boxwidth 0.5
+set pointintervalbox 0
 set style fill solid 1.0 noborder
 # Seeds stand beside each other.
 place(n) = seeds > 1 ? 0.3 * (n / (seeds - 1.0) - 0.5) : 0
@@ -57,7 +60,7 @@ do for [kind in 'svg png'] {
     last = ''
     number = -1
     plot data skip 1 using 2:(mean(7)) with boxes lc rgb '#9fb6d0' title 'mean', \
-         data skip 1 using 2:(mean(7)):(half(9)) with yerrorbars lw 1.8 ps 0 pt 7 lc rgb '#12355b' notitle, \
+         data skip 1 using 2:(mean(7)):(half(9)) with yerrorbars lw 1.8 pt -1 lc rgb '#12355b' notitle, \
          data skip 1 using ($2 + place(of_seed(strcol(1)))):(seed(7)) with points pt 6 ps 1.5 lw 1.8 \
              lc rgb '#c1440e' title 'one seed', \
          0 with lines lw 1.5 lc rgb '#404040' notitle

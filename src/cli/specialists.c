@@ -115,6 +115,10 @@ static bool take(arguments *a, int argc, char **argv, int *i, const char **probl
         a->config.plots = false;
         return true;
     }
+    if (!strcmp(argv[*i], "--no-control")) {
+        a->config.control = false;
+        return true;
+    }
     return rti_opening_take(&a->opening, argc, argv, i, problem);
 }
 
@@ -145,7 +149,8 @@ static rt_status specialists(arguments *a, rti_plan *plan, rt_error *error) {
 }
 
 static int run(int argc, char **argv) {
-    static arguments a = {.config = {.cover = 1, .seed_count = 3, .seeds = {1, 2, 3}, .plots = true}};
+    static arguments a = {
+        .config = {.cover = 1, .seed_count = 3, .seeds = {1, 2, 3}, .plots = true, .control = true}};
     a.config.lr = a.config.momentum = NAN;
     a.config.on_step = on_step;
     a.config.program = rti_program_name;
@@ -197,6 +202,9 @@ const rti_command rti_command_specialists = {
         "  --seeds 1,2,3    each makes sets and specialists (default: 1,2,3)\n"
         "  --cover K        specialists of the K most probable classes are asked (default: 1)\n"
         "  --out DIR        where everything goes (default: runs/NAME/specialists)\n"
+        "  --no-control     does not train the generalist on for as long as all specialists together, which "
+        "tells\n"
+        "                   what longer training alone would bring\n"
         "  --no-plots       draws no picture\n" RTI_OPENING_USAGE "\n"
         "Finished specialists are kept and not trained again. Ctrl-C exits with 75; the same command goes\n"
         "on.\n"

@@ -20,17 +20,17 @@
  *                                                     ~ shown_rest    / rest      for the dustbin
  *
  * and p(c | x) ~ p(x | c) pi(c) is wanted. With rho = (shown_special / special) / (shown_rest / rest), the
- * proportion by which S was over-sampled, p(dustbin | x) / p(c | x) = rho p'(dustbin | x) / p'(c | x) for each
- * c in S: log rho is ADDED to the dustbin's logit. Half and half, rho = rest / special. All counts > 0. */
+ * proportion by which S was over-sampled, p(dustbin | x) / p(c | x) = rho p'(dustbin | x) / p'(c | x) for
+ * each c in S: log rho is ADDED to the dustbin's logit. Half and half, rho = rest / special. Counts > 0. */
 double rti_dustbin_shift(int64_t special, int64_t rest, int64_t shown_special, int64_t shown_rest);
 
 /* ---- where a specialist starts ----
  *
  * `specialist`, the generalist's kind and options with n + 1 classes, gets the generalist's parameters and
- * buffers. Of the last layer it gets the rows of S, and the dustbin gets the mean of the R = K - n other rows,
- * its bias log R - log rho more: since log sum exp z_j >= log R + mean z_j, with the dustbin's prior put right
- * it starts from below at what the generalist says of all of them together (equal when it can not tell them
- * apart). A layer without biases goes without. RT_SHAPE: the networks differ elsewhere, too. */
+ * buffers. Of the last layer it gets the rows of S, and the dustbin gets the mean of the R = K - n other
+ * rows, its bias log R - log rho more: since log sum exp z_j >= log R + mean z_j, with the dustbin's prior
+ * put right it starts from below at what the generalist says of all of them together (equal when it can not
+ * tell them apart). A layer without biases goes without. RT_SHAPE: the networks differ elsewhere, too. */
 rt_status rti_specialist_start(rt_model *specialist, rt_model *generalist, int n, const int32_t output[],
                                double shift, rt_error *error) RT_MUST_CHECK;
 
@@ -57,8 +57,8 @@ rt_status rti_specialist_start(rt_model *specialist, rt_model *generalist, int n
  * methods"). It ends when the length of dF/dz is at most `tolerance`. Closed forms, for the tests:
  *
  *     no specialist             q = p^g
- *     one, with set S           q_k = (p^g_k + p^m_k) / 2 in S; else q_k ~ p^g_k, together (P + p^m_dustbin) / 2,
- *                               P the generalist's sum outside of S */
+ *     one, with set S           q_k = (p^g_k + p^m_k) / 2 in S; else q_k ~ p^g_k, the sum
+ *                               P of these becoming (P + p^m_dustbin) / 2 */
 typedef struct rti_opinion {
     int outputs;           /* n + 1 */
     const int32_t *output; /* (K) */
@@ -73,8 +73,9 @@ typedef struct rti_descent {
 #define RTI_DESCENT_TOLERANCE 1e-9
 #define RTI_DESCENT_STEPS 100000
 
-/* log_p (K), the generalist's log-softmax, where less than RTI_LOG_P_MIN counts as that; log_q (K) is written;
- * scratch holds rti_full_scratch doubles. RT_VALUE: the tolerance is not reached after RTI_DESCENT_STEPS. */
+/* log_p (K), the generalist's log-softmax, where less than RTI_LOG_P_MIN counts as that; log_q (K) is
+ * written; scratch holds rti_full_scratch doubles. RT_VALUE: the tolerance is not reached after
+ * RTI_DESCENT_STEPS. */
 rt_status rti_full_distribution(int64_t K, const double log_p[], const rti_opinion opinions[], int count,
                                 double tolerance, double log_q[], double scratch[], rti_descent *descent,
                                 rt_error *error) RT_MUST_CHECK;

@@ -29,6 +29,7 @@ typedef struct work {
     rt_real *train_rows, *test_rows; /* the generalist's logits */
     double *covariance;
     rti_specialist specialists[RTI_SPECIALISTS_MAX];
+    rt_real *on_rows; /* test logits of the generalist that went on; NULL: there is none */
 } work;
 
 /* ---- the generalist ---- */
@@ -136,9 +137,8 @@ static rt_status ask_generalist(work *w, rt_error *error) {
 
 /* ---- a seed ---- */
 
-static rt_status train_all(work *w, const rti_special_sets *sets, uint64_t seed, const char *directory,
-                           rt_error *error) {
-    const rti_specialist_training training = {
+static rti_specialist_training training_of(const work *w, uint64_t seed, const char *directory) {
+    return (rti_specialist_training){
         .set = w->r->set,
         .generalist = w->generalist,
         .generalist_hash = w->r->generalist_hash,
@@ -151,6 +151,11 @@ static rt_status train_all(work *w, const rti_special_sets *sets, uint64_t seed,
         .on_step = w->c->on_step,
         .context = w->c->context,
     };
+}
+
+static rt_status train_all(work *w, const rti_special_sets *sets, uint64_t seed, const char *directory,
+                           rt_error *error) {
+    const rti_specialist_training training = training_of(w, seed, directory);
     int known = 0;
     for (int m = 0; m < sets->count; m++) {
         RT_TRY(rti_specialist_train(&w->specialists[m], &training, sets, m, error));
@@ -160,6 +165,23 @@ static rt_status train_all(work *w, const rti_special_sets *sets, uint64_t seed,
         rt_say(RT_LOG_INFO, "seed %" PRIu64 ": %d of %d specialists were trained before", seed, known,
                sets->count);
     return RT_OK;
+}
+
+/* The generalist sees as many examples more as all specialists did, in whole epochs. */
+static rt_status train_on(work *w, rti_specialists_seed *s, const char *directory, rt_error *error) {
+    if (!w->c->control) return RT_OK;
+    const int64_t all = rt_dataset_part(w->r->set, RT_PART_TRAIN)->count;
+    int64_t shown = 0;
+    for (int m = 0; m < s->sets.count; m++) shown += 2 * w->specialists[m].special * w->r->epochs;
+    rti_specialist_training training = training_of(w, s->seed, directory);
+    training.epochs = s->on_epochs = shown > all ? (shown + all / 2) / all : 1;
+    rti_specialist on;
+    RT_TRY(rti_generalist_go_on(&on, &training, error));
+    if (!w->on_rows) w->on_rows = rt_alloc_zero((size_t)w->test->count, (size_t)w->r->K * sizeof *w->on_rows);
+    rt_status status = w->on_rows ? rti_answers(on.model, w->test, w->on_rows, error)
+                                  : rt_fail(error, RT_MEMORY, "no memory for the generalist's answers");
+    rt_model_free(on.model);
+    return status;
 }
 
 static rt_status write_answers(const rti_full_answers *a, int K, const char *directory, const char *name,
@@ -180,7 +202,7 @@ static rt_status combine(work *w, rti_specialists_seed *s, bool test, const char
                                  &s->sets, w->specialists, w->r->cover, c->on_step, c->context, error));
     if (test)
         rti_specialists_measure(s, &answers, rt_dataset_part(w->r->set, RT_PART_TEST), w->specialists,
-                                w->r->cover);
+                                w->r->cover, w->on_rows);
     rt_status status = write_answers(&answers, w->r->K, directory,
                                      test ? "test-logits.npy" : "train-logits.npy", error);
     rti_full_answers_deinit(&answers);
@@ -195,6 +217,7 @@ static rt_status one_seed(work *w, rti_specialists_seed *s, rt_error *error) {
     RT_TRY(rti_special_sets_make(&s->sets, w->r->K, w->covariance, w->r->count, w->r->n, w->r->law, s->seed,
                                  error));
     rt_status status = train_all(w, &s->sets, s->seed, directory, error);
+    if (status == RT_OK) status = train_on(w, s, directory, error);
     if (status == RT_OK) status = combine(w, s, true, directory, error);
     if (status == RT_OK) status = combine(w, s, false, directory, error);
     for (int m = 0; m < s->sets.count; m++) {
@@ -241,7 +264,8 @@ rt_status rti_specialists(const rti_specialists_config *config, rti_specialists_
     w->r = result;
     rt_status status = go(w, error);
     rt_model_free(w->generalist);
-    rt_free(w->train_rows), rt_free(w->test_rows), rt_free(w->covariance);
+    rt_free(w->train_rows), rt_free(w->test_rows), rt_free(w->on_rows);
+    rt_free(w->covariance);
     rt_free(w);
     if (status != RT_OK) rti_specialists_deinit(result);
     return status;

@@ -3,14 +3,16 @@
  * Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 5, the whole method:
  *
  *   specialists_sets.c     which classes each specialist has, from what the generalist mixes up
- *   specialists_train.c    the specialists, from the generalist's weights on half special, half other examples
+ *   specialists_train.c    the specialists, from the generalist's weights: half special examples, half others
  *   specialists_answer.c   equation 5 for every example
  *   specialists_measure.c  tables 3 and 4
  *   specialists_files.c    files of numbers, and the picture
  *   specialists_report.c   what the terminal shows, and report.md
  *   specialists.c          all of it, for each seed
  *
- * The generalist is one and the same for all seeds; a seed makes sets and specialists. */
+ * The generalist is one and the same for all seeds; a seed makes sets and specialists. Two controls that the
+ * paper lacks: sets at random, and the generalist itself trained on for as long as all its specialists
+ * together. */
 #ifndef RTI_SPECIALISTS_EXPERIMENT_H
 #define RTI_SPECIALISTS_EXPERIMENT_H
 
@@ -21,12 +23,12 @@
 
 #define RTI_SPECIALISTS_MAX 255
 
-/* What sets are made of. */
+/* What sets are made of. A good generalist's covariance is nearly diagonal, and its columns are told apart
+ * by how frequent and how hard a class is; with the correlation all classes are alike, and what is left is
+ * who is mixed up with whom. */
 typedef enum rti_set_law {
-    RTI_SETS_COVARIANCE, /* of the generalist's predictions, as in the paper */
-    RTI_SETS_CORRELATION, /* the same in units of the deviations. A good generalist's covariance is nearly diagonal,
-                             and its columns are told apart by how frequent and how hard a class is; here all
-                             classes are alike, and what is left is who is mixed up with whom */
+    RTI_SETS_COVARIANCE,  /* of the generalist's predictions, as in the paper */
+    RTI_SETS_CORRELATION, /* the same in units of the deviations */
     RTI_SETS_RANDOM       /* drawn at random: the control for the clustering */
 } rti_set_law;
 const char *rti_set_law_name(rti_set_law law); /* "covariance", "correlation", "random" */
@@ -46,6 +48,7 @@ typedef struct rti_specialists_config {
     const char *directory; /* of all files; NULL: runs/<name>/specialists */
     const char *program;   /* where the scripts of pictures are looked for */
     bool plots;
+    bool control; /* trains the generalist on, with as many examples as all specialists are shown */
     rt_step_function *on_step; /* false stops; may be NULL */
     void *context;
 } rti_specialists_config;
@@ -74,8 +77,8 @@ void rti_correlation(int K, double covariance[]);
  * to the nearest centre whose cluster has fewer than `most` of them, from the nearest pair on (the first of
  * equals), and a cluster without points gets the one that is farthest from its own centre, of those whose
  * cluster has more than one. Of RTI_KMEANS_STARTS such runs the one with
- * the smallest sum of squared distances to the clusters' means is kept: a function of the seed. The paper says
- * "on-line version of K-means", no more.
+ * the smallest sum of squared distances to the clusters' means is kept: a function of the seed. The paper
+ * says "on-line version of K-means", no more.
  * 1 <= clusters <= count <= clusters * most. RT_MEMORY. */
 #define RTI_KMEANS_PASSES 20
 #define RTI_KMEANS_STARTS 50
@@ -83,10 +86,10 @@ rt_status rti_online_kmeans(int count, int D, const double points[], int cluster
                             int32_t cluster[], double *squares, rt_error *error) RT_MUST_CHECK;
 
 /* Sets of n classes: each cluster's, filled up with the classes outside that have the highest mean covariance
- * with it, so that sets overlap (the paper has 300 classes in each and does not say how). Clusters have at most n
- * classes, so that each class is in a set, when count n >= K; else a cluster is cut to the n with the highest
- * mean covariance with its others, and some classes are in none. RTI_SETS_RANDOM: n classes drawn at random for
- * each. `covariance` may be the correlation. RT_MEMORY; *sets is empty then. */
+ * with it, so that sets overlap (the paper has 300 classes in each and does not say how). Clusters have at
+ * most n classes, so that each class is in a set, when count n >= K; else a cluster is cut to the n with the
+ * highest mean covariance with its others, and some classes are in none. RTI_SETS_RANDOM: n classes drawn at
+ * random for each. `covariance` may be the correlation. RT_MEMORY; *sets is empty then. */
 rt_status rti_special_sets_make(rti_special_sets *sets, int K, const double covariance[], int count, int n,
                                 rti_set_law law, uint64_t seed, rt_error *error) RT_MUST_CHECK;
 void rti_special_sets_deinit(rti_special_sets *sets);
@@ -119,6 +122,11 @@ typedef struct rti_specialist {
  * RT_VALUE: no training examples on one side; other errors of training and files. */
 rt_status rti_specialist_train(rti_specialist *out, const rti_specialist_training *training,
                                const rti_special_sets *sets, int m, rt_error *error) RT_MUST_CHECK;
+
+/* The control: the generalist goes on for `epochs` of all training examples, with all else as a specialist's;
+ * directory/generalist.safetensors. out->model is what comes of it. The same errors. */
+rt_status rti_generalist_go_on(rti_specialist *out, const rti_specialist_training *training,
+                               rt_error *error) RT_MUST_CHECK;
 
 /* Part of every specialist's identity: raise it when the same settings begin to mean something else. */
 #define RTI_SPECIALIST_FORMAT 1
@@ -161,17 +169,20 @@ typedef struct rti_specialists_seed {
     uint64_t seed;
     rti_special_sets sets;
     rti_specialist_row row[RTI_SPECIALISTS_MAX];
-    rti_counts all;         /* test examples */
-    int64_t won, lost;      /* wrong before and right now; right before and wrong now */
-    rti_counts conditional; /* true class in some set, answers among the classes of all sets */
-    int union_classes;      /* how many these are */
+    rti_counts all;             /* test examples */
+    int64_t won, lost;          /* wrong before and right now; right before and wrong now */
+    rti_counts conditional;     /* true class in some set, answers among the classes of all sets */
+    int union_classes;          /* how many these are */
+    int64_t on_epochs;          /* of the generalist that went on; 0: there is none */
+    int64_t on, conditional_on; /* what it has right */
     rti_counts covered[RTI_SPECIALISTS_MAX + 1]; /* by the number of sets that hold the true class */
     double steps, gradient; /* descent: mean for each test example; longest gradient left */
 } rti_specialists_seed;
 
-/* Fills everything but `seed` and `sets`, which are there; the rest is zero before. */
+/* Fills everything but `seed`, `sets` and `on_epochs`, which are there; the rest is zero before. on: the test
+ * logits of the generalist that went on, or NULL. */
 void rti_specialists_measure(rti_specialists_seed *seed, const rti_full_answers *test, const rt_part *part,
-                             const rti_specialist specialists[], int cover);
+                             const rti_specialist specialists[], int cover, const rt_real *on);
 
 /* Does a specialist answer for this row? True when its set holds one of the `cover` most probable classes. */
 bool rti_is_asked(const rti_special_sets *sets, int m, const rt_real logits[], int cover);
@@ -201,20 +212,21 @@ void rti_specialists_deinit(rti_specialists_result *result);
 
 /* The tables, for the terminal. */
 void rti_specialists_text(rti_text *out, const rti_specialists_result *result);
-/* accuracy.csv, coverage.csv, specialists.csv, sets.csv, report.md, and coverage.svg and .png when `plots`. */
+/* accuracy.csv, coverage.csv, specialists.csv, sets.csv, specialists.json, report.md; coverage.svg and .png
+ * when `plots`. */
 rt_status rti_specialists_write(rti_specialists_result *result, const char *name, const char *program,
                                 bool plots, rt_error *error) RT_MUST_CHECK;
 
 /* Estimates over seeds. */
 typedef enum rti_specialists_quantity {
-    RTI_SPECIALISTS_GENERALIST, /* test accuracy, parts of 1 */
+    RTI_SPECIALISTS_GENERALIST, /* accuracy, parts of 1 */
+    RTI_SPECIALISTS_ON,         /* of the generalist that went on */
     RTI_SPECIALISTS_FULL,
-    RTI_SPECIALISTS_DELTA, /* full - generalist */
-    RTI_SPECIALISTS_CONDITIONAL_GENERALIST,
-    RTI_SPECIALISTS_CONDITIONAL_FULL,
-    RTI_SPECIALISTS_CONDITIONAL_DELTA
+    RTI_SPECIALISTS_DELTA,  /* full - generalist */
+    RTI_SPECIALISTS_OVER_ON /* full - the one that went on */
 } rti_specialists_quantity;
-rti_estimate rti_specialists_over_seeds(const rti_specialists_result *result, rti_specialists_quantity what);
+rti_estimate rti_specialists_over_seeds(const rti_specialists_result *result, rti_specialists_quantity what,
+                                        bool conditional);
 
 typedef struct rti_coverage {
     int seeds;                              /* with test examples there */

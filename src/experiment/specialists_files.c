@@ -17,7 +17,8 @@ typedef void add_function(rti_text *out, const rti_specialists_result *r);
 
 static void add_accuracy(rti_text *out, const rti_specialists_result *r) {
     rti_text_append(out, "seed,test,generalist_right,right,won,lost,conditional_classes,conditional_test,"
-                         "conditional_generalist_right,conditional_right,descent_steps,descent_gradient\n");
+                         "conditional_generalist_right,conditional_right,on_epochs,on_right,"
+                         "conditional_on_right,descent_steps,descent_gradient\n");
     for (int i = 0; i < r->seed_count; i++) {
         const rti_specialists_seed *s = &r->seeds[i];
         const int64_t whole[] = {s->all.examples,
@@ -28,9 +29,12 @@ static void add_accuracy(rti_text *out, const rti_specialists_result *r) {
                                  s->union_classes,
                                  s->conditional.examples,
                                  s->conditional.generalist,
-                                 s->conditional.full};
+                                 s->conditional.full,
+                                 s->on_epochs,
+                                 s->on,
+                                 s->conditional_on};
         rti_text_printf(out, "%" PRIu64, s->seed);
-        for (int k = 0; k < 9; k++) rti_text_printf(out, ",%" PRId64, whole[k]);
+        for (int k = 0; k < 12; k++) rti_text_printf(out, ",%" PRId64, whole[k]);
         rti_csv_add_number(out, s->steps, false);
         rti_csv_add_number(out, s->gradient, false);
         rti_text_append(out, "\n");

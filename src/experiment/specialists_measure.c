@@ -1,7 +1,7 @@
 /* specialists_measure.c - tables 3 and 4 of the paper.                 Floor 8 (experiment)
  *
  *   test accuracy   all test examples, all classes
- *   conditional     test examples whose true class is in a set, and answers among the classes of the sets only
+ *   conditional     test examples whose true class is in a set, answers among the classes of the sets only
  *   coverage        test examples by how many sets hold the true class
  *
  * Of equal answers the first class counts. */
@@ -53,7 +53,7 @@ static void add_specialist(rti_specialists_seed *seed, const rti_full_answers *a
 }
 
 void rti_specialists_measure(rti_specialists_seed *seed, const rti_full_answers *a, const rt_part *part,
-                             const rti_specialist specialists[], int cover) {
+                             const rti_specialist specialists[], int cover, const rt_real *on) {
     const rti_special_sets *s = &seed->sets;
     for (int m = 0; m < s->count; m++)
         seed->row[m] = (rti_specialist_row){
@@ -68,6 +68,8 @@ void rti_specialists_measure(rti_specialists_seed *seed, const rti_full_answers 
         count(&seed->covered[sets], y, g, f);
         seed->won += g != y && f == y;
         seed->lost += g == y && f != y;
+        if (on) seed->on += top_of_all(s->K, on + e * s->K) == y;
+        if (on && sets) seed->conditional_on += top(s, -1, on + e * s->K) == y;
         if (sets) count(&seed->conditional, y, top(s, -1, before), top(s, -1, after));
         for (int m = 0; m < s->count; m++) add_specialist(seed, a, m, e, y, cover);
     }
@@ -79,25 +81,29 @@ void rti_specialists_measure(rti_specialists_seed *seed, const rti_full_answers 
 
 static double share(int64_t part, int64_t of) { return of ? (double)part / (double)of : NAN; }
 
-static double quantity(const rti_specialists_seed *s, rti_specialists_quantity what) {
-    const rti_counts *c = what >= RTI_SPECIALISTS_CONDITIONAL_GENERALIST ? &s->conditional : &s->all;
+static double quantity(const rti_specialists_seed *s, rti_specialists_quantity what, bool conditional) {
+    const rti_counts *c = conditional ? &s->conditional : &s->all;
+    const int64_t on = conditional ? s->conditional_on : s->on;
+    if (!s->on_epochs && (what == RTI_SPECIALISTS_ON || what == RTI_SPECIALISTS_OVER_ON)) return NAN;
     switch (what) {
     case RTI_SPECIALISTS_GENERALIST:
-    case RTI_SPECIALISTS_CONDITIONAL_GENERALIST:
         return share(c->generalist, c->examples);
+    case RTI_SPECIALISTS_ON:
+        return share(on, c->examples);
     case RTI_SPECIALISTS_FULL:
-    case RTI_SPECIALISTS_CONDITIONAL_FULL:
         return share(c->full, c->examples);
     case RTI_SPECIALISTS_DELTA:
-    case RTI_SPECIALISTS_CONDITIONAL_DELTA:
         return share(c->full - c->generalist, c->examples);
+    case RTI_SPECIALISTS_OVER_ON:
+        return share(c->full - on, c->examples);
     }
     return NAN;
 }
 
-rti_estimate rti_specialists_over_seeds(const rti_specialists_result *r, rti_specialists_quantity what) {
+rti_estimate rti_specialists_over_seeds(const rti_specialists_result *r, rti_specialists_quantity what,
+                                        bool conditional) {
     double values[RTI_SEEDS_MAX];
-    for (int i = 0; i < r->seed_count; i++) values[i] = quantity(&r->seeds[i], what);
+    for (int i = 0; i < r->seed_count; i++) values[i] = quantity(&r->seeds[i], what, conditional);
     return rti_estimate_of(values, r->seed_count);
 }
 

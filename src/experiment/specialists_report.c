@@ -11,31 +11,32 @@
 
 /* ---- table 3 ---- */
 
-static void accuracy_row(const rti_specialists_result *r, int column, rti_specialists_quantity first,
-                         char out[RTI_LABEL_MAX]) {
-    char number[48];
-    rti_estimate before = rti_specialists_over_seeds(r, first);
-    if (first == RTI_SPECIALISTS_GENERALIST) before.half = NAN; /* one network: seeds do not change it */
-    const rti_estimate after = rti_specialists_over_seeds(r, first + 1);
-    const rti_estimate change = rti_specialists_over_seeds(r, first + 2);
-    if (column == 1) snprintf(out, RTI_LABEL_MAX, "%s", rti_percent(&before, number));
-    if (column == 2) snprintf(out, RTI_LABEL_MAX, "%s", rti_percent(&after, number));
-    if (column == 3) snprintf(out, RTI_LABEL_MAX, "%s", rti_points(&change, number));
-    if (column == 4 && before.mean > 0)
-        snprintf(out, RTI_LABEL_MAX, "%+.2f %%", 100 * change.mean / before.mean);
-}
-
 static void accuracy_text(const rti_table *table, int row, int column, char out[RTI_LABEL_MAX]) {
-    static const char *const head[] = {"in %", "generalist", "with specialists", "change", "relative"};
+    static const char *const head[] = {"in %",     "generalist", "+ specialists", "change",
+                                       "relative", "trained on", "over it"};
     static const char *const names[] = {"", "test accuracy", "conditional"};
+    static const rti_specialists_quantity what[] = {0,
+                                                    RTI_SPECIALISTS_GENERALIST,
+                                                    RTI_SPECIALISTS_FULL,
+                                                    RTI_SPECIALISTS_DELTA,
+                                                    RTI_SPECIALISTS_DELTA,
+                                                    RTI_SPECIALISTS_ON,
+                                                    RTI_SPECIALISTS_OVER_ON};
+    if (row == 0 || column == 0) {
+        snprintf(out, RTI_LABEL_MAX, "%s", row == 0 ? head[column] : names[row]);
+        return;
+    }
+    char number[48];
+    rti_estimate e = rti_specialists_over_seeds(table->more, what[column], row == 2);
+    const rti_estimate before = rti_specialists_over_seeds(table->more, RTI_SPECIALISTS_GENERALIST, row == 2);
+    if (row == 1 && column == 1) e.half = NAN; /* one network: seeds do not change it */
     out[0] = 0;
-    if (row == 0)
-        snprintf(out, RTI_LABEL_MAX, "%s", head[column]);
-    else if (column == 0)
-        snprintf(out, RTI_LABEL_MAX, "%s", names[row]);
-    else
-        accuracy_row(table->more, column,
-                     row == 1 ? RTI_SPECIALISTS_GENERALIST : RTI_SPECIALISTS_CONDITIONAL_GENERALIST, out);
+    if (column == 4 && before.mean > 0)
+        snprintf(out, RTI_LABEL_MAX, "%+.2f %%", 100 * e.mean / before.mean);
+    else if (column == 3 || column == 6)
+        snprintf(out, RTI_LABEL_MAX, "%s", rti_points(&e, number));
+    else if (column != 4)
+        snprintf(out, RTI_LABEL_MAX, "%s", rti_percent(&e, number));
 }
 
 /* ---- table 4 ---- */
@@ -71,7 +72,7 @@ static void coverage_text(const rti_table *table, int row, int column, char out[
 }
 
 static rti_table table_3(const rti_specialists_result *r) {
-    return (rti_table){NULL, 0, 3, 5, accuracy_text, r};
+    return (rti_table){NULL, 0, 3, 7, accuracy_text, r};
 }
 static rti_table table_4(const rti_specialists_result *r) {
     return (rti_table){NULL, 0, 2 + rti_coverage_most(r), 5, coverage_text, r};
@@ -88,6 +89,7 @@ static double mean_of(const rti_specialists_result *r, double (*value)(const rti
 static double won(const rti_specialists_seed *s) { return (double)s->won; }
 static double lost(const rti_specialists_seed *s) { return (double)s->lost; }
 static double steps(const rti_specialists_seed *s) { return s->steps; }
+static double on_epochs(const rti_specialists_seed *s) { return (double)s->on_epochs; }
 static double classes(const rti_specialists_seed *s) { return s->union_classes; }
 
 static void say_notes(rti_text *out, const rti_specialists_result *r, const char *before, const char *after) {
@@ -100,6 +102,12 @@ static void say_notes(rti_text *out, const rti_specialists_result *r, const char
         "%sconditional: test examples whose class is in a set, answers among the classes of the sets "
         "(%.4g of %d)%s",
         before, mean_of(r, classes), r->K, after);
+    if (r->seeds[0].on_epochs)
+        rti_text_printf(
+            out,
+            "%strained on: the generalist itself for %.4g epochs more, as many examples as all its "
+            "specialists are shown; over it: + specialists less trained on%s",
+            before, mean_of(r, on_epochs), after);
     rti_text_printf(out, "%sequation 5: %.1f steps an example, gradient at most %.0e%s", before,
                     mean_of(r, steps), RTI_DESCENT_TOLERANCE, after);
 }

@@ -2,7 +2,8 @@
  *
  * The driver trains it with method "none" on a part of its own: the labels of S, and one label for all else.
  * The part's second half is drawn again ahead of each epoch. A finished specialist is a file that says by a
- * hash what it was made from; one that says something else is trained again. */
+ * hash what it was made from; one that says something else is trained again. The generalist that goes on is
+ * trained and kept in the same way. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 typedef struct lesson {
     const rti_specialist_training *t;
-    const rti_special_sets *sets;
+    const rti_special_sets *sets; /* NULL: the generalist itself goes on, on all examples */
     int m;
     rti_specialist *out;
     int32_t *special, *rest, *drawn; /* numbers of examples (out->special, out->rest, out->rest) */
@@ -27,6 +28,10 @@ typedef struct lesson {
     rt_part part;
     char path[RTI_PATH_MAX], id[RTI_HASH_TEXT];
 } lesson;
+
+static int classes_of(const lesson *l) {
+    return l->sets ? l->sets->n + 1 : rt_dataset_train_examples(l->t->set)->classes;
+}
 
 static const int32_t *output_of(const lesson *l) { return l->sets->output + l->m * l->sets->K; }
 
@@ -38,9 +43,10 @@ static void identify(lesson *l) {
     rti_hash_add_text(&hash, t->generalist_hash);
     rti_hash_add_text(&hash, rt_dataset_part_hash(t->set, RT_PART_TRAIN));
     snprintf(text, sizeof text, "%d %" PRIu64 " %" PRId64 " %" PRId64 " %d %zu", l->m, t->seed, t->epochs,
-             t->batch, l->sets->n, sizeof(rt_real));
+             t->batch, classes_of(l), sizeof(rt_real));
     rti_hash_add_text(&hash, text);
-    rti_hash_add(&hash, l->sets->classes + l->m * l->sets->n, (size_t)l->sets->n * sizeof *l->sets->classes);
+    const rti_special_sets *s = l->sets;
+    if (s) rti_hash_add(&hash, s->classes + l->m * s->n, (size_t)s->n * sizeof *s->classes);
     for (int i = 0; i < t->training->count; i++) {
         rti_hash_add_text(&hash, t->training->rows[i]->name);
         rt_value_format(&t->training->values[i], text, sizeof text);
@@ -104,7 +110,7 @@ static void draw_epoch(lesson *l, int64_t epoch) {
 static rt_status make_model(lesson *l, rt_error *error) {
     const rt_params *rows = l->t->network;
     const rt_examples *e = rt_dataset_train_examples(l->t->set);
-    l->out->model = rt_model_new(rt_params_text(rows, "model"), rows, e->ndim, e->shape, l->sets->n + 1,
+    l->out->model = rt_model_new(rt_params_text(rows, "model"), rows, e->ndim, e->shape, classes_of(l),
                                  l->t->seed, error);
     if (!l->out->model) return error ? error->status : RT_MEMORY;
     if (!strcmp(rt_params_text(rows, "precision"), "bf16")) rt_model_use_bf16(l->out->model);
@@ -124,7 +130,7 @@ static bool is_ours(const lesson *l) {
 static rt_status save(const lesson *l, rt_error *error) {
     char shift[64];
     rti_text classes = RTI_TEXT_EMPTY;
-    for (int i = 0; i < l->sets->n; i++)
+    for (int i = 0; l->sets && i < l->sets->n; i++)
         rti_text_printf(&classes, i ? " %d" : "%d", (int)l->sets->classes[l->m * l->sets->n + i]);
     snprintf(shift, sizeof shift, "%.17g", l->out->shift);
     const char *const metadata[] = {
@@ -137,6 +143,25 @@ static rt_status save(const lesson *l, rt_error *error) {
 }
 
 /* ---- training ---- */
+
+static rt_status start(const lesson *l, rt_error *error) {
+    if (l->sets)
+        return rti_specialist_start(l->out->model, l->t->generalist, l->sets->n, output_of(l), l->out->shift,
+                                    error);
+    int64_t count;
+    rt_real *own = rt_model_block(l->out->model, &count);
+    memcpy(own, rt_model_block(l->t->generalist, &count), (size_t)count * sizeof *own);
+    return RT_OK;
+}
+
+static void say(const lesson *l, double accuracy) {
+    char who[64] = "the generalist goes on";
+    if (l->sets) snprintf(who, sizeof who, "specialist %d of %d", l->m + 1, l->sets->count);
+    rt_say(RT_LOG_INFO,
+           "seed %" PRIu64 ", %s: %" PRId64 " epochs of %" PRId64
+           " examples, right on %.2f %% of the last one's",
+           l->t->seed, who, l->t->epochs, l->part.count, 100 * accuracy);
+}
 
 static rt_status train(lesson *l, rt_error *error) {
     const rti_specialist_training *t = l->t;
@@ -157,33 +182,32 @@ static rt_status train(lesson *l, rt_error *error) {
         .on_step = t->on_step,
         .on_step_context = t->context,
     };
-    draw_epoch(l, 0);
-    RT_TRY(
-        rti_specialist_start(l->out->model, t->generalist, l->sets->n, output_of(l), l->out->shift, error));
+    if (l->sets) draw_epoch(l, 0);
+    RT_TRY(start(l, error));
     rt_distiller *distiller = rt_distiller_new(&config, error);
     if (!distiller) return error ? error->status : RT_MEMORY;
     rt_status status = RT_OK;
     rt_epoch_report report = {0};
     for (int64_t epoch = 0; status == RT_OK && epoch < t->epochs; epoch++) {
-        draw_epoch(l, epoch);
+        if (l->sets) draw_epoch(l, epoch);
         status = rt_distiller_epoch(distiller, &report, error);
     }
     rt_distiller_free(distiller);
     rt_model_evaluate(l->out->model);
     RT_TRY(status);
-    rt_say(RT_LOG_INFO,
-           "seed %" PRIu64 ", specialist %d of %d: %" PRId64 " epochs of %" PRId64
-           " examples, right on %.2f %% of the last one's",
-           t->seed, l->m + 1, l->sets->count, t->epochs, l->part.count, 100 * report.accuracy);
+    say(l, report.accuracy);
     return save(l, error);
 }
 
 static rt_status go(lesson *l, rt_error *error) {
-    char name[64];
-    snprintf(name, sizeof name, "specialist-%02d.safetensors", l->m + 1);
+    char name[64] = "generalist.safetensors";
+    if (l->sets) snprintf(name, sizeof name, "specialist-%02d.safetensors", l->m + 1);
     RT_TRY(rti_path_join(l->path, sizeof l->path, l->t->directory, name, error));
     identify(l);
-    RT_TRY(find_examples(l, error));
+    if (l->sets)
+        RT_TRY(find_examples(l, error));
+    else
+        l->part = *rt_dataset_part(l->t->set, RT_PART_TRAIN);
     RT_TRY(make_model(l, error));
     if (is_ours(l)) {
         rt_error inner = {0};
@@ -192,6 +216,11 @@ static rt_status go(lesson *l, rt_error *error) {
         rt_say(RT_LOG_WARNING, "%s; it is trained again", inner.message);
     }
     return train(l, error);
+}
+
+rt_status rti_generalist_go_on(rti_specialist *out, const rti_specialist_training *training,
+                               rt_error *error) {
+    return rti_specialist_train(out, training, NULL, 0, error);
 }
 
 rt_status rti_specialist_train(rti_specialist *out, const rti_specialist_training *training,

@@ -1,6 +1,7 @@
-/* Specialists: the dustbin's prior against Bayes' rule on a table of likelihoods; where a network starts, against
- * the generalist's rows added up here; equation 5 against its closed forms (no specialist, one over all classes,
- * one with a dustbin), against a search over the simplex, and against the gradient by differences. */
+/* Specialists: the dustbin's prior against Bayes' rule on a table of likelihoods; where a network starts,
+ * against the generalist's rows added up here; equation 5 against its closed forms (no specialist, one
+ * over all classes, one with a dustbin), against a search over the simplex, and against the gradient by
+ * differences. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -159,7 +160,8 @@ Test(full_distribution, without_specialists_is_the_generalist) {
     }
 }
 
-/* sum of p log(p / q) over two p is smallest at their mean: minus the sum's gradient, (p1 + p2) / q, is constant. */
+/* KL(p1 || q) + KL(p2 || q) is smallest at their mean: there (p1 + p2) / q, minus its gradient, is constant.
+ * */
 Test(full_distribution, with_one_specialist_of_all_classes_is_the_mean) {
     for (uint64_t i = 0; i < 20; i++) {
         draw_problem(6, 1, 6, 4, i);

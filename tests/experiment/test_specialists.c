@@ -1,8 +1,8 @@
-/* Specialists, from the generalist's answers to the tables. Checked: the covariance against E[pq] - E[p]E[q], the
- * clusters against all partitions of a few points, sets of classes that are mixed up by construction, the prior
- * that a trained specialist has learnt against the data's own counts, the tables against a recount from the
- * files, a stop at every kind of place against the bits of an undisturbed run, and a student that learns from
- * what was left for it. */
+/* Specialists, from the generalist's answers to the tables. Checked: the covariance against E[pq] -
+ * E[p]E[q], the clusters against all partitions of a few points, sets of classes that are mixed up by
+ * construction, the prior that a trained specialist has learnt against the data's own counts, the tables
+ * against a recount from the files, a stop at every kind of place against the bits of an undisturbed run,
+ * and a student that learns from what was left for it. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -168,8 +168,8 @@ Test(specialists, sets_are_classes_that_the_generalist_mixes_up) {
 
 /* ---- the prior that is learnt ---- */
 
-/* Inputs that say nothing: the best answer is the classes' shares as they were shown, 1/4, 1/4 and 1/2, and with
- * the shift those of the data, 40, 40 and 120 of 200. */
+/* Inputs that say nothing: the best answer is the classes' shares as they were shown, 1/4, 1/4 and 1/2, and
+ * with the shift those of the data, 40, 40 and 120 of 200. */
 Test(specialists, corrected_dustbin_is_as_likely_as_the_rest_is_frequent) {
     static const int have[4] = {100, 40, 40, 20};
     char table[8192] = "a,b,kind\n", spec[2048];
@@ -258,6 +258,7 @@ static rti_specialists_config tiny_config(const char *directory) {
                                     .seed_count = 2,
                                     .seeds = {1, 2},
                                     .directory = directory,
+                                    .control = true,
                                     .on_step = count_down};
 }
 
@@ -324,15 +325,26 @@ Test(specialists, tables_are_those_of_the_answers_that_are_left) {
     const rt_part *test = rt_dataset_part(plan.datasets[0], RT_PART_TEST);
     cr_assert_eq(rt_evaluate(teacher, NULL, test, &quality, NULL, &error), RT_OK);
     rt_model_free(teacher);
+    const int64_t right = quality.examples - quality.errors;
     for (int i = 0; i < 2; i++) {
-        cr_assert_eq(r.seeds[i].all.generalist, quality.examples - quality.errors);
+        cr_assert_eq(r.seeds[i].all.generalist, right);
         recount(&r.seeds[i], directory, &took_part);
         cr_assert_eq(r.seeds[i].union_classes, 10); /* 3 sets of 4 */
         cr_assert_eq(r.seeds[i].conditional.full, r.seeds[i].all.full);
+        int64_t shown = 0; /* the control sees as many: 2 epochs of twice each set's examples, of 120 */
+        for (int m = 0; m < 3; m++) shown += 2 * 2 * r.seeds[i].row[m].special;
+        cr_assert_eq(r.seeds[i].on_epochs, (shown + 60) / 120);
+        snprintf(path, sizeof path, "%.4000s/seed-%d/generalist.safetensors", directory, i + 1);
+        rt_model *on = rt_model_open(path, &error);
+        cr_assert(on, "%s", error.message);
+        cr_assert_eq(rt_evaluate(on, NULL, test, &quality, NULL, &error), RT_OK);
+        cr_assert_eq(r.seeds[i].on, quality.examples - quality.errors);
+        cr_assert_eq(r.seeds[i].conditional_on, r.seeds[i].on);
+        rt_model_free(on);
     }
     cr_assert(took_part);
     const double a = (double)r.seeds[0].all.full / 60, b = (double)r.seeds[1].all.full / 60;
-    cr_assert_float_eq(rti_specialists_over_seeds(&r, RTI_SPECIALISTS_FULL).mean, (a + b) / 2, 1e-12);
+    cr_assert_float_eq(rti_specialists_over_seeds(&r, RTI_SPECIALISTS_FULL, false).mean, (a + b) / 2, 1e-12);
     static const struct {
         const char *name;
         int64_t rows;
@@ -388,6 +400,7 @@ Test(specialists, go_on_where_they_were_stopped_with_the_same_bits) {
                                         "specialists.csv",
                                         "sets.csv",
                                         "seed-2/specialist-03.safetensors",
+                                        "seed-1/generalist.safetensors",
                                         "seed-1/test-logits.npy",
                                         "seed-2/train-logits.npy"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
