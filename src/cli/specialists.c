@@ -12,6 +12,7 @@
 #include "cli/training.h"
 #include "experiment/specialists.h"
 #include "retort/alloc.h"
+#include "retort/log.h"
 #include "retort/threads.h"
 
 extern const rti_command rti_command_specialists;
@@ -32,6 +33,11 @@ static void on_signal(int number) {
 static bool on_step(void *context, int64_t epoch, int64_t step, int64_t steps) {
     (void)context, (void)epoch, (void)step, (void)steps;
     return !stopped;
+}
+
+static void tell(void *context, rt_log_level level, const char *line) {
+    (void)context;
+    if (level >= RT_LOG_INFO) fprintf(stderr, "%s\n", line);
 }
 
 /* ---- arguments ---- */
@@ -164,6 +170,7 @@ static int run(int argc, char **argv) {
         return rti_usage(&rti_command_specialists,
                          "which spec? For example: retort specialists experiments/demo.toml --count 5");
     catch_signals();
+    rt_log_set(tell, NULL);
     rt_error error = {0};
     rti_plan *plan = rt_alloc_zero(1, sizeof *plan);
     rt_status status = plan ? specialists(&a, plan, &error)

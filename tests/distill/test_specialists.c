@@ -160,8 +160,7 @@ Test(full_distribution, without_specialists_is_the_generalist) {
     }
 }
 
-/* KL(p1 || q) + KL(p2 || q) is smallest at their mean: there (p1 + p2) / q, minus its gradient, is constant.
- * */
+/* KL(p1 || q) + KL(p2 || q) is smallest at the mean: (p1 + p2) / q, minus its gradient, is constant there. */
 Test(full_distribution, with_one_specialist_of_all_classes_is_the_mean) {
     for (uint64_t i = 0; i < 20; i++) {
         draw_problem(6, 1, 6, 4, i);
