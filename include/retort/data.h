@@ -139,7 +139,7 @@ typedef struct rt_loader rt_loader;
 
 /* Lends batches of `part`. shuffle_seed 0 keeps the order; otherwise epoch e's order is a function
  * of (seed, e) alone, and each example's augmentation of (seed, e, example). The last batch may be
- * smaller. */
+ * smaller. The part's index and labels are read anew as an epoch begins: they may be others then, as many. */
 rt_loader *rt_loader_new(const rt_part *part, int64_t batch, uint64_t shuffle_seed, const rt_augment *augment,
                          rt_error *error) RT_MUST_CHECK;
 void rt_loader_free(rt_loader *loader);

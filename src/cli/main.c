@@ -48,7 +48,7 @@ static void print_overview(FILE *out) {
     fputs("retort " RETORT_VERSION " - knowledge distillation from scratch\n\n"
           "usage: retort COMMAND [ARGUMENTS]\n\n", out);
     for (int i = 0; rti_all_commands[i]; i++)
-        fprintf(out, "  %-10s %s\n", rti_all_commands[i]->name, rti_all_commands[i]->line);
+        fprintf(out, "  %-11s %s\n", rti_all_commands[i]->name, rti_all_commands[i]->line);
     fputs("\nretort COMMAND --help says more about a command, retort help TOPIC about a method, an\n"
           "optimiser, a model, an op.\n\n"
           "Exit status: 0 done, 1 failed, 2 wrong usage, 75 stopped by a signal with everything saved.\n",

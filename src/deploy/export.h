@@ -22,6 +22,11 @@ rt_status rti_export_torch_lines(const rt_model *model, const char *load, rti_te
  * name already. */
 rt_status rti_export_npy(const rt_model *model, const char *directory, rt_error *error) RT_MUST_CHECK;
 
+/* The network's answers to all examples, row i to example i, into rows (count, classes of the network).
+ * Leaves it in evaluation mode. RT_SHAPE: other examples than it takes; RT_NOT_FINITE, RT_MEMORY. */
+rt_status rti_answers(rt_model *model, const rt_examples *examples, rt_real *rows,
+                      rt_error *error) RT_MUST_CHECK;
+
 /* The network's answers to all examples, row i to example i, as a NumPy array (count, classes) of the
  * precision of this build. RT_SHAPE: other examples than the network takes; RT_NOT_FINITE, RT_IO,
  * RT_MEMORY. */

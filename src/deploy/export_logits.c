@@ -41,23 +41,29 @@ static rt_status ask(rt_model *m, const rt_part *part, rt_real *rows, rt_error *
     return status;
 }
 
+rt_status rti_answers(rt_model *m, const rt_examples *examples, rt_real *rows, rt_error *error) {
+    const int64_t N = examples->count;
+    int32_t *index = rt_alloc((size_t)N * sizeof *index);
+    if (!index) return rt_fail(error, RT_MEMORY, "no memory for the answers to %lld examples", (long long)N);
+    for (int64_t i = 0; i < N; i++) index[i] = (int32_t)i;
+    const rt_part all = {.examples = examples, .count = N, .index = index, .labels = examples->labels};
+    rt_status status = ask(m, &all, rows, error);
+    rt_free(index);
+    return status;
+}
+
 rt_status rti_export_logits(rt_model *m, const rt_examples *examples, const char *path, rt_error *error) {
     const int64_t N = examples->count, K = rt_model_classes(m), shape[2] = {N, K};
     if (K != examples->classes)
         return rt_fail(error, RT_SHAPE, "the network tells %lld classes apart, the data have %d",
                        (long long)K, examples->classes);
-    int32_t *index = rt_alloc((size_t)N * sizeof *index);
     rt_real *rows = rt_alloc_zero((size_t)K, (size_t)N * sizeof *rows);
-    rt_status status = index && rows ? RT_OK
-                                     : rt_fail(error, RT_MEMORY, "no memory for the answers to %lld examples",
-                                               (long long)N);
-    for (int64_t i = 0; index && i < N; i++) index[i] = (int32_t)i;
-    const rt_part all = {.examples = examples, .count = N, .index = index, .labels = examples->labels};
-    if (status == RT_OK) status = ask(m, &all, rows, error);
+    rt_status status = rows ? rti_answers(m, examples, rows, error)
+                            : rt_fail(error, RT_MEMORY, "no memory for the answers to %lld examples",
+                                      (long long)N);
     if (status == RT_OK)
         status = rti_npy_write(path, sizeof *rows == sizeof(float) ? RTI_NPY_F4 : RTI_NPY_F8, 2, shape, rows,
                                error);
-    rt_free(index);
     rt_free(rows);
     return status;
 }

@@ -1,9 +1,11 @@
 /* The program against its promises: exit status 0 done, 1 failed, 2 wrong usage; every wrong input is
  * a sentence on standard error that names file and place, and leaves no partial result. */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../experiment/specs.h"
@@ -41,6 +43,12 @@ Test(command_line, wrong_usage_is_2_and_names_the_word) {
     MUST_SAY(2, "y.toml", "second one", "status", "x.toml", "y.toml");
     MUST_SAY(2, "which spec?", "retort status --help", "status");
     MUST_SAY(2, "--workers", "unknown option", "status", "x.toml", "--workers", "2");
+    MUST_SAY(2, "which spec?", "retort specialists --help", "specialists");
+    MUST_SAY(2, "--count", "1 to 255", "specialists", "x.toml", "--count", "0");
+    MUST_SAY(2, "--seeds", "different whole numbers", "specialists", "x.toml", "--seeds", "1,2,1");
+    MUST_SAY(2, "--sets", "covariance, correlation or random", "specialists", "x.toml", "--sets", "x");
+    MUST_SAY(2, "--lr", "above 0", "specialists", "x.toml", "--lr", "nan");
+    MUST_SAY(2, "--momentum", "below 1", "specialists", "x.toml", "--momentum=1");
     MUST_SAY(2, "which network?", "retort eval --help", "eval");
     MUST_SAY(2, "--part", "test or validation", "eval", "x", "--part", "train");
     MUST_SAY(2, "rnu", "did you mean \"run\"", "rnu");
@@ -155,6 +163,33 @@ Test(command_line, wrong_data_are_1_with_file_and_place) {
     char directory[1100];
     snprintf(directory, sizeof directory, "%s/csv", runs);
     cr_assert_neq(access(directory, F_OK), 0, "wrong data made %s", directory);
+}
+
+/* Stopped wherever it is: 75 with what is finished kept, and the same command comes to the end. */
+Test(command_line, specialists_are_stopped_by_a_signal_and_go_on) {
+    char spec[1024], runs[1024];
+    snprintf(spec, sizeof spec, "%s", test_path("tiny.toml"));
+    snprintf(runs, sizeof runs, "%s", test_path("runs"));
+    test_write(spec, TEST_SPEC);
+    const char *const specialists[] = {"specialists", spec,       "--runs", runs, "--classes",
+                                       "3",           "--epochs", "2000",   NULL};
+    MUST_SAY(1, "not trained yet", "retort run", "specialists", spec, "--runs", runs);
+    const char *const run[] = {"run", spec, "--runs", runs, "--no-plots", NULL};
+    test_program(&result, run);
+    cr_assert_eq(result.status, 0, "%s", result.err);
+    const pid_t pid = test_program_start(specialists);
+    char first[1100];
+    snprintf(first, sizeof first, "%s/tiny/specialists/seed-1/specialist-01.safetensors", runs);
+    while (access(first, F_OK) != 0 && waitpid(pid, NULL, WNOHANG) == 0) usleep(1000);
+    kill(pid, SIGINT);
+    cr_assert_eq(test_program_wait(pid), 75);
+    cr_assert_eq(access(first, F_OK), 0);
+    const char *const rest[] = {"specialists", spec, "--runs", runs, "--classes", "3", "--epochs", "1",
+                                "--no-plots", NULL};
+    test_program(&result, rest);
+    cr_assert_eq(result.status, 0, "%s", result.err);
+    cr_assert(strstr(result.out, "specialists covering"), "%s", result.out);
+    cr_assert(strstr(result.err, "seed 3, specialist 5 of 5"), "%s", result.err);
 }
 
 Test(command_line, eval_says_what_the_run_said_and_refuses_what_is_no_network) {
