@@ -173,7 +173,8 @@ typedef struct rt_distiller_config {
     void *on_step_context;
     /* Shares its batches, the teacher's answers to them and the memory of a step, to be trained together
      * (rt_distillers_epoch). It was made with the same transfer part, batch, augment, seed and teacher (but
-     * any method, and any targets of those that are no dropout, or both dropout), is itself beside nobody or beside a third one, and is freed last. NULL: its own. */
+     * any method, and any targets, only that both or neither are RT_TARGETS_DROPOUT), is itself beside nobody
+     * or beside a third one, and is freed last. NULL: its own. */
     rt_distiller *beside;
 } rt_distiller_config;
 

@@ -227,7 +227,8 @@ static int run_specs(const arguments *all) {
     for (int i = 0; i < all->spec_count; i++) {
         arguments a = *all;
         a.opening.spec = all->specs[i];
-        if (all->spec_count > 1) fprintf(stderr, "\nspec %d of %d: %s\n", i + 1, all->spec_count, a.opening.spec);
+        if (all->spec_count > 1)
+            fprintf(stderr, "\nspec %d of %d: %s\n", i + 1, all->spec_count, all->specs[i]);
         int said = run_spec(&a);
         fflush(stdout);
         if (said != RTI_EXIT_DONE) worst = said;

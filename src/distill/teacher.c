@@ -170,8 +170,8 @@ bool rti_teacher_combine(const rt_teacher *teacher, rt_graph *graph, const rt_re
     return true;
 }
 
-static rt_tensor *ask_with_noise(rt_model *member, rt_graph *graph, rt_tensor *x, const rti_teacher_noise *noise,
-                                 int number) {
+static rt_tensor *ask_with_noise(rt_model *member, rt_graph *graph, rt_tensor *x,
+                                 const rti_teacher_noise *noise, int number) {
     const uint64_t own = UINT64_C(0x9E3779B97F4A7C15) * (uint64_t)(number + 1);
     rt_model_train(member, noise->seed ^ own, noise->epoch, noise->step);
     rt_tensor *z = rt_model_forward(member, graph, x);
@@ -179,8 +179,8 @@ static rt_tensor *ask_with_noise(rt_model *member, rt_graph *graph, rt_tensor *x
     return z;
 }
 
-bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x, const rti_teacher_noise *noise,
-                               const rt_real *member[]) {
+bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x,
+                               const rti_teacher_noise *noise, const rt_real *member[]) {
     rt_no_grad_begin(graph);
     bool good = true;
     for (int i = 0; i < teacher->count && good; i++) {

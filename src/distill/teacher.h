@@ -23,8 +23,8 @@ typedef struct rti_teacher_noise {
 
 /* The logits of every member, uncombined: (N, K) each, contiguous, in the graph; false after a
  * failure that the graph remembers. noise NULL, as it should be: in evaluation mode. */
-bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x, const rti_teacher_noise *noise,
-                               const rt_real *member[]);
+bool rti_teacher_member_logits(rt_teacher *teacher, rt_graph *graph, rt_tensor *x,
+                               const rti_teacher_noise *noise, const rt_real *member[]);
 
 /* The answers of a stored teacher; NULL: it is made of networks. */
 const rti_stored *rti_teacher_stored(const rt_teacher *teacher);

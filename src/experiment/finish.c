@@ -176,7 +176,8 @@ static rt_status save_weights(rti_finish *f, const char *name, int64_t epoch, rt
     const rti_trial *trial = &f->plan->trials[f->trial];
     char path[RTI_PATH_MAX], number[32];
     snprintf(number, sizeof number, "%" PRId64, epoch);
-    const char *metadata[16] = {"experiment", rti_spec_trials(&f->plan->spec), "trial", trial->id, "epoch", number};
+    const char *metadata[16] = {"experiment", rti_spec_trials(&f->plan->spec), "trial", trial->id, "epoch",
+                                number};
     RT_TRY(rti_path_join(path, sizeof path, f->directory, name, error));
     rt_input_form *form = rt_input_form_of(f->plan->datasets[trial->dataset], error);
     if (!form) return RT_MEMORY;
