@@ -53,7 +53,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 
 objects = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
-.PHONY: all test sanitize check-clang check-install check-aarch64 lint demo data bench bench-sweep bench-gemm bench-conv bench-pool install uninstall clean help FORCE
+.PHONY: all test sanitize check-clang check-install check-aarch64 lint demo data hinton2015 bench bench-sweep bench-gemm bench-conv bench-pool install uninstall clean help FORCE
 
 all: $(BUILD)/retort $(BUILD)/retort-double  ## the program, in two precisions (default)
 
@@ -169,6 +169,13 @@ demo:  ## sets up gnuplot, builds, runs experiments/demo.toml (two minutes) and 
 	@sh tests/support/need.sh gnuplot || echo "going on without pictures"
 	@$(MAKE) --no-print-directory $(BUILD)/retort
 	$(BUILD)/retort run experiments/demo.toml
+
+# The recipes were chosen by the choose-*.toml, on validation; they are no part of the repetition.
+HINTON := $(filter-out %/choose-rate.toml %/choose-dropout.toml,$(wildcard experiments/hinton2015/*.toml))
+
+hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again, on MNIST; resumable (hours; RETORT_DATA)
+	@sh tests/support/need.sh gnuplot || echo "going on without pictures"
+	$(BUILD)/retort run $(sort $(HINTON))
 
 data: $(BUILD)/retort  ## fetches MNIST (curl; verified, resumed; RETORT_DATA=DIR says where to)
 	$(BUILD)/retort data fetch mnist

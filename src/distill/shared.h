@@ -38,8 +38,8 @@ rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *confi
 /* The next batch, lent until the one after it; false: the epoch is over. */
 bool rti_shared_next(rti_shared *shared, rt_batch *batch);
 
-/* The teacher's pass over the batch at hand, made for the first who asks (all ask with the same noise); what it
- * leaves on its taps is good until the next batch. RT_MEMORY, RT_SHAPE. */
+/* The teacher's pass over the batch at hand, made for the first who asks (all ask with the same noise); what
+ * it leaves on its taps is good until the next batch. RT_MEMORY, RT_SHAPE. */
 rt_status rti_shared_ask(rti_shared *shared, const rt_batch *batch, const rti_teacher_noise *noise,
                          rt_error *error) RT_MUST_CHECK;
 

@@ -1,9 +1,9 @@
 /* spec.c - reading a spec.                                             Floor 8 (experiment)
  *
  * The TOML reader gives flat keys with lines. "name", "seeds" and "trials" are read here, "sweep.<key>"
- * becomes an axis, "compare.<row>.<key>" goes to compare.c, everything else is kept as it was written and given
- * its meaning by resolve.c. Then every point of the grid is resolved once, so that a mistake in the last
- * value of an axis is found before the first trial starts. */
+ * becomes an axis, "compare.<row>.<key>" goes to compare.c, everything else is kept as it was written and
+ * given its meaning by resolve.c. Then every point of the grid is resolved once, so that a mistake in the
+ * last value of an axis is found before the first trial starts. */
 #include "experiment/spec.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* Controls in place of the teacher's answers, against their definitions: whose answer each example got is
  * found by search, sums over classes are made again here, and a student of changed answers is the student of
- * a table with the same answers. Dropout that was left on gives other answers in each step, and the same again. */
+ * a table with the same answers. Dropout that was left on gives other answers in each step, and the same
+ * again. */
 #include "core/file.h"
 #include "core/text.h"
 #include "distill/targets.h"
