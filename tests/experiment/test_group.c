@@ -202,8 +202,9 @@ Test(group, of_controls) {
         "student.epochs=2", "sweep.distill.targets=[\"teacher\", \"shuffled\", \"class-mean\"]"};
     trained_together(TEST_SPEC, sets, 2);
     static const char *const noisy[] = {"student.epochs=2", "teacher.dropout.hidden=0.5",
-                                        "distill.targets=dropout"};
-    trained_together(TEST_SPEC, noisy, 3);
+                                        "distill.targets=dropout", "sweep.distill.alpha=[0.5, 0.9]",
+                                        "distill.scratch=false"};
+    trained_together(TEST_SPEC, noisy, 5);
 }
 
 /* Of a group: how many, equal shares of the time, and a latency that was measured once. */
