@@ -171,11 +171,13 @@ demo:  ## sets up gnuplot, builds, runs experiments/demo.toml (two minutes) and 
 	$(BUILD)/retort run experiments/demo.toml
 
 # The recipes were chosen by the choose-*.toml, on validation; they are no part of the repetition.
-HINTON := $(filter-out %/choose-rate.toml %/choose-dropout.toml,$(wildcard experiments/hinton2015/*.toml))
+HINTON := $(filter-out %/choose-rate.toml %/choose-dropout.toml %/specialists-back-mnist.toml,$(wildcard experiments/hinton2015/*.toml))
 
 hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again, on MNIST; resumable (hours; RETORT_DATA)
 	@sh tests/support/need.sh gnuplot || echo "going on without pictures"
 	$(BUILD)/retort run $(sort $(HINTON))
+	$(BUILD)/retort specialists experiments/hinton2015/specialists-mnist.toml --count 5 --classes 3
+	$(BUILD)/retort run experiments/hinton2015/specialists-back-mnist.toml
 
 data: $(BUILD)/retort  ## fetches MNIST (curl; verified, resumed; RETORT_DATA=DIR says where to)
 	$(BUILD)/retort data fetch mnist

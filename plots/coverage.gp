@@ -7,7 +7,7 @@
 
 set datafile separator comma
 set encoding utf8
-set title sprintf('%s: what specialists add, by how many cover the true class', experiment) noenhanced \
+set title sprintf('%s: gain by the number of specialists', experiment) noenhanced \
     font ',20' offset 0, 0.3
 set xlabel 'specialists that cover the true class (test examples, mean)' font ',17' offset 0, -1.2
 set ylabel 'relative change of test accuracy, %' font ',17' offset -1.5, 0
