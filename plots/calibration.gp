@@ -55,10 +55,10 @@ do for [kind in 'svg png'] {
         if (h == 1) {
             set ylabel 'accuracy' font ',17' offset -1, 0
             set label 10 sprintf('%s: is a network as right as it is sure? (test set)', experiment) noenhanced \
-                at screen 0.5, 1 - 32 * pixel center font ',20'
+                at screen 0.5, 1 - 32 * pixel center font (scaled ? ',20' : ',15')
             set label 11 sprintf('15 bins of confidence%s; bins with %d examples or more; on the diagonal: calibrated', \
                 seeds > 1 ? sprintf(', %d seeds together', seeds) : '', least) \
-                at screen 0.5, 1 - 64 * pixel center font ',13' textcolor rgb '#505050'
+                at screen 0.5, 1 - 64 * pixel center font (scaled ? ',13' : ',10') textcolor rgb '#505050'
         }
         set label 12 (h == 1 ? 'as trained' : 'with the temperature T* fitted on validation') at graph 0.02, 0.95 left font ',16'
         plot x with lines lw 1.5 dt '-' lc rgb '#a0a0a0', \
