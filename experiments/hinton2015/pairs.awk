@@ -39,6 +39,7 @@ END {
             if (n < 2) continue
             mean = sum / n
             sd = sqrt((squares - n * mean * mean) / (n - 1))
-            printf "%s,%s,%d,%.4f,%s\n", list[a], list[b], n, mean, sd > 0 ? sprintf("%.2f", mean / (sd / sqrt(n))) : ""
+            t = (sd > 0) ? sprintf("%.2f", mean / (sd / sqrt(n))) : ""
+            printf "%s,%s,%d,%.4f,%s\n", list[a], list[b], n, mean, t
         }
 }
