@@ -45,7 +45,6 @@ do for [c = 0 : most] {
     set xtics add (sprintf("%d\n(%s)", c, seen) c)
 }
 set boxwidth 0.5
-set pointintervalbox 0
 set style fill solid 1.0 noborder
 # Seeds stand beside each other.
 place(n) = seeds > 1 ? 0.3 * (n / (seeds - 1.0) - 0.5) : 0
@@ -60,7 +59,8 @@ do for [kind in 'svg png'] {
     last = ''
     number = -1
     plot data skip 1 using 2:(mean(7)) with boxes lc rgb '#9fb6d0' title 'mean', \
-         data skip 1 using 2:(mean(7)):(half(9)) with yerrorbars lw 1.8 pt -1 lc rgb '#12355b' notitle, \
+         data skip 1 using 2:(mean(7) - half(9)):(0):(2 * half(9)) with vectors heads size graph 0.006, 90 \
+             lw 1.8 lc rgb '#12355b' notitle, \
          data skip 1 using ($2 + place(of_seed(strcol(1)))):(seed(7)) with points pt 6 ps 1.5 lw 1.8 \
              lc rgb '#c1440e' title 'one seed', \
          0 with lines lw 1.5 lc rgb '#404040' notitle

@@ -74,14 +74,15 @@ static void some(void *context, int64_t task) {
 }
 
 static rt_status make_desk(desk *d, const rti_special_sets *s, rt_error *error) {
-    const size_t K = (size_t)s->K, own = (size_t)s->count * (size_t)(s->n + 1);
-    double *memory = rt_alloc((7 * K + 3 * own) * sizeof *memory);
+    const size_t K = (size_t)s->K, M = (size_t)s->count, own = M * (size_t)(s->n + 1);
+    const size_t scratch = 7 * K + own + M * (M + 2); /* rti_full_scratch when all are asked */
+    double *memory = rt_alloc((3 * K + 2 * own + scratch) * sizeof *memory);
     d->opinions = rt_alloc((size_t)s->count * sizeof *d->opinions);
     d->log_p = memory;
     if (!memory || !d->opinions) return rt_fail(error, RT_MEMORY, "no memory for equation 5");
     d->p = memory + K, d->log_q = memory + 2 * K;
     d->own = memory + 3 * K, d->own_log = d->own + own;
-    d->scratch = d->own_log + own; /* 4 K and all outputs */
+    d->scratch = d->own_log + own;
     return RT_OK;
 }
 
