@@ -177,6 +177,7 @@ hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again, on MNIST; resu
 	@sh tests/support/need.sh gnuplot || echo "going on without pictures"
 	$(BUILD)/retort run $(sort $(HINTON))
 	$(BUILD)/retort specialists experiments/hinton2015/specialists-mnist.toml --count 5 --classes 3
+	$(BUILD)/retort specialists experiments/hinton2015/specialists-few.toml --count 5 --classes 3 --epochs 20
 	$(BUILD)/retort run experiments/hinton2015/specialists-back-mnist.toml
 
 data: $(BUILD)/retort  ## fetches MNIST (curl; verified, resumed; RETORT_DATA=DIR says where to)
