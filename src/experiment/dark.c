@@ -145,7 +145,7 @@ static void note_softened(void *context, int64_t example, const double p[], int 
     for (int k = 0; k < classes; k++) s->p[(example * classes + k) * TEMPERATURES + s->at] = p[k];
 }
 
-static bool is_picture(const rt_examples *x) {
+bool rti_is_picture(const rt_examples *x) {
     return x->bytes && x->ndim == 3 && (x->shape[0] == 1 || x->shape[0] == 3);
 }
 
@@ -155,29 +155,29 @@ static void add_probabilities(rti_text *text, const answer chosen[], int count, 
     for (int e = 0; e < count; e++)
         for (int k = 0; k < examples->classes; k++) {
             rti_text_printf(text, "%d,%d,%d,%d,%d", e, k, chosen[e].top, chosen[e].second,
-                            is_picture(examples));
+                            rti_is_picture(examples));
             for (int t = 0; t < TEMPERATURES; t++)
                 rti_csv_add_number(text, p[(e * examples->classes + k) * TEMPERATURES + t], false);
             rti_text_append(text, "\n");
         }
 }
 
-/* Grey pictures are written as ink on paper: 255 - value. */
-static void add_pictures(rti_text *text, const rt_part *part, const answer chosen[], int count) {
-    const rt_examples *x = part->examples;
-    rti_text_append(text, "example,x,y,red,green,blue\n");
-    if (!is_picture(x)) return;
-    int64_t height = x->shape[1], width = x->shape[2], plane = height * width;
-    for (int e = 0; e < count; e++) {
-        const uint8_t *pixels = x->bytes + (int64_t)part->index[chosen[e].example] * x->features;
-        for (int64_t i = 0; i < plane; i++) {
-            int red = x->shape[0] == 3 ? pixels[i] : 255 - pixels[i];
-            int green = x->shape[0] == 3 ? pixels[plane + i] : red,
-                blue = x->shape[0] == 3 ? pixels[2 * plane + i] : red;
-            rti_text_printf(text, "%d,%lld,%lld,%d,%d,%d\n", e, (long long)(i % width),
-                            (long long)(i / width), red, green, blue);
-        }
+void rti_add_picture(rti_text *text, int number, const rt_examples *x, int32_t example) {
+    int64_t width = x->shape[2], plane = x->shape[1] * width;
+    const uint8_t *pixels = x->bytes + (int64_t)example * x->features;
+    for (int64_t i = 0; i < plane; i++) {
+        int red = x->shape[0] == 3 ? pixels[i] : 255 - pixels[i];
+        int green = x->shape[0] == 3 ? pixels[plane + i] : red,
+            blue = x->shape[0] == 3 ? pixels[2 * plane + i] : red;
+        rti_text_printf(text, "%d,%lld,%lld,%d,%d,%d\n", number, (long long)(i % width),
+                        (long long)(i / width), red, green, blue);
     }
+}
+
+static void add_pictures(rti_text *text, const rt_part *part, const answer chosen[], int count) {
+    rti_text_append(text, "example,x,y,red,green,blue\n");
+    for (int e = 0; e < count && rti_is_picture(part->examples); e++)
+        rti_add_picture(text, e, part->examples, part->index[chosen[e].example]);
 }
 
 static rt_status write_files(const rti_plan *plan, panel *p, const rt_part *part, const answer chosen[],

@@ -90,6 +90,19 @@ static rt_status left_out(rt_status status, const char *what, const rt_error *ow
     return RT_OK;
 }
 
+/* Files that a full disk cannot hold are an error as everywhere; networks that cannot be asked are not. */
+static rt_status make_omission(rti_omission *o, const rti_summary *summary, rt_error *error) {
+    rt_error own = {0};
+    RT_TRY(left_out(rti_shifts_make(&o->shifts, summary, &own), "The shift of biases is", &own, error));
+    RT_TRY(left_out(rti_unseen_curves_make(&o->curves, summary, &own),
+                    "The accuracy on classes that are never seen is", &own, error));
+    RT_TRY(left_out(rti_taught_make(&o->taught, summary, &own), "What taught a class is", &own, error));
+    RT_TRY(rti_shifts_write(&o->shifts, summary, error));
+    RT_TRY(rti_omitted_write(&o->shifts, summary, &o->omitted, error));
+    RT_TRY(rti_unseen_curves_write(&o->curves, summary, error));
+    return rti_taught_write(&o->taught, summary, error);
+}
+
 static rt_status make(rti_findings *f, const rti_summary *summary, rt_error *error) {
     rt_error own = {0};
     RT_TRY(left_out(rti_paired_errors_make(&f->paired, summary, &own), "The table of paired errors is", &own,
@@ -98,6 +111,7 @@ static rt_status make(rti_findings *f, const rti_summary *summary, rt_error *err
     RT_TRY(left_out(rti_calibration_make(&f->calibration, summary, &own), "Calibration is", &own, error));
     RT_TRY(left_out(rti_similarity_make(&f->similarity, summary, &own), "The map of similar classes is", &own,
                     error));
+    RT_TRY(make_omission(&f->omission, summary, error));
     RT_TRY(rti_paired_errors_write(&f->paired, summary, error));
     RT_TRY(rti_ensemble_write(&f->ensemble, summary, error));
     RT_TRY(rti_calibration_write(&f->calibration, summary, error));
@@ -116,10 +130,13 @@ void rti_findings_markdown(rti_text *out, const rti_findings *f, const rti_summa
     rti_paired_errors_markdown(out, &f->paired, summary);
     rti_calibration_markdown(out, &f->calibration, summary);
     rti_similarity_markdown(out, &f->similarity, summary);
+    rti_shifts_markdown(out, &f->omission.shifts, summary);
+    rti_taught_markdown(out, &f->omission.taught, summary);
 }
 
 void rti_findings_deinit(rti_findings *f) {
     rti_paired_errors_deinit(&f->paired);
     rti_ensemble_deinit(&f->ensemble);
     rti_calibration_deinit(&f->calibration);
+    rti_shifts_deinit(&f->omission.shifts);
 }

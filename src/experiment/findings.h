@@ -4,6 +4,7 @@
  *   ensemble.c        what members say together, and how much of their gain one student keeps
  *   calibration.c     how sure networks are, as trained and with a temperature fitted afterwards
  *   similarity.c      which classes a teacher takes for alike, and which it confuses
+ *   omission.h        classes that students never see
  *   findings.c        all of them; what cannot be had is left out with a warning
  *
  * Each writes a CSV file into plan->directory and appends its table to report.md. */
@@ -12,6 +13,7 @@
 
 #include "distill/evaluate.h"
 #include "experiment/answers.h"
+#include "experiment/omission.h"
 #include "experiment/report_parts.h"
 
 /* ---- paired_errors.c ---- */
@@ -161,6 +163,9 @@ rt_status rti_similarity_write(const rti_similarity *similarity, const rti_summa
                                rt_error *error) RT_MUST_CHECK;
 void rti_similarity_markdown(rti_text *out, const rti_similarity *similarity, const rti_summary *summary);
 
+/* The T at which the cell's students learn; 4 when their method has none. */
+double rti_cell_temperature(const rti_plan *plan, int cell);
+
 /* ---- findings.c ---- */
 
 typedef struct rti_findings {
@@ -168,6 +173,7 @@ typedef struct rti_findings {
     rti_ensemble ensemble;
     rti_calibration calibration;
     rti_similarity similarity;
+    rti_omission omission;
 } rti_findings;
 
 /* Makes all and writes their files. A part whose networks cannot be asked is empty, with a warning.

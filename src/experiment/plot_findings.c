@@ -152,5 +152,6 @@ rt_status rti_plot_findings(const rti_summary *summary, const char *scripts, con
                             rti_pictures *pictures, rt_error *error) {
     RT_TRY(plot_calibration(summary, scripts, &findings->calibration, pictures, error));
     RT_TRY(plot_similarity(summary, scripts, &findings->similarity, pictures, error));
-    return plot_ensemble(summary, scripts, &findings->ensemble, pictures, error);
+    RT_TRY(plot_ensemble(summary, scripts, &findings->ensemble, pictures, error));
+    return rti_plot_omission(summary, scripts, &findings->omission, pictures, error);
 }

@@ -29,8 +29,9 @@ static void name_files(rti_text *said, const rti_summary *summary, const rti_pic
 }
 
 static void say(rti_text *said, const rti_summary *summary, const rti_facts *facts,
-                const rti_pictures *pictures, bool chart_too) {
+                const rti_findings *findings, const rti_pictures *pictures, bool chart_too) {
     rti_terminal_summary(said, summary, facts);
+    rti_shifts_terminal(said, &findings->omission.shifts, summary);
     for (int f = 0; f < summary->plan->facet_count; f++) {
         if (pictures->drawn[f * RTI_PICTURES + RTI_PICTURE_TEMPERATURE] && !chart_too) continue;
         rti_text chart = RTI_TEXT_EMPTY;
@@ -52,7 +53,7 @@ static rt_status show(const rti_summary *summary, const rti_facts *facts, const 
     RT_TRY(rti_plot_all(&pictures, summary, options->program, options->plots, asked, error));
     rt_status status = rti_markdown_write(summary, facts, asked->findings, &pictures, error);
     if (status == RT_OK) {
-        say(said, summary, facts, &pictures, options->chart);
+        say(said, summary, facts, asked->findings, &pictures, options->chart);
         if (said->failed) status = rt_fail(error, RT_MEMORY, "not enough memory for the report");
     }
     rti_pictures_deinit(&pictures);

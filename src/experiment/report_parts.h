@@ -122,6 +122,10 @@ rt_status rti_results_write(const rti_summary *summary, rt_error *error) RT_MUST
 rt_status rti_figures_write(const rti_summary *summary, rt_error *error) RT_MUST_CHECK;
 /* dark.csv; *made tells whether a finished teacher was there to be asked. */
 rt_status rti_dark_write(const rti_summary *summary, bool *made, rt_error *error) RT_MUST_CHECK;
+/* Images of bytes, grey or of three colours. */
+bool rti_is_picture(const rt_examples *examples);
+/* "number,x,y,red,green,blue" for each pixel; grey pictures as ink on paper: 255 - value. */
+void rti_add_picture(rti_text *text, int number, const rt_examples *examples, int32_t example);
 /* attention.csv of a comparison: maps of teacher, scratch and the best rows. The same. */
 rt_status rti_attention_write(const rti_summary *summary, bool *made, rt_error *error) RT_MUST_CHECK;
 
@@ -137,9 +141,13 @@ typedef enum rti_picture {
     RTI_PICTURE_HEATMAP,
     RTI_PICTURE_CURVES,
     RTI_PICTURE_CALIBRATION,
+    RTI_PICTURE_SHIFT,
     RTI_PICTURE_DARK,         /* of the whole, from here */
     RTI_PICTURE_SIMILARITY,
     RTI_PICTURE_ENSEMBLE,
+    RTI_PICTURE_UNSEEN,
+    RTI_PICTURE_TAUGHT,
+    RTI_PICTURE_OMITTED,
     RTI_PICTURE_FOREST,       /* of a comparison, from here */
     RTI_PICTURE_PRICE,
     RTI_PICTURE_FIDELITY,
@@ -147,7 +155,7 @@ typedef enum rti_picture {
     RTI_PICTURE_GRADIENTS,
     RTI_PICTURE_ATTENTION
 } rti_picture;
-#define RTI_PICTURES 13
+#define RTI_PICTURES 17
 
 typedef struct rti_pictures {
     bool *drawn;              /* (facet_count, RTI_PICTURES); those of the whole belong to facet 0 */

@@ -26,8 +26,7 @@ static int shown_cell(const rti_summary *summary, int facet) {
     return cell;
 }
 
-/* The T at which the cell's students learn; 4 when their method has none. */
-static double temperature_of(const rti_plan *plan, int cell) {
+double rti_cell_temperature(const rti_plan *plan, int cell) {
     static const char *const names[] = {"temperature", "kd.temperature"};
     int trial = cell < 0 ? -1 : plan->cells[cell].trials[0];
     for (int i = 0; trial >= 0 && i < 2; i++) {
@@ -110,7 +109,7 @@ static rt_status look(rti_similarity *s, const rti_summary *summary, int facet, 
     int student = rti_facet_student(summary->plan, facet), cell = shown_cell(summary, facet);
     rti_answers answers;
     s->facet = facet;
-    s->T = temperature_of(summary->plan, cell);
+    s->T = rti_cell_temperature(summary->plan, cell);
     RT_TRY(add_soft_targets(s, summary, student, error));
     if (s->classes < 2) return RT_OK;
     RT_TRY(rti_answers_of_teacher(&answers, summary, student, RT_PART_TEST, 1, error));
