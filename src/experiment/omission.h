@@ -52,7 +52,8 @@ int64_t rti_shift_answers(const rti_shift_set *set, double s);
 /* The least s at which the part `prior` of the examples, 0 < prior <= 1, or more, is answered with an unseen
  * class; found by bisection, never below the true one and at most a rounding above. No label is used. */
 double rti_shift_matching(const rti_shift_set *set, double prior);
-/* An s with the fewest errors, of several that nearest to 0. Sorts the examples by margin. */
+/* An s with the fewest errors of all, between two margins, of several the one nearest to 0. Sorts the
+ * examples by margin. */
 double rti_shift_best(rti_shift_set *set);
 
 /* ---- report_shift.c ---- */
@@ -61,7 +62,7 @@ typedef enum rti_shift_choice {
     RTI_SHIFT_NONE,                 /* s = 0 */
     RTI_SHIFT_PRIOR,                /* matching on the training images, prior of the training labels */
     RTI_SHIFT_TEST_PRIOR,           /* the same prior, matching on the test images, without their labels */
-    RTI_SHIFT_TUNED                 /* fewest test errors on the grid, of several the s nearest to 0 */
+    RTI_SHIFT_TUNED                 /* fewest test errors, of several the s nearest to 0 */
 } rti_shift_choice;
 #define RTI_SHIFT_CHOICES 4
 

@@ -28,7 +28,6 @@ static rt_status set_of(rti_shift_set *set, const rti_plan *plan, int trial, rt_
     return status;
 }
 
-/* Everything but what needs the grid. */
 static rt_status ask(rti_shift_student *student, const rti_plan *plan, const rti_unseen *unseen, double prior,
                      rt_error *error) {
     rti_shift_set training;
@@ -40,7 +39,7 @@ static rt_status ask(rti_shift_student *student, const rti_plan *plan, const rti
     student->choice[RTI_SHIFT_PRIOR] = rti_shift_at(&student->test, matched);
     student->choice[RTI_SHIFT_TEST_PRIOR] =
         rti_shift_at(&student->test, rti_shift_matching(&student->test, prior));
-    student->choice[RTI_SHIFT_TUNED].s = rti_shift_best(&student->test); /* where the grid must reach */
+    student->choice[RTI_SHIFT_TUNED] = rti_shift_at(&student->test, rti_shift_best(&student->test));
     return RT_OK;
 }
 
@@ -109,8 +108,7 @@ static rt_status add_facet(rti_shifts *shifts, const rti_summary *summary, int f
     return RT_OK;
 }
 
-/* The grid, and what was waiting for it. */
-static void finish(rti_shifts *shifts) {
+static void set_grid(rti_shifts *shifts) {
     double low = -2, high = 12;
     for (int i = 0; i < shifts->student_count; i++)
         for (int c = 0; c < RTI_SHIFT_CHOICES; c++) {
@@ -119,15 +117,6 @@ static void finish(rti_shifts *shifts) {
         }
     shifts->low = (int)lround(fmax(low, -RTI_SHIFT_MOST) / RTI_SHIFT_STEP);
     shifts->high = (int)lround(fmin(high, RTI_SHIFT_MOST) / RTI_SHIFT_STEP);
-    for (int i = 0; i < shifts->student_count; i++) {
-        rti_shifted best = shifts->student[i].choice[RTI_SHIFT_NONE];
-        for (int at = shifts->low; at <= shifts->high; at++) {
-            rti_shifted here = rti_shift_at(&shifts->student[i].test, at * RTI_SHIFT_STEP);
-            if (here.errors < best.errors || (here.errors == best.errors && fabs(here.s) < fabs(best.s)))
-                best = here;
-        }
-        shifts->student[i].choice[RTI_SHIFT_TUNED] = best;
-    }
 }
 
 rt_status rti_shifts_make(rti_shifts *shifts, const rti_summary *summary, rt_error *error) {
@@ -142,7 +131,7 @@ rt_status rti_shifts_make(rti_shifts *shifts, const rti_summary *summary, rt_err
         status = rt_fail(error, RT_MEMORY, "not enough memory for the shifts of biases");
     for (int f = 0; f < plan->facet_count && status == RT_OK; f++)
         status = add_facet(shifts, summary, f, error);
-    if (status == RT_OK) finish(shifts);
+    if (status == RT_OK) set_grid(shifts);
     else rti_shifts_deinit(shifts);
     return status;
 }

@@ -25,12 +25,19 @@ static void bias_text(const rti_shift_group *group, const rti_estimate *e, char 
     else snprintf(out, 48, "%+.2f +- %.2f", s, e->half);
 }
 
+static void accuracy_text(const rti_estimate *e, bool brief, char out[48]) {
+    rti_estimate shown = *e;
+    if (brief) shown.half = NAN;
+    rti_percent(&shown, out);
+}
+
 /* ---- one row for each choice of each group ------------------------------------------------------- */
 
 enum { WHO, CHOICE, BIAS, ERRORS, UNSEEN, RIGHT, COLUMNS };
 
 typedef struct shown {
     const rti_shifts *shifts;
+    bool brief; /* for the terminal: no interval of accuracies */
     const rti_shift_group *group[RTI_CELLS_MAX];
     int count;
 } shown;
@@ -46,9 +53,9 @@ static void name_of(const rti_summary *summary, const rti_shift_group *group, ch
 
 static void choice_text(const rti_table *table, int row, int column, char out[RTI_LABEL_MAX]) {
     static const char *const heads[COLUMNS] = {"",       "shift",         "bias",
-                                               "errors", "of them unseen", "of unseen right, %"};
-    static const char *const choices[RTI_SHIFT_CHOICES] = {"none", "prior (training images)",
-                                                           "prior (test images)", "tuned on test"};
+                                               "errors", "on unseen", "unseen right, %"};
+    static const char *const choices[RTI_SHIFT_CHOICES] = {"none", "prior", "prior, test set",
+                                                           "tuned on test"};
     const shown *all = table->more;
     char number[48];
     snprintf(out, RTI_LABEL_MAX, "%s", heads[column]);
@@ -65,7 +72,7 @@ static void choice_text(const rti_table *table, int row, int column, char out[RT
     case BIAS: bias_text(group, &m.s, number); break;
     case ERRORS: count_text(&m.errors, number); break;
     case UNSEEN: count_text(&m.errors_unseen, number); break;
-    default: rti_percent(&m.accuracy_unseen, number);
+    default: accuracy_text(&m.accuracy_unseen, all->brief, number);
     }
     snprintf(out, RTI_LABEL_MAX, "%s", number);
 }
@@ -75,8 +82,8 @@ static rti_table table_of(const shown *all, const rti_summary *summary) {
 }
 
 /* All groups when they are few, else those that stand for their facets. */
-static void choose(shown *all, const rti_shifts *shifts, const rti_summary *summary, int few) {
-    *all = (shown){.shifts = shifts};
+static void choose(shown *all, const rti_shifts *shifts, const rti_summary *summary, int few, bool brief) {
+    *all = (shown){.shifts = shifts, .brief = brief};
     for (int i = 0; i < shifts->group_count && all->count < RTI_CELLS_MAX; i++) {
         const rti_shift_group *group = &shifts->group[i];
         if (shifts->group_count > few && group != rti_shift_shown(shifts, summary, group->facet) &&
@@ -88,9 +95,7 @@ static void choose(shown *all, const rti_shifts *shifts, const rti_summary *summ
 
 /* ---- omitted classes in turn --------------------------------------------------------------------- */
 
-static bool is_omission(const char *key) {
-    return !strcmp(key, "data.transfer.omit_classes") || !strcmp(key, "data.transfer.classes");
-}
+static bool is_omission(const char *key) { return !strcmp(key, "data.transfer.omit_classes"); }
 
 const char *rti_omitted_label(const rti_summary *summary, int facet, char out[RTI_LABEL_MAX]) {
     const rti_plan *plan = summary->plan;
@@ -114,6 +119,7 @@ const char *rti_omitted_label(const rti_summary *summary, int facet, char out[RT
 
 typedef struct omitted {
     const rti_shifts *shifts;
+    bool brief;
     const rti_shift_group *group[RTI_CELLS_MAX];
     int count;
 } omitted;
@@ -149,7 +155,7 @@ static void omitted_text(const rti_table *table, int row, int column, char out[R
     }
     const rti_shift_mean m = rti_shift_mean_of(o->shifts, group, column_choice[column]);
     if (column < RIGHT_BEFORE) count_text(&m.errors, number);
-    else rti_percent(&m.accuracy_unseen, number);
+    else accuracy_text(&m.accuracy_unseen, o->brief, number);
     snprintf(out, RTI_LABEL_MAX, "%s", number);
 }
 
@@ -192,10 +198,6 @@ rt_status rti_omitted_write(const rti_shifts *shifts, const rti_summary *summary
 
 /* ---- where they stand ---------------------------------------------------------------------------- */
 
-static const char what[] =
-    "s is added to the logits of all classes that a student never sees (or taken from those it sees, where "
-    "these are fewer: the bias in the table is of the classes in the first line)";
-
 /* "omitted 3", "seen 7, 8" */
 static void sides(rti_text *out, const rti_shift_group *group) {
     rti_text_printf(out, "%s %s", group->lowers_seen ? "seen" : "omitted", group->classes);
@@ -205,6 +207,7 @@ void rti_shifts_terminal(rti_text *out, const rti_shifts *shifts, const rti_summ
     if (!shifts->group_count) return;
     omitted o;
     find_omitted(&o, shifts, summary);
+    o.brief = true;
     rti_text_append(out, "\n  unseen classes: test errors when their bias is shifted");
     if (o.count) {
         rti_text_append(out, " to match the prior, and tuned on test\n");
@@ -215,12 +218,12 @@ void rti_shifts_terminal(rti_text *out, const rti_shifts *shifts, const rti_summ
         rti_text_append(out, " (bias of ");
         sides(out, &shifts->group[0]);
         rti_text_append(out, ")\n");
-        choose(&all, shifts, summary, 4);
+        choose(&all, shifts, summary, 4, true);
         rti_table table = table_of(&all, summary);
         rti_table_print(out, &table, 4);
     }
-    rti_text_append(out, "  prior (training images): no test image and no test label is used; tuned on test: as "
-                         "in the paper,\n  flatters itself\n");
+    rti_text_append(out, "  prior: matched on training images without labels, no test image and no test label is "
+                         "used;\n  tuned on test: as in Hinton et al. 2015, flatters itself\n");
 }
 
 void rti_shifts_markdown(rti_text *out, const rti_shifts *shifts, const rti_summary *summary) {
@@ -228,16 +231,18 @@ void rti_shifts_markdown(rti_text *out, const rti_shifts *shifts, const rti_summ
     omitted o;
     shown all;
     find_omitted(&o, shifts, summary);
-    choose(&all, shifts, summary, 16);
-    rti_text_printf(
+    choose(&all, shifts, summary, 16, false);
+    rti_text_append(
         out,
-        "## Classes that students never see\n\nTest errors, last epoch, mean and 95 %% interval over seeds, "
-        "when %s. *Prior (training images)*: the s at which the part of the training images that the student "
-        "takes for an unseen class is the part of training labels that is of one; the images are what the "
-        "teacher was trained on, without their labels: no test image and no test label is used. *Prior (test "
-        "images)*: the same part, on the test images without their labels. *Tuned on test*: the s with the "
-        "fewest test errors, as in Hinton, Vinyals, Dean 2015; it flatters itself. Each seed has its own s.\n\n",
-        what);
+        "## Classes that students never see\n\nTest errors, last epoch, mean and 95 % interval over seeds, "
+        "when the biases of all unseen classes are raised together, or those of the seen ones lowered where "
+        "these are fewer, which is the same. Each seed has a shift of its own:\n\n"
+        "* prior: the shift at which the student takes as many training images for an unseen class as there "
+        "are training labels of one. The images are what the teacher was trained on, without their labels; no "
+        "test image and no test label is used\n"
+        "* prior, test set: the same part, of the test images without their labels\n"
+        "* tuned on test: the shift with the fewest test errors, as in Hinton, Vinyals, Dean 2015; it flatters "
+        "itself\n\n");
     if (o.count) {
         rti_table table = {summary, 0, 1 + o.count, OMITTED_COLUMNS, omitted_text, &o};
         rti_table_markdown(out, &table);
