@@ -150,7 +150,8 @@ static void pictures_of(rti_text *out, const rti_summary *summary, int facet, co
         [RTI_PICTURE_ENSEMBLE] = "Members alone and together, and one student of theirs",
         [RTI_PICTURE_SHIFT] = "Test errors as the bias of unseen classes is shifted",
         [RTI_PICTURE_UNSEEN] = "Accuracy on validation examples of classes that the student never sees",
-        [RTI_PICTURE_TAUGHT] = "Training images for which the teacher's soft target names the unseen class most",
+        [RTI_PICTURE_TAUGHT] =
+            "Training images for which the teacher's soft target names the unseen class most",
         [RTI_PICTURE_OMITTED] = "Each class left out in turn: errors, and accuracy on it",
         [RTI_PICTURE_DARK] = "What the teacher says of test examples at several temperatures",
     };

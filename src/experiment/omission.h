@@ -24,15 +24,15 @@
 /* s is added to the logits of all unseen classes, so the answer changes at most once as s grows: from the
  * best seen class to the best unseen one. */
 typedef struct rti_shift_example {
-    double margin;                  /* logit of the best seen class minus that of the best unseen one */
-    bool wins_tie;                  /* at s = margin the unseen class is the answer: its number is lower */
-    bool is_unseen;                 /* by its label */
-    bool right_seen, right_unseen;  /* is the best seen (unseen) class the labelled one? */
+    double margin;                 /* logit of the best seen class minus that of the best unseen one */
+    bool wins_tie;                 /* at s = margin the unseen class is the answer: its number is lower */
+    bool is_unseen;                /* by its label */
+    bool right_seen, right_unseen; /* is the best seen (unseen) class the labelled one? */
 } rti_shift_example;
 
 typedef struct rti_shift_set {
     int64_t count, unseen;
-    rti_shift_example *example;     /* (count) owned */
+    rti_shift_example *example; /* (count) owned */
 } rti_shift_set;
 
 /* Answers of more than `classes` of `unseen`, or with no class seen or none unseen, are a caller's bug.
@@ -43,7 +43,7 @@ void rti_shift_set_deinit(rti_shift_set *set);
 
 typedef struct rti_shifted {
     double s;
-    int64_t errors, errors_unseen;  /* of all examples; of those of unseen classes */
+    int64_t errors, errors_unseen; /* of all examples; of those of unseen classes */
 } rti_shifted;
 
 rti_shifted rti_shift_at(const rti_shift_set *set, double s);
@@ -59,26 +59,26 @@ double rti_shift_best(rti_shift_set *set);
 /* ---- report_shift.c ---- */
 
 typedef enum rti_shift_choice {
-    RTI_SHIFT_NONE,                 /* s = 0 */
-    RTI_SHIFT_PRIOR,                /* matching on the training images, prior of the training labels */
-    RTI_SHIFT_TEST_PRIOR,           /* the same prior, matching on the test images, without their labels */
-    RTI_SHIFT_TUNED                 /* fewest test errors, of several the s nearest to 0 */
+    RTI_SHIFT_NONE,       /* s = 0 */
+    RTI_SHIFT_PRIOR,      /* matching on the training images, prior of the training labels */
+    RTI_SHIFT_TEST_PRIOR, /* the same prior, matching on the test images, without their labels */
+    RTI_SHIFT_TUNED       /* fewest test errors, of several the s nearest to 0 */
 } rti_shift_choice;
 #define RTI_SHIFT_CHOICES 4
 
 typedef struct rti_shift_student {
-    int trial, seed;                /* seed: an index */
+    int trial, seed; /* seed: an index */
     rti_shifted choice[RTI_SHIFT_CHOICES];
-    rti_shift_set test;             /* owned */
+    rti_shift_set test; /* owned */
 } rti_shift_student;
 
 typedef struct rti_shift_group {
-    int facet, cell;                /* cell -1: the scratch students */
-    bool lowers_seen;               /* fewer classes are seen than not: s is told as -s on the seen ones */
-    char classes[64];               /* that are told: "3", "7, 8" */
+    int facet, cell;  /* cell -1: the scratch students */
+    bool lowers_seen; /* fewer classes are seen than not: s is told as -s on the seen ones */
+    char classes[64]; /* that are told: "3", "7, 8" */
     double prior;
     int64_t examples, examples_unseen; /* of the test set */
-    int first, count;               /* students */
+    int first, count;                  /* students */
 } rti_shift_group;
 
 /* The grid holds 0, -2 to 12, and every choice with 1 to spare as far as RTI_SHIFT_MOST. */
@@ -87,9 +87,9 @@ typedef struct rti_shift_group {
 
 typedef struct rti_shifts {
     int group_count, student_count;
-    rti_shift_group *group;         /* facet by facet, scratch first; owned */
-    rti_shift_student *student;     /* group by group; owned */
-    int low, high;                  /* of the grid, in steps */
+    rti_shift_group *group;     /* facet by facet, scratch first; owned */
+    rti_shift_student *student; /* group by group; owned */
+    int low, high;              /* of the grid, in steps */
 } rti_shifts;
 
 rt_status rti_shifts_make(rti_shifts *shifts, const rti_summary *summary, rt_error *error) RT_MUST_CHECK;
@@ -131,8 +131,8 @@ const char *rti_omitted_label(const rti_summary *summary, int facet, char out[RT
 typedef struct rti_unseen_curves {
     int lines, epochs;
     struct {
-        int facet, cell;            /* cell -1: scratch */
-        double teacher;             /* its accuracy on the same examples; NaN: not known */
+        int facet, cell; /* cell -1: scratch */
+        double teacher;  /* its accuracy on the same examples; NaN: not known */
         char label[RTI_LABEL_MAX];
     } line[RTI_UNSEEN_LINES];
 } rti_unseen_curves;
@@ -151,13 +151,13 @@ rt_status rti_unseen_curves_write(const rti_unseen_curves *curves, const rti_sum
 /* The transfer examples whose soft target leans most to the class that no transfer example has: by the
  * teacher's logit for it minus the mean of its logits, at T. */
 typedef struct rti_taught {
-    int count;                      /* 0: there is no such cell, or its teacher cannot be asked */
-    int cell, class;                /* the first cell with one unseen class */
-    double T;                       /* of its students */
-    bool pictured;                  /* the examples are images */
+    int count;       /* 0: there is no such cell, or its teacher cannot be asked */
+    int cell, class; /* the first cell with one unseen class */
+    double T;        /* of its students */
+    bool pictured;   /* the examples are images */
     struct {
-        int32_t position, label;    /* in the transfer set */
-        double logit, p, p_soft;    /* centred; the class's probability at T = 1 and at T */
+        int32_t position, label; /* in the transfer set */
+        double logit, p, p_soft; /* centred; the class's probability at T = 1 and at T */
     } example[RTI_TAUGHT_IMAGES];
 } rti_taught;
 
@@ -173,7 +173,7 @@ typedef struct rti_omission {
     rti_shifts shifts;
     rti_unseen_curves curves;
     rti_taught taught;
-    int omitted;                    /* rows of omitted.csv */
+    int omitted; /* rows of omitted.csv */
 } rti_omission;
 
 /* ---- plot_omission.c ---- */

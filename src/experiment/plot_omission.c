@@ -91,8 +91,8 @@ static rt_status plot_unseen(const rti_summary *summary, const char *scripts, co
     set_head(&settings, summary, "unseen");
     rti_set_number(&settings, "lines", c->lines);
     rti_set_number(&settings, "facets", summary->plan->facet_count);
-    rti_text_printf(&settings, "array names[%d]\narray teacher[%d]\narray is_scratch[%d]\n", c->lines, c->lines,
-                    c->lines);
+    rti_text_printf(&settings, "array names[%d]\narray teacher[%d]\narray is_scratch[%d]\n", c->lines,
+                    c->lines, c->lines);
     for (int i = 0; i < c->lines; i++) {
         set_item(&settings, "names", i + 1, c->line[i].label);
         set_entry(&settings, "teacher", i + 1, 100 * c->line[i].teacher);

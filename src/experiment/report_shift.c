@@ -37,8 +37,8 @@ static rt_status ask(rti_shift_student *student, const rti_plan *plan, const rti
     rti_shift_set_deinit(&training);
     student->choice[RTI_SHIFT_NONE] = rti_shift_at(&student->test, 0);
     student->choice[RTI_SHIFT_PRIOR] = rti_shift_at(&student->test, matched);
-    student->choice[RTI_SHIFT_TEST_PRIOR] =
-        rti_shift_at(&student->test, rti_shift_matching(&student->test, prior));
+    student->choice[RTI_SHIFT_TEST_PRIOR] = rti_shift_at(&student->test,
+                                                         rti_shift_matching(&student->test, prior));
     student->choice[RTI_SHIFT_TUNED] = rti_shift_at(&student->test, rti_shift_best(&student->test));
     return RT_OK;
 }
@@ -99,8 +99,8 @@ static rt_status add_group(rti_shifts *shifts, const rti_summary *summary, int f
 
 static rt_status add_facet(rti_shifts *shifts, const rti_summary *summary, int facet, rt_error *error) {
     const rti_plan *plan = summary->plan;
-    RT_TRY(add_group(shifts, summary, facet, -1, plan->cells[summary->facets[facet].first_cell].scratch,
-                     error));
+    RT_TRY(
+        add_group(shifts, summary, facet, -1, plan->cells[summary->facets[facet].first_cell].scratch, error));
     for (int c = 0; c < plan->cell_count; c++)
         if (plan->cells[c].facet == facet && !summary->cells[c].is_scratch &&
             (!plan->spec.is_comparison || plan->cells[c].row >= 0))
@@ -131,8 +131,10 @@ rt_status rti_shifts_make(rti_shifts *shifts, const rti_summary *summary, rt_err
         status = rt_fail(error, RT_MEMORY, "not enough memory for the shifts of biases");
     for (int f = 0; f < plan->facet_count && status == RT_OK; f++)
         status = add_facet(shifts, summary, f, error);
-    if (status == RT_OK) set_grid(shifts);
-    else rti_shifts_deinit(shifts);
+    if (status == RT_OK)
+        set_grid(shifts);
+    else
+        rti_shifts_deinit(shifts);
     return status;
 }
 
@@ -182,8 +184,10 @@ rti_shift_mean rti_shift_mean_of(const rti_shifts *shifts, const rti_shift_group
 
 /* "student,1,2,": role, facet, cell; a scratch student belongs to no cell. */
 static void add_head(rti_text *text, const rti_shift_group *group, const rti_summary *summary, int seed) {
-    if (group->cell < 0) rti_text_printf(text, "scratch,%d,", group->facet + 1);
-    else rti_text_printf(text, "student,%d,%d", group->facet + 1, group->cell + 1);
+    if (group->cell < 0)
+        rti_text_printf(text, "scratch,%d,", group->facet + 1);
+    else
+        rti_text_printf(text, "student,%d,%d", group->facet + 1, group->cell + 1);
     rti_text_printf(text, ",%llu", (unsigned long long)summary->plan->spec.seeds[seed]);
 }
 
@@ -240,8 +244,9 @@ static rt_status write_mean(const rti_shifts *shifts, const rti_summary *summary
                           *scratch = rti_shift_scratch(shifts, facet);
     rti_text text = RTI_TEXT_EMPTY;
     if (!shown) return RT_OK;
-    rti_text_append(&text, "s,errors,errors_low,errors_high,unseen,unseen_low,unseen_high,scratch,scratch_low,"
-                           "scratch_high,scratch_unseen,scratch_unseen_low,scratch_unseen_high\n");
+    rti_text_append(&text,
+                    "s,errors,errors_low,errors_high,unseen,unseen_low,unseen_high,scratch,scratch_low,"
+                    "scratch_high,scratch_unseen,scratch_unseen_low,scratch_unseen_high\n");
     for (int at = shifts->low; at <= shifts->high; at++) {
         rti_text_printf(&text, "%.1f", at * RTI_SHIFT_STEP);
         add_band(&text, shifts, shown, at * RTI_SHIFT_STEP);
@@ -254,11 +259,10 @@ static rt_status write_mean(const rti_shifts *shifts, const rti_summary *summary
     return status;
 }
 
-static rt_status write_all(const rti_shifts *shifts, const rti_summary *summary, const char *name,
-                           const char *head,
-                           void (*make)(rti_text *, const rti_shifts *, const rti_shift_group *,
-                                        const rti_summary *),
-                           rt_error *error) {
+static rt_status
+write_all(const rti_shifts *shifts, const rti_summary *summary, const char *name, const char *head,
+          void (*make)(rti_text *, const rti_shifts *, const rti_shift_group *, const rti_summary *),
+          rt_error *error) {
     rti_text text = RTI_TEXT_EMPTY;
     rti_text_append(&text, head);
     for (int i = 0; i < shifts->group_count; i++) make(&text, shifts, &shifts->group[i], summary);

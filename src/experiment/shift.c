@@ -72,18 +72,21 @@ int64_t rti_shift_answers(const rti_shift_set *set, double s) {
 
 double rti_shift_matching(const rti_shift_set *set, double prior) {
     double low = INFINITY, high = -INFINITY;
-    if (!set->count) return NAN;
+    if (!set->count) return 0;
+    const double wanted = ceil(prior * (double)set->count - 1e-6); /* examples; the prior is a rounded part */
     for (int64_t i = 0; i < set->count; i++) {
         low = fmin(low, set->example[i].margin);
         high = fmax(high, set->example[i].margin);
     }
-    low = nextafter(low, -INFINITY); /* nobody is answered with an unseen class here, */
+    low = nextafter(low, -INFINITY);  /* nobody is answered with an unseen class here, */
     high = nextafter(high, INFINITY); /* and everybody here */
     for (;;) {
         double middle = low + 0.5 * (high - low);
         if (!(middle > low && middle < high)) return high;
-        if ((double)rti_shift_answers(set, middle) >= prior * (double)set->count) high = middle;
-        else low = middle;
+        if ((double)rti_shift_answers(set, middle) >= wanted)
+            high = middle;
+        else
+            low = middle;
     }
 }
 

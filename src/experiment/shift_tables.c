@@ -11,18 +11,25 @@
 
 /* "206 +- 12", "14.3 +- 2.5"; one network's count is whole. */
 static void count_text(const rti_estimate *e, char out[48]) {
-    if (!isfinite(e->mean)) snprintf(out, 48, "-");
-    else if (!isfinite(e->half)) snprintf(out, 48, "%.10g", e->mean);
-    else snprintf(out, 48, "%.1f +- %.1f", e->mean, e->half);
+    if (!isfinite(e->mean))
+        snprintf(out, 48, "-");
+    else if (!isfinite(e->half))
+        snprintf(out, 48, "%.10g", e->mean);
+    else
+        snprintf(out, 48, "%.1f +- %.1f", e->mean, e->half);
 }
 
 /* "+3.5 +- 0.2"; with the sign that the paper would give it. */
 static void bias_text(const rti_shift_group *group, const rti_estimate *e, char out[48]) {
     double s = group->lowers_seen ? 0 - e->mean : e->mean;
-    if (!isfinite(s)) snprintf(out, 48, "-");
-    else if (!isfinite(e->half)) snprintf(out, 48, s == 0 ? "0" : "%+.2f", s);
-    else if (s == 0) snprintf(out, 48, "0");
-    else snprintf(out, 48, "%+.2f +- %.2f", s, e->half);
+    if (!isfinite(s))
+        snprintf(out, 48, "-");
+    else if (!isfinite(e->half))
+        snprintf(out, 48, s == 0 ? "0" : "%+.2f", s);
+    else if (s == 0)
+        snprintf(out, 48, "0");
+    else
+        snprintf(out, 48, "%+.2f +- %.2f", s, e->half);
 }
 
 static void accuracy_text(const rti_estimate *e, bool brief, char out[48]) {
@@ -52,8 +59,7 @@ static void name_of(const rti_summary *summary, const rti_shift_group *group, ch
 }
 
 static void choice_text(const rti_table *table, int row, int column, char out[RTI_LABEL_MAX]) {
-    static const char *const heads[COLUMNS] = {"",       "shift",         "bias",
-                                               "errors", "on unseen", "unseen right, %"};
+    static const char *const heads[COLUMNS] = {"", "shift", "bias", "errors", "on unseen", "unseen right, %"};
     static const char *const choices[RTI_SHIFT_CHOICES] = {"none", "prior", "prior, test set",
                                                            "tuned on test"};
     const shown *all = table->more;
@@ -65,14 +71,25 @@ static void choice_text(const rti_table *table, int row, int column, char out[RT
     const rti_shift_mean m = rti_shift_mean_of(all->shifts, group, choice);
     switch (column) {
     case WHO:
-        if (choice) out[0] = 0;
-        else name_of(table->summary, group, out);
+        if (choice)
+            out[0] = 0;
+        else
+            name_of(table->summary, group, out);
         return;
-    case CHOICE: snprintf(out, RTI_LABEL_MAX, "%s", choices[choice]); return;
-    case BIAS: bias_text(group, &m.s, number); break;
-    case ERRORS: count_text(&m.errors, number); break;
-    case UNSEEN: count_text(&m.errors_unseen, number); break;
-    default: accuracy_text(&m.accuracy_unseen, all->brief, number);
+    case CHOICE:
+        snprintf(out, RTI_LABEL_MAX, "%s", choices[choice]);
+        return;
+    case BIAS:
+        bias_text(group, &m.s, number);
+        break;
+    case ERRORS:
+        count_text(&m.errors, number);
+        break;
+    case UNSEEN:
+        count_text(&m.errors_unseen, number);
+        break;
+    default:
+        accuracy_text(&m.accuracy_unseen, all->brief, number);
     }
     snprintf(out, RTI_LABEL_MAX, "%s", number);
 }
@@ -138,12 +155,12 @@ static void find_omitted(omitted *o, const rti_shifts *shifts, const rti_summary
 
 enum { OMITTED, BEFORE, MATCHED, TUNED, RIGHT_BEFORE, RIGHT_MATCHED, RIGHT_TUNED, OMITTED_COLUMNS };
 static const rti_shift_choice column_choice[] = {
-    [BEFORE] = RTI_SHIFT_NONE,        [MATCHED] = RTI_SHIFT_PRIOR,       [TUNED] = RTI_SHIFT_TUNED,
-    [RIGHT_BEFORE] = RTI_SHIFT_NONE,  [RIGHT_MATCHED] = RTI_SHIFT_PRIOR, [RIGHT_TUNED] = RTI_SHIFT_TUNED};
+    [BEFORE] = RTI_SHIFT_NONE,       [MATCHED] = RTI_SHIFT_PRIOR,       [TUNED] = RTI_SHIFT_TUNED,
+    [RIGHT_BEFORE] = RTI_SHIFT_NONE, [RIGHT_MATCHED] = RTI_SHIFT_PRIOR, [RIGHT_TUNED] = RTI_SHIFT_TUNED};
 
 static void omitted_text(const rti_table *table, int row, int column, char out[RTI_LABEL_MAX]) {
-    static const char *const heads[OMITTED_COLUMNS] = {
-        "classes", "errors", "prior", "tuned", "unseen right, %", "prior", "tuned"};
+    static const char *const heads[OMITTED_COLUMNS] = {"classes",         "errors", "prior", "tuned",
+                                                       "unseen right, %", "prior",  "tuned"};
     const omitted *o = table->more;
     char number[48];
     snprintf(out, RTI_LABEL_MAX, "%s", heads[column]);
@@ -154,8 +171,10 @@ static void omitted_text(const rti_table *table, int row, int column, char out[R
         return;
     }
     const rti_shift_mean m = rti_shift_mean_of(o->shifts, group, column_choice[column]);
-    if (column < RIGHT_BEFORE) count_text(&m.errors, number);
-    else accuracy_text(&m.accuracy_unseen, o->brief, number);
+    if (column < RIGHT_BEFORE)
+        count_text(&m.errors, number);
+    else
+        accuracy_text(&m.accuracy_unseen, o->brief, number);
     snprintf(out, RTI_LABEL_MAX, "%s", number);
 }
 
@@ -175,7 +194,8 @@ rt_status rti_omitted_write(const rti_shifts *shifts, const rti_summary *summary
     if (!o.count) return RT_OK;
     rti_text_append(&text, "classes,facet,cell,seeds,examples,examples_unseen");
     for (int c = 0; c < RTI_SHIFT_CHOICES; c++)
-        rti_text_printf(&text, ",s%s,s%s_half,errors%s,errors%s_half,accuracy_unseen%s,accuracy_unseen%s_half",
+        rti_text_printf(&text,
+                        ",s%s,s%s_half,errors%s,errors%s_half,accuracy_unseen%s,accuracy_unseen%s_half",
                         names[c], names[c], names[c], names[c], names[c], names[c]);
     rti_text_append(&text, "\n");
     for (int i = 0; i < o.count; i++) {
@@ -222,8 +242,38 @@ void rti_shifts_terminal(rti_text *out, const rti_shifts *shifts, const rti_summ
         rti_table table = table_of(&all, summary);
         rti_table_print(out, &table, 4);
     }
-    rti_text_append(out, "  prior: matched on training images without labels, no test image and no test label is "
-                         "used;\n  tuned on test: as in Hinton et al. 2015, flatters itself\n");
+    rti_text_append(out,
+                    "  prior: matched on training images without labels, no test image and no test label is "
+                    "used;\n  tuned on test: as in Hinton et al. 2015, flatters itself\n");
+}
+
+static const char introduction[] =
+    "## Classes that students never see\n\n"
+    "Test errors, last epoch, mean and 95 % interval over seeds, when the biases of all unseen classes are\n"
+    "raised together, or those of the seen ones lowered where these are fewer, which is the same. Each seed\n"
+    "has a shift of its own:\n\n"
+    "* prior: the shift at which the student takes as many training images for an unseen class as there are\n"
+    "  training labels of one. The images are what the teacher was trained on, without their labels; no "
+    "test\n"
+    "  image and no test label is used\n"
+    "* prior, test set: the same part, of the test images without their labels\n"
+    "* tuned on test: the shift with the fewest test errors, as in Hinton, Vinyals, Dean 2015; it flatters\n"
+    "  itself\n\n";
+
+/* Whose bias the table tells, and how many examples are of unseen classes; each once. */
+static void add_biases(rti_text *out, const shown *all) {
+    const char *before = NULL;
+    rti_text_append(out, "The bias is of: ");
+    for (int i = 0; i < all->count; i++) {
+        const rti_shift_group *group = all->group[i];
+        if (before && !strcmp(before, group->classes)) continue;
+        rti_text_append(out, before ? "; " : "");
+        sides(out, group);
+        rti_text_printf(out, " (prior of the unseen classes %.2f %%, %lld of %lld test examples)",
+                        100 * group->prior, (long long)group->examples_unseen, (long long)group->examples);
+        before = group->classes;
+    }
+    rti_text_append(out, ".\n\n");
 }
 
 void rti_shifts_markdown(rti_text *out, const rti_shifts *shifts, const rti_summary *summary) {
@@ -232,36 +282,17 @@ void rti_shifts_markdown(rti_text *out, const rti_shifts *shifts, const rti_summ
     shown all;
     find_omitted(&o, shifts, summary);
     choose(&all, shifts, summary, 16, false);
-    rti_text_append(
-        out,
-        "## Classes that students never see\n\nTest errors, last epoch, mean and 95 % interval over seeds, "
-        "when the biases of all unseen classes are raised together, or those of the seen ones lowered where "
-        "these are fewer, which is the same. Each seed has a shift of its own:\n\n"
-        "* prior: the shift at which the student takes as many training images for an unseen class as there "
-        "are training labels of one. The images are what the teacher was trained on, without their labels; no "
-        "test image and no test label is used\n"
-        "* prior, test set: the same part, of the test images without their labels\n"
-        "* tuned on test: the shift with the fewest test errors, as in Hinton, Vinyals, Dean 2015; it flatters "
-        "itself\n\n");
+    rti_text_append(out, introduction);
     if (o.count) {
         rti_table table = {summary, 0, 1 + o.count, OMITTED_COLUMNS, omitted_text, &o};
         rti_table_markdown(out, &table);
-        rti_text_append(out, "\nErrors and accuracy on the unseen classes: as trained, matched to the prior on "
-                             "training images, tuned on test.\n\n");
+        rti_text_append(out,
+                        "\nErrors, and accuracy on the unseen classes: as trained, matched to the prior on "
+                        "training images, tuned on test.\n\n");
     }
-    const char *before = NULL;
-    rti_text_append(out, "The bias is of: ");
-    for (int i = 0; i < all.count; i++) {
-        if (before && !strcmp(before, all.group[i]->classes)) continue;
-        rti_text_append(out, before ? "; " : "");
-        sides(out, all.group[i]);
-        rti_text_printf(out, " (prior of the unseen classes %.2f %%, %lld of %lld test examples)",
-                        100 * all.group[i]->prior, (long long)all.group[i]->examples_unseen,
-                        (long long)all.group[i]->examples);
-        before = all.group[i]->classes;
-    }
-    rti_text_append(out, ".\n\n");
+    add_biases(out, &all);
     rti_table table = table_of(&all, summary);
     rti_table_markdown(out, &table);
-    rti_text_append(out, "\nshift.csv has a row per student and choice, shift-curve.csv the errors at every s.\n\n");
+    rti_text_append(out, "\nshift.csv has a row per student and choice, shift-curve.csv the errors at every "
+                         "s.\n\n");
 }

@@ -26,7 +26,7 @@ static int find_student(rti_taught *t, const rti_summary *summary) {
             if (unseen.count != 1) break;
             t->cell = c;
             t->T = rti_cell_temperature(plan, c);
-            for (t->class = 0; !unseen.is_unseen[t->class];) t->class++;
+            for (t->class = 0; !unseen.is_unseen[t->class];) t->class ++;
             return trial;
         }
     return -1;
@@ -127,11 +127,11 @@ void rti_taught_markdown(rti_text *out, const rti_taught *t, const rti_summary *
     const rti_plan *plan = summary->plan;
     const rti_trial *student = &plan->trials[plan->cells[t->cell].trials[0]];
     rti_text_append(out, "Of the transfer examples, none of which is of class ");
-    rti_markdown_escape(out,
-                        rt_dataset_class_name(plan->datasets[student->dataset], t->class, name));
-    rti_text_printf(out,
-                    ", taught.csv has the %d for which the teacher's logit for that class stands highest above "
-                    "the mean of its logits: what a student learns of the class it learns from such. The "
-                    "first gives it a probability of %.3g at T = 1 and of %.3g at T = %g.\n\n",
-                    t->count, t->example[0].p, t->example[0].p_soft, t->T);
+    rti_markdown_escape(out, rt_dataset_class_name(plan->datasets[student->dataset], t->class, name));
+    rti_text_printf(
+        out,
+        ", taught.csv has the %d for which the teacher's logit for that class stands highest above "
+        "the mean of its logits: what a student learns of the class it learns from such. The "
+        "first gives it a probability of %.3g at T = 1 and of %.3g at T = %g.\n\n",
+        t->count, t->example[0].p, t->example[0].p_soft, t->T);
 }

@@ -49,7 +49,8 @@ static rt_status teacher_level(const rti_summary *summary, int trial, double *le
     int32_t *top = answers.logits ? rt_alloc((size_t)(answers.count + 1) * sizeof *top) : NULL;
     rt_status status = RT_OK;
     int64_t count = 0, right = 0;
-    if (top) rti_answers_top(&answers, top);
+    if (top)
+        rti_answers_top(&answers, top);
     else if (answers.logits)
         status = rt_fail(error, RT_MEMORY, "not enough memory for the teacher's answers");
     for (int64_t i = 0; top && i < answers.count; i++) {
@@ -74,8 +75,10 @@ static rt_status add_line(rti_unseen_curves *c, const rti_summary *summary, int 
     c->line[c->lines].facet = facet;
     c->line[c->lines].cell = cell;
     char *label = c->line[c->lines].label;
-    if (summary->plan->facet_count > 1) rti_omitted_label(summary, facet, label);
-    else rti_finding_label(summary, facet, cell, label);
+    if (summary->plan->facet_count > 1)
+        rti_omitted_label(summary, facet, label);
+    else
+        rti_finding_label(summary, facet, cell, label);
     int known = 0;
     while (trials[known] < 0) known++; /* there is one: it has epochs */
     return teacher_level(summary, trials[known], &c->line[c->lines++].teacher, error);
