@@ -290,7 +290,10 @@ void rti_shifts_markdown(rti_text *out, const rti_shifts *shifts, const rti_summ
                         "\nErrors, and accuracy on the unseen classes: as trained, matched to the prior on "
                         "training images, tuned on test.\n\n");
     }
-    add_biases(out, &all);
+    if (!o.count)
+        add_biases(out, &all);
+    else
+        rti_text_append(out, "Each row's bias is that of the classes it names.\n\n");
     rti_table table = table_of(&all, summary);
     rti_table_markdown(out, &table);
     rti_text_append(out, "\nshift.csv has a row per student and choice, shift-curve.csv the errors at every "

@@ -275,3 +275,31 @@ Test(omission, every_failing_allocation_is_an_error_and_leaks_nothing) {
     cr_assert(failures > 20, "%d", failures);
     finished_free(&plan, &summary);
 }
+
+/* Several seeds and one, with scratch and without, one facet and several. */
+Test(omission, pictures_are_drawn) {
+    if (!rti_program_exists("gnuplot")) cr_skip_test("gnuplot is not installed");
+    static const char spec[] = TEST_SPEC_HEAD "scratch = false\n[sweep]\n"
+                                              "\"data.transfer.omit_classes\" = [[0], [3]]\n";
+    static const char *const sets[] = {"data.digits.train=200", "seeds=[1]"};
+    static const char *const whole[] = {"shift.svg", "unseen.svg", "taught.svg"}, *const each[] = {
+                                                                                      "shift-0.svg",
+                                                                                      "unseen.svg",
+                                                                                      "taught.svg",
+                                                                                      "omitted.png"};
+    setenv("RETORT_PLOTS", "plots", 1);
+    for (int i = 0; i < 2; i++) {
+        if (i)
+            finished_make(&plan, &summary, spec, sets, 2, "each");
+        else
+            finished_make(&plan, &summary, TEST_SPEC, without_3, 6, "one");
+        rti_text said = finished_report(&plan, true);
+        cr_assert(!strstr(rti_text_string(&said), "could not be drawn"), "%s", rti_text_string(&said));
+        for (int p = 0; p < 3 + i; p++) {
+            const char *name = i ? each[p] : whole[p];
+            cr_assert(exists(name), "%s is missing:\n%s", name, rti_text_string(&said));
+        }
+        rti_text_deinit(&said);
+        finished_free(&plan, &summary);
+    }
+}
