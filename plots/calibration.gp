@@ -60,7 +60,7 @@ do for [kind in 'svg png'] {
                 seeds > 1 ? sprintf(', %d seeds together', seeds) : '', least) \
                 at screen 0.5, 1 - 64 * pixel center font (scaled ? ',13' : ',10') textcolor rgb '#505050'
         }
-        set label 12 (h == 1 ? 'as trained' : 'with the temperature T* fitted on validation') at graph 0.02, 0.95 left font ',16'
+        set label 12 (h == 1 ? 'as trained' : 'with the temperature T* fitted on validation') at graph 0.98, 0.05 right font ',16'
         plot x with lines lw 1.5 dt '-' lc rgb '#a0a0a0', \
              for [l = 1 : lines] data skip 1 using (mine(l, s) && $6 >= least ? $7 : NaN):8 with linespoints \
                  lw 2 ps 1.3 pt marks[l] dt dashes[l] lc rgb colours[l]

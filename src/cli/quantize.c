@@ -1,12 +1,12 @@
 /* quantize.c - `retort quantize`: 8-bit integers instead of floats.    Floor 9 (cli) */
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/opening.h"
+#include "cli/signals.h"
 #include "cli/target.h"
 #include "experiment/quantize.h"
 #include "experiment/statistics.h"
@@ -31,18 +31,6 @@ typedef struct state {
     rt_teacher *teacher;
     rt_params data, options;
 } state;
-
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number) {
-    (void)number;
-    stopped = 1;
-}
-
-static bool on_step(void *context, int64_t epoch, int64_t step, int64_t steps) {
-    (void)context, (void)epoch, (void)step, (void)steps;
-    return !stopped;
-}
 
 /* "teacher", "scratch" or "student", from result.json; "student" when it does not say. */
 static rt_status role_of(const rti_target *t, char role[16], rt_error *error) {
@@ -136,7 +124,7 @@ static rt_status quantize(const arguments *a, state *s, rt_error *error) {
         .seed = s->target.spec.seeds[0],
         .directory = s->target.directory,
         .cache_directory = cache,
-        .on_step = on_step,
+        .on_step = rti_signals_none_yet,
     };
     rti_quantize_result result;
     rt_threads_set(rt_threads_available());
@@ -193,11 +181,7 @@ static int run(int argc, char **argv) {
         if (problem) return rti_usage(&rti_command_quantize, "%s %s", problem, word);
     }
     if (!a.target) return rti_usage(&rti_command_quantize, "which network? The directory of a trial");
-    static const int signals[] = {SIGINT, SIGTERM};
-    for (int i = 0; i < 2; i++) {
-        struct sigaction action = {.sa_handler = on_signal};
-        sigaction(signals[i], &action, NULL);
-    }
+    rti_signals_catch();
     rt_error error = {0};
     state *s = rt_alloc_zero(1, sizeof *s);
     rt_status status = s ? quantize(&a, s, &error) : rt_fail(&error, RT_MEMORY, "no memory to quantise with");

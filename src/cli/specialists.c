@@ -2,13 +2,13 @@
  *                                                                      Floor 9 (cli) */
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/opening.h"
+#include "cli/signals.h"
 #include "cli/training.h"
 #include "experiment/specialists.h"
 #include "retort/alloc.h"
@@ -22,18 +22,6 @@ typedef struct arguments {
     rti_specialists_config config;
     int epochs;
 } arguments;
-
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number) {
-    (void)number;
-    stopped = 1;
-}
-
-static bool on_step(void *context, int64_t epoch, int64_t step, int64_t steps) {
-    (void)context, (void)epoch, (void)step, (void)steps;
-    return !stopped;
-}
 
 static void tell(void *context, rt_log_level level, const char *line) {
     (void)context;
@@ -130,14 +118,6 @@ static bool take(arguments *a, int argc, char **argv, int *i, const char **probl
 
 /* ---- running ---- */
 
-static void catch_signals(void) {
-    static const int signals[] = {SIGINT, SIGTERM};
-    for (int i = 0; i < 2; i++) {
-        struct sigaction action = {.sa_handler = on_signal};
-        sigaction(signals[i], &action, NULL);
-    }
-}
-
 static rt_status specialists(arguments *a, rti_plan *plan, rt_error *error) {
     rti_specialists_result result;
     RT_TRY(rti_opening_plan(&a->opening, plan, error));
@@ -158,7 +138,7 @@ static int run(int argc, char **argv) {
     static arguments a = {
         .config = {.cover = 1, .seed_count = 3, .seeds = {1, 2, 3}, .plots = true, .control = true}};
     a.config.lr = a.config.momentum = NAN;
-    a.config.on_step = on_step;
+    a.config.on_step = rti_signals_none_yet;
     a.config.program = rti_program_name;
     for (int i = 1; i < argc; i++) {
         const char *problem, *word = argv[i];
@@ -169,7 +149,7 @@ static int run(int argc, char **argv) {
     if (!a.opening.spec)
         return rti_usage(&rti_command_specialists,
                          "which spec? For example: retort specialists experiments/demo.toml --count 5");
-    catch_signals();
+    rti_signals_catch();
     rt_log_set(tell, NULL);
     rt_error error = {0};
     rti_plan *plan = rt_alloc_zero(1, sizeof *plan);

@@ -1,7 +1,6 @@
 /* training.c - see training.h.                                         Floor 9 (cli) */
 #include "cli/training.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/live.h"
 #include "cli/opening.h"
+#include "cli/signals.h"
 
 /* ---- options ---- */
 
@@ -47,36 +47,14 @@ bool rti_training_take(rti_run_options *run, int argc, char **argv, int *i, cons
     return true;
 }
 
-/* ---- signals ---- */
-
-static volatile sig_atomic_t stop;
-
-static void on_signal(int signal_number) {
-    (void)signal_number;
-    stop = stop + 1;
-}
-
-/* Not restarting, so that waiting ends at once. A signal that our starter ignores (nohup) stays so. */
-static void catch_signals(void) {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
-    for (int i = 0; i < 4; i++) {
-        struct sigaction action, before;
-        memset(&action, 0, sizeof action);
-        action.sa_handler = on_signal;
-        sigemptyset(&action.sa_mask);
-        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            sigaction(signals[i], &action, NULL);
-    }
-}
-
 /* ---- training ---- */
 
 rt_status rti_training_run(const rti_plan *plan, rti_run_options *run, rti_run_outcome *outcome,
                            rt_error *error) {
     rti_live live;
-    catch_signals();
+    rti_signals_catch();
     rti_live_begin(&live, plan);
-    run->stop = &stop;
+    run->stop = &rti_signals_seen;
     run->event = rti_live_event;
     run->context = &live;
     rt_status status = rti_run(plan, run, outcome, error);
@@ -96,7 +74,7 @@ int rti_training_stopped(const rti_run_outcome *outcome) {
     fprintf(stderr,
             "stopped: %d of %d trials are finished, the others %s. To go on, run the same command again.\n",
             outcome->view.done, outcome->view.total,
-            stop >= 2 ? "go on from their last checkpoint" : "are saved");
+            rti_signals_seen >= 2 ? "go on from their last checkpoint" : "are saved");
     return RTI_EXIT_STOPPED;
 }
 

@@ -119,3 +119,20 @@ rt_status rti_draw(const rti_plan *plan, const char *scripts, const char *stem, 
                             "A picture could not be drawn: ", status == RT_OK ? script : why.message);
     return RT_OK;
 }
+
+rt_status rti_draw_alone(const rti_plan *plan, const char *program, const char *stem, rti_text *settings,
+                         bool *drawn, char trouble[512], rt_error *error) {
+    char scripts[RTI_PATH_MAX];
+    rti_pictures pictures = {0};
+    rt_status status = RT_OK;
+    *drawn = false;
+    if (!rti_program_exists("gnuplot"))
+        rti_picture_trouble(&pictures, "No picture: gnuplot is not installed. ",
+                            "Install it (apt-get install gnuplot-nox), then run the same command again.");
+    else if (!rti_find_scripts(program, scripts))
+        rti_picture_trouble(&pictures, "No picture: the gnuplot scripts are not found. ",
+                            "Set RETORT_PLOTS to the folder plots of the retort sources.");
+    else status = rti_draw(plan, scripts, stem, -1, settings, &pictures, drawn, error);
+    snprintf(trouble, 512, "%s", pictures.trouble);
+    return status;
+}

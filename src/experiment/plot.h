@@ -18,6 +18,10 @@ void rti_picture_trouble(rti_pictures *pictures, const char *what, const char *w
 /* Writes the settings and starts gnuplot; a picture that cannot be drawn is trouble, not an error. */
 rt_status rti_draw(const rti_plan *plan, const char *scripts, const char *stem, int facet, rti_text *settings,
                    rti_pictures *pictures, bool *drawn, rt_error *error) RT_MUST_CHECK;
+/* The same for a command that has one picture of the whole: finds gnuplot and the scripts. trouble: why there
+ * is none, "" when there is. */
+rt_status rti_draw_alone(const rti_plan *plan, const char *program, const char *stem, rti_text *settings,
+                         bool *drawn, char trouble[512], rt_error *error) RT_MUST_CHECK;
 
 /* ---- plot_league.c ---- */
 rt_status rti_plot_league(const rti_summary *summary, const char *scripts, bool has_attention,

@@ -143,21 +143,9 @@ static void add_settings(rti_text *out, const rti_specialists_result *r, const c
 
 static rt_status draw(rti_specialists_result *r, const char *name, const char *program, const rti_plan *place,
                       rt_error *error) {
-    char scripts[RTI_PATH_MAX];
-    rti_pictures pictures = {0};
     rti_text text = RTI_TEXT_EMPTY;
-    rt_status status = RT_OK;
-    if (!rti_program_exists("gnuplot"))
-        rti_picture_trouble(&pictures, "No picture: gnuplot is not installed. ",
-                            "Install it (apt-get install gnuplot-nox), then run the same command again.");
-    else if (!rti_find_scripts(program, scripts))
-        rti_picture_trouble(&pictures, "No picture: the gnuplot scripts are not found. ",
-                            "Set RETORT_PLOTS to the folder plots of the retort sources.");
-    else {
-        add_settings(&text, r, name);
-        status = rti_draw(place, scripts, "coverage", -1, &text, &pictures, &r->drawn, error);
-    }
-    snprintf(r->trouble, sizeof r->trouble, "%s", pictures.trouble);
+    add_settings(&text, r, name);
+    rt_status status = rti_draw_alone(place, program, "coverage", &text, &r->drawn, r->trouble, error);
     rti_text_deinit(&text);
     return status;
 }

@@ -285,8 +285,6 @@ static void add_settings(rti_text *text, const rti_suggestion *s) {
 rt_status rti_suggest_write(const rti_suggestion *s, const rti_plan *plan, const char *program, bool plots,
                             bool *drawn, char trouble[512], rt_error *error) {
     rti_text text = RTI_TEXT_EMPTY;
-    char scripts[RTI_PATH_MAX];
-    rti_pictures pictures = {0};
     *drawn = false;
     trouble[0] = 0;
     add_csv(&text, s);
@@ -295,17 +293,8 @@ rt_status rti_suggest_write(const rti_suggestion *s, const rti_plan *plan, const
     bool any = false;
     for (int i = 0; i < s->count; i++) any = any || s->candidate[i].validation.count;
     if (status == RT_OK && plots && any) {
-        if (!rti_program_exists("gnuplot"))
-            rti_picture_trouble(&pictures, "No picture: gnuplot is not installed. ",
-                                "Install it (apt-get install gnuplot-nox), then run the same command again.");
-        else if (!rti_find_scripts(program, scripts))
-            rti_picture_trouble(&pictures, "No picture: the gnuplot scripts are not found. ",
-                                "Set RETORT_PLOTS to the folder plots of the retort sources.");
-        else {
-            add_settings(&text, s);
-            status = rti_draw(plan, scripts, "pareto", -1, &text, &pictures, drawn, error);
-        }
-        snprintf(trouble, 512, "%s", pictures.trouble);
+        add_settings(&text, s);
+        status = rti_draw_alone(plan, program, "pareto", &text, drawn, trouble, error);
     }
     rti_text_deinit(&text);
     return status;

@@ -130,6 +130,17 @@ Test(targets, class_means_are_the_means_of_the_class) {
     end();
 }
 
+/* The row of a spec and the names: one list. */
+Test(targets, names_are_the_choices) {
+    char choices[] = RT_TARGETS_CHOICES;
+    int i = 0;
+    for (char *rest = choices, *word; (word = strtok_r(rest, "|", &rest)); i++) {
+        cr_assert_eq((int)rt_targets_named(word), i);
+        cr_assert_str_eq(rt_targets_name((rt_targets)i), word);
+    }
+    cr_assert_eq(i, RT_TARGETS_DROPOUT + 1);
+}
+
 /* ---- through the driver ---- */
 
 static rt_params options, training;

@@ -43,6 +43,15 @@ char *finished_file(const rti_plan *plan, const char *name) {
     return bytes;
 }
 
+rti_csv finished_csv(const rti_plan *plan, const char *name) {
+    char path[5000];
+    rti_csv csv;
+    rt_error error = {0};
+    snprintf(path, sizeof path, "%s/%s", plan->directory, name);
+    cr_assert_eq(rti_csv_read(&csv, path, ',', &error), RT_OK, "%s", error.message);
+    return csv;
+}
+
 void finished_file_says(const rti_plan *plan, const char *name, const char *text) {
     char *bytes = finished_file(plan, name);
     cr_assert(strstr(bytes, text), "%s does not hold \"%s\":\n%.8000s", name, text, bytes);

@@ -188,18 +188,11 @@ static double number_at(const rti_csv *csv, int64_t row, const char *column) {
     return value;
 }
 
-static rti_csv csv_of(const char *name) {
-    char path[5000];
-    rti_csv csv;
-    snprintf(path, sizeof path, "%s/%s", plan.directory, name);
-    cr_assert_eq(rti_csv_read(&csv, path, ',', &error), RT_OK, "%s", error.message);
-    return csv;
-}
-
 Test(calibration, weighted_gaps_of_the_file_are_the_ece) {
     finished_make(&plan, &summary, TEST_SPEC, NULL, 0, "runs");
     rti_text said = finished_report(&plan, false);
-    rti_csv bins = csv_of("calibration.csv"), networks = csv_of("calibration-networks.csv");
+    rti_csv bins = finished_csv(&plan, "calibration.csv");
+    rti_csv networks = finished_csv(&plan, "calibration-networks.csv");
     cr_assert_eq(networks.rows, 1 + 5);
     /* teacher, teacher scaled: one network and "all"; scratch and student: two seeds and "all" */
     cr_assert_eq(bins.rows, 1 + 15 * (2 * 2 + 2 * 3 + 2 * 3));

@@ -23,14 +23,6 @@ static const char *const without_3[] = {"data.transfer.omit_classes=[3]",
                                         "student.epochs=4",
                                         "teacher.epochs=4"};
 
-static rti_csv csv_of(const char *name) {
-    char path[5000];
-    rti_csv csv;
-    snprintf(path, sizeof path, "%s/%s", plan.directory, name);
-    cr_assert_eq(rti_csv_read(&csv, path, ',', &error), RT_OK, "%s", error.message);
-    return csv;
-}
-
 static double number_at(const rti_csv *csv, int64_t row, const char *column) {
     double value = NAN;
     int c = rti_csv_column(csv, column);
@@ -97,7 +89,7 @@ Test(omission, no_shift_gives_the_recorded_errors_and_the_prior_is_matched) {
 
 /* shift.csv against shift-curve.csv. */
 static void compare_files(void) {
-    rti_csv choices = csv_of("shift.csv"), curve = csv_of("shift-curve.csv");
+    rti_csv choices = finished_csv(&plan, "shift.csv"), curve = finished_csv(&plan, "shift-curve.csv");
     cr_assert_eq(choices.rows, 1 + 3 * 2 * RTI_SHIFT_CHOICES);
     for (int64_t row = 1; row < choices.rows; row += RTI_SHIFT_CHOICES) {
         double least = INFINITY, at_zero = NAN;
@@ -120,7 +112,7 @@ static void compare_files(void) {
 
 /* The last row of unseen.csv against the records. */
 static void compare_curves(void) {
-    rti_csv csv = csv_of("unseen.csv");
+    rti_csv csv = finished_csv(&plan, "unseen.csv");
     const rti_cell *cell = &plan.cells[1];
     double mean = 50 * (summary.records[cell->trials[0]].rows[3].unseen_accuracy +
                         summary.records[cell->trials[1]].rows[3].unseen_accuracy);
@@ -133,7 +125,7 @@ static void compare_curves(void) {
 
 /* taught.csv against the teacher's logits: nobody who is left out stands higher. */
 static void compare_taught(void) {
-    rti_csv csv = csv_of("taught.csv");
+    rti_csv csv = finished_csv(&plan, "taught.csv");
     rti_answers a;
     const rt_part *part = rt_dataset_part(plan.datasets[0], RT_PART_TRANSFER);
     cr_assert_eq(rti_answers_of_teacher(&a, &summary, plan.cells[1].trials[0], RT_PART_TRANSFER, 1, &error),
@@ -186,7 +178,7 @@ Test(omission, where_fewer_classes_are_seen_their_bias_is_told) {
     finished_make(&plan, &summary, TEST_SPEC, sets, 2, "runs");
     rti_text said = finished_report(&plan, false);
     cr_assert(strstr(rti_text_string(&said), "(bias of seen 7, 8)"), "%s", rti_text_string(&said));
-    rti_csv csv = csv_of("shift.csv");
+    rti_csv csv = finished_csv(&plan, "shift.csv");
     bool any = false;
     for (int64_t row = 1; row < csv.rows; row++) {
         double s = number_at(&csv, row, "s"), bias = number_at(&csv, row, "bias");
@@ -211,7 +203,7 @@ Test(omission, a_sweep_over_omitted_classes_has_a_row_for_each) {
     for (int t = 0; t < plan.trial_count; t++) teachers += plan.trials[t].role == RTI_TEACHER;
     cr_assert_eq(teachers, 1, "what students do not see is no matter of the teacher");
     rti_text said = finished_report(&plan, false);
-    rti_csv csv = csv_of("omitted.csv");
+    rti_csv csv = finished_csv(&plan, "omitted.csv");
     static const char *const classes[] = {"0", "3", "1, 2"};
     cr_assert_eq(csv.rows, 4);
     for (int i = 0; i < 3; i++) {
@@ -225,7 +217,7 @@ Test(omission, a_sweep_over_omitted_classes_has_a_row_for_each) {
     }
     cr_assert(strstr(rti_text_string(&said), "to match the prior, and tuned on test"));
     rti_csv_deinit(&csv);
-    csv = csv_of("unseen.csv");
+    csv = finished_csv(&plan, "unseen.csv");
     cr_assert_eq(csv.columns, 1 + 3 * 3);
     rti_csv_deinit(&csv);
     cr_assert(exists("shift-mean-3.csv"));
