@@ -171,7 +171,8 @@ demo:  ## sets up gnuplot, builds, runs experiments/demo.toml (two minutes) and 
 	$(BUILD)/retort run experiments/demo.toml
 
 # The recipes were chosen by the choose-*.toml, on validation; they are no part of the repetition.
-HINTON := $(filter-out %/choose-rate.toml %/choose-dropout.toml %/specialists-back-mnist.toml,$(wildcard experiments/hinton2015/*.toml))
+HINTON := $(filter-out experiments/hinton2015/choose-%.toml %/specialists-back-mnist.toml,\
+	$(wildcard experiments/hinton2015/*.toml))
 
 hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again, on MNIST; resumable (hours; RETORT_DATA)
 	@sh tests/support/need.sh gnuplot || echo "going on without pictures"
