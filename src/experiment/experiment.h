@@ -292,6 +292,7 @@ typedef struct rti_record_term {
     char name[32];                   /* "ce", "kd" */
     double value;                    /* without its weight */
     double gradient, logit_gradient; /* lengths of the weighted gradient; NaN: not measured */
+    double gradient_first, gradient_middle; /* the same over the parameters, in two epochs of that stage */
 } rti_record_term;
 
 typedef struct rti_record {

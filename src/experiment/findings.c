@@ -103,6 +103,18 @@ static rt_status make_omission(rti_omission *o, const rti_summary *summary, rt_e
     return rti_taught_write(&o->taught, summary, error);
 }
 
+static rt_status make_sweeps(rti_sweeps *s, const rti_summary *summary, rt_error *error) {
+    rt_error own = {0};
+    RT_TRY(rti_temperatures_make(&s->temperatures, summary, error));
+    RT_TRY(rti_sizes_make(&s->sizes, summary, error));
+    RT_TRY(left_out(rti_limits_make(&s->limits, summary, &own), "The limit of high temperature is", &own,
+                    error));
+    RT_TRY(rti_temperatures_write(&s->temperatures, summary, error));
+    RT_TRY(rti_term_gradients_write(&s->temperatures, summary, error));
+    RT_TRY(rti_sizes_write(&s->sizes, summary, error));
+    return rti_limits_write(&s->limits, summary, error);
+}
+
 static rt_status make(rti_findings *f, const rti_summary *summary, rt_error *error) {
     rt_error own = {0};
     RT_TRY(left_out(rti_paired_errors_make(&f->paired, summary, &own), "The table of paired errors is", &own,
@@ -112,6 +124,7 @@ static rt_status make(rti_findings *f, const rti_summary *summary, rt_error *err
     RT_TRY(left_out(rti_similarity_make(&f->similarity, summary, &own), "The map of similar classes is", &own,
                     error));
     RT_TRY(make_omission(&f->omission, summary, error));
+    RT_TRY(make_sweeps(&f->sweeps, summary, error));
     RT_TRY(rti_paired_errors_write(&f->paired, summary, error));
     RT_TRY(rti_ensemble_write(&f->ensemble, summary, error));
     RT_TRY(rti_calibration_write(&f->calibration, summary, error));
@@ -126,6 +139,9 @@ rt_status rti_findings_make(rti_findings *findings, const rti_summary *summary, 
 }
 
 void rti_findings_markdown(rti_text *out, const rti_findings *f, const rti_summary *summary) {
+    rti_temperatures_markdown(out, &f->sweeps.temperatures, summary);
+    rti_sizes_markdown(out, &f->sweeps.sizes, summary);
+    rti_limits_markdown(out, &f->sweeps.limits, summary);
     rti_ensemble_markdown(out, &f->ensemble, summary);
     rti_paired_errors_markdown(out, &f->paired, summary);
     rti_calibration_markdown(out, &f->calibration, summary);
@@ -139,4 +155,7 @@ void rti_findings_deinit(rti_findings *f) {
     rti_ensemble_deinit(&f->ensemble);
     rti_calibration_deinit(&f->calibration);
     rti_shifts_deinit(&f->omission.shifts);
+    rti_temperatures_deinit(&f->sweeps.temperatures);
+    rti_limits_deinit(&f->sweeps.limits);
+    rti_sizes_deinit(&f->sweeps.sizes);
 }

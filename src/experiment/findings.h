@@ -5,6 +5,7 @@
  *   calibration.c     how sure networks are, as trained and with a temperature fitted afterwards
  *   similarity.c      which classes a teacher takes for alike, and which it confuses
  *   omission.h        classes that students never see
+ *   sweeps.h          temperatures, widths, numbers of examples: what was swept
  *   findings.c        all of them; what cannot be had is left out with a warning
  *
  * Each writes a CSV file into plan->directory and appends its table to report.md. */
@@ -15,6 +16,7 @@
 #include "experiment/answers.h"
 #include "experiment/omission.h"
 #include "experiment/report_parts.h"
+#include "experiment/sweeps.h"
 
 /* ---- paired_errors.c ---- */
 
@@ -174,6 +176,7 @@ typedef struct rti_findings {
     rti_calibration calibration;
     rti_similarity similarity;
     rti_omission omission;
+    rti_sweeps sweeps;
 } rti_findings;
 
 /* Makes all and writes their files. A part whose networks cannot be asked is empty, with a warning.

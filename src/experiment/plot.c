@@ -133,9 +133,9 @@ bool rti_picture_is_whole(rti_picture picture) { return picture >= RTI_PICTURE_D
 
 const char *rti_picture_stem(rti_picture picture) {
     static const char *const stems[RTI_PICTURES] = {
-        "temperature", "heatmap",  "curves",   "calibration", "shift",    "dark-knowledge",
-        "similarity",  "ensemble", "unseen",   "taught",      "omitted",  "forest",
-        "price",       "fidelity", "learning", "gradients",   "attention"};
+        "temperature", "heatmap", "curves",  "calibration", "shift",    "limit",    "dark-knowledge",
+        "similarity",  "ensemble", "unseen", "taught",      "omitted",  "widths",   "ridge",
+        "sizes",       "forest",   "price",  "fidelity",    "learning", "gradients", "attention"};
     return stems[picture];
 }
 

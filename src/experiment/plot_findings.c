@@ -153,5 +153,6 @@ rt_status rti_plot_findings(const rti_summary *summary, const char *scripts, con
     RT_TRY(plot_calibration(summary, scripts, &findings->calibration, pictures, error));
     RT_TRY(plot_similarity(summary, scripts, &findings->similarity, pictures, error));
     RT_TRY(plot_ensemble(summary, scripts, &findings->ensemble, pictures, error));
-    return rti_plot_omission(summary, scripts, &findings->omission, pictures, error);
+    RT_TRY(rti_plot_omission(summary, scripts, &findings->omission, pictures, error));
+    return rti_plot_sweeps(summary, scripts, &findings->sweeps, pictures, error);
 }

@@ -103,6 +103,16 @@ static double mean_of(const rti_csv *csv, int column, int stage) {
     return count > 0 ? sum / count : NAN;
 }
 
+/* The first number of a column in the last stage, and the one in the middle of that stage: of n epochs number
+ * (n + 1) / 2. */
+static void first_and_middle(const rti_csv *csv, int column, int stage, double *first, double *middle) {
+    int64_t begin = 1, end = csv->rows;
+    double last = cell_number(csv, csv->rows - 1, stage);
+    while (stage >= 0 && begin < end && cell_number(csv, begin, stage) != last) begin++;
+    *first = begin < end ? cell_number(csv, begin, column) : NAN;
+    *middle = begin < end ? cell_number(csv, begin + (end - begin + 1) / 2 - 1, column) : NAN;
+}
+
 /* "term_kd", "gradient_kd", "logit_gradient_kd" */
 static void read_terms(const rti_csv *csv, rti_record *record) {
     int stage = rti_csv_column(csv, "stage");
@@ -115,6 +125,8 @@ static void read_terms(const rti_csv *csv, rti_record *record) {
         term->value = mean_of(csv, column, stage);
         snprintf(other, sizeof other, "gradient_%s", term->name);
         term->gradient = mean_of(csv, rti_csv_column(csv, other), stage);
+        first_and_middle(csv, rti_csv_column(csv, other), stage, &term->gradient_first,
+                         &term->gradient_middle);
         snprintf(other, sizeof other, "logit_gradient_%s", term->name);
         term->logit_gradient = mean_of(csv, rti_csv_column(csv, other), stage);
         record->term_count += !isnan(term->value);

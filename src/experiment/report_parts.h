@@ -142,12 +142,16 @@ typedef enum rti_picture {
     RTI_PICTURE_CURVES,
     RTI_PICTURE_CALIBRATION,
     RTI_PICTURE_SHIFT,
+    RTI_PICTURE_LIMIT,
     RTI_PICTURE_DARK,         /* of the whole, from here */
     RTI_PICTURE_SIMILARITY,
     RTI_PICTURE_ENSEMBLE,
     RTI_PICTURE_UNSEEN,
     RTI_PICTURE_TAUGHT,
     RTI_PICTURE_OMITTED,
+    RTI_PICTURE_WIDTHS,
+    RTI_PICTURE_RIDGE,
+    RTI_PICTURE_SIZES,
     RTI_PICTURE_FOREST,       /* of a comparison, from here */
     RTI_PICTURE_PRICE,
     RTI_PICTURE_FIDELITY,
@@ -155,7 +159,7 @@ typedef enum rti_picture {
     RTI_PICTURE_GRADIENTS,
     RTI_PICTURE_ATTENTION
 } rti_picture;
-#define RTI_PICTURES 17
+#define RTI_PICTURES 21
 
 typedef struct rti_pictures {
     bool *drawn;              /* (facet_count, RTI_PICTURES); those of the whole belong to facet 0 */

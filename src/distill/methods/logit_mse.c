@@ -8,12 +8,17 @@
 
 static const rt_param rows[] = {
     RT_PARAM_REAL_ROW("alpha", 0.6, 0, 1, "", "weight of the logit error; the labels get 1 - alpha"),
-    RT_PARAM_CHOICE_ROW("form", "half-squared", "half-squared|mean",
-                        "half the squared distance per example, or the mean over classes, 2/K times that"),
+    RT_PARAM_CHOICE_ROW("form", "half-squared", "half-squared|mean|limit",
+                        "half the squared distance per example; the mean over classes, 2/K times that; or 1/K "
+                        "times that, the limit of T^2 KL when centred"),
     RT_PARAM_BOOL_ROW("centred", false, "subtract each example's mean over the classes first"),
 };
 
-static bool is_half(const rt_params *options) { return rt_params_text(options, "form")[0] == 'h'; }
+/* Of the mean over classes of the squared differences. */
+static double factor_of(const rt_params *options, double K) {
+    char form = rt_params_text(options, "form")[0];
+    return form == 'h' ? K / 2 : form == 'l' ? 0.5 : 1;
+}
 
 static rt_tensor *centred(rt_graph *g, rt_tensor *z) {
     return rt_sub(g, z, rt_mean(g, z, RT_AXIS(1) | RT_KEEP_DIMS));
@@ -24,7 +29,8 @@ static rt_tensor *logit_error(const rt_params *options, const rti_method_input *
     bool centre = rt_params_bool(options, "centred");
     rt_tensor *z = centre ? centred(g, in->z) : in->z, *v = centre ? centred(g, in->v) : in->v;
     rt_tensor *mean = rt_mse(g, z, v);
-    return is_half(options) ? rt_scale(g, mean, (double)in->z->shape[1] / 2) : mean;
+    double factor = factor_of(options, (double)in->z->shape[1]);
+    return factor != 1 ? rt_scale(g, mean, factor) : mean;
 }
 
 static void logit_mse_loss(void *state, const rt_params *options, const rti_method_input *in,
@@ -39,15 +45,14 @@ static void logit_mse_contract(const rt_params *options, char *buffer, size_t si
     rti_writer w = {buffer, size};
     double a = rt_params_real(options, "alpha");
     const char *of = rt_params_bool(options, "centred") ? "~" : "";
-    if (is_half(options))
-        rti_write(&w, "L = %g CE(y, softmax(z)) + %g * 1/2 ||z%s - v%s||^2", 1 - a, a, of, of);
-    else
-        rti_write(&w, "L = %g CE(y, softmax(z)) + %g * 1/K ||z%s - v%s||^2", 1 - a, a, of, of);
+    char form = rt_params_text(options, "form")[0];
+    rti_write(&w, "L = %g CE(y, softmax(z)) + %g * %s ||z%s - v%s||^2", 1 - a, a,
+              form == 'h' ? "1/2" : form == 'l' ? "1/(2K)" : "1/K", of, of);
     rti_write(&w, ", z student and v teacher logits%s\n",
               of[0] ? ", ~ less their mean over the classes" : ", not centred");
     rti_write(&w, "weights: alpha = %g multiplies the logit error, 1 - alpha = %g the labels\n", a, 1 - a);
     rti_write(&w, "reduction: %s over classes, mean over the batch\n",
-              is_half(options) ? "half the sum" : "mean");
+              form == 'h' ? "half the sum" : form == 'l' ? "half the mean" : "mean");
     rti_write(&w, "no KL, no temperature, no factor T^2\nstages: one");
 }
 
@@ -66,6 +71,9 @@ static rt_tensor *half_squares(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tenso
 static rt_tensor *mean_squares(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
     return rt_scale(g, half_squares(g, v, z, y), 2.0 / (double)z->shape[1]);
 }
+static rt_tensor *limit_squares(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
+    return rt_scale(g, half_squares(g, v, z, y), 1.0 / (double)z->shape[1]);
+}
 /* ||d~||^2 per example is K times the variance of d over the classes. */
 static rt_tensor *half_variance(rt_graph *g, rt_tensor *v, rt_tensor *z, rt_tensor *y) {
     (void)y;
@@ -80,6 +88,7 @@ static const rti_method_case cases[] = {
     {"alpha 0 is cross-entropy", "alpha=0", rti_labels_alone, true},
     {"alpha 1 is half the squared distance", "alpha=1", half_squares, false},
     {"the mean form is 2/K of that", "alpha=1 form=mean", mean_squares, false},
+    {"the limit form is 1/K of that", "alpha=1 form=limit", limit_squares, false},
     {"centred is a variance", "alpha=1 centred=true", half_variance, false},
     {"alpha multiplies the logit error", "alpha=0.6", mueller, false},
 };
@@ -96,7 +105,8 @@ const rti_method rti_method_logit_mse = {
     .source = "Ba, Caruana 2014, arXiv 1312.6184, eq. 1; with labels: Mueller, Kornblith, Hinton 2019, arXiv "
               "1906.02629",
     .formula = "L = (1 - alpha) CE(y, softmax(z)) + alpha E\n"
-               "half-squared: E = 1/2 ||z - v||^2 per example;  mean: E = 1/K ||z - v||^2",
+               "half-squared: E = 1/2 ||z - v||^2 per example;  mean: E = 1/K ||z - v||^2;  "
+               "limit: E = 1/(2K) ||z - v||^2",
     .explanation =
         "The student fits the teacher's logits as numbers, without a softmax: what soft targets tend to at "
         "high temperature. Every class counts alike, the very unlikely ones, too, so a student that is "
@@ -112,6 +122,6 @@ const rti_method rti_method_logit_mse = {
     .is_labels_only = logit_mse_is_labels_only,
     .loss = logit_mse_loss,
     .cases = cases,
-    .case_count = 5,
+    .case_count = 6,
 };
 RTI_REGISTER(method, logit_mse)

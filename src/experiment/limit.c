@@ -1,0 +1,239 @@
+/* limit.c - what distillation becomes at high temperature.            Floor 8 (experiment)
+ *
+ * Equations 2 to 4 of Hinton, Vinyals, Dean 2015 (arXiv 1503.02531), q = softmax(z/T), p = softmax(v/T):
+ *
+ *     dC/dz_k = (q_k - p_k) / T                                      (2)
+ *             ~ ((1 + z_k/T) / (K + sum z/T) - (1 + v_k/T) / (K + sum v/T)) / T,  T large against logits
+ *             = (z~_k - v~_k) / (K T^2),  z~ and v~ less their means over the classes
+ *
+ * Here z and v are logits of networks of the experiment. Times T^2 the gradient's length tends to that of
+ * (z~ - v~) / K and its direction to that of z~ - v~; without the factor it falls with the square of T. How
+ * far a temperature is from the limit is read off these. All in double. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiment/answers.h"
+#include "experiment/sweeps.h"
+#include "retort/alloc.h"
+
+enum { EXAMPLES_MAX = 2000, GRID = 34 };
+static const double grid_first = 0.5, grid_last = 1000;
+
+/* ---- one example ---------------------------------------------------------------------------------- */
+
+/* p = softmax(z / T) */
+static void soften(const double z[], int64_t K, double T, double p[]) {
+    double top = z[0], sum = 0;
+    for (int64_t k = 1; k < K; k++) top = fmax(top, z[k]);
+    for (int64_t k = 0; k < K; k++) sum += p[k] = exp((z[k] - top) / T);
+    for (int64_t k = 0; k < K; k++) p[k] /= sum;
+}
+
+/* softmax(v/T) is taken away term by term: no room for it is needed. */
+void rti_soft_gradient(const double z[], const double v[], int64_t K, double T, double g[]) {
+    double top = v[0], sum = 0;
+    soften(z, K, T, g);
+    for (int64_t k = 1; k < K; k++) top = fmax(top, v[k]);
+    for (int64_t k = 0; k < K; k++) sum += exp((v[k] - top) / T);
+    for (int64_t k = 0; k < K; k++) g[k] = (g[k] - exp((v[k] - top) / T) / sum) / T;
+}
+
+static double dot(const double a[], const double b[], int64_t K) {
+    double sum = 0;
+    for (int64_t k = 0; k < K; k++) sum += a[k] * b[k];
+    return sum;
+}
+
+/* d = z~ - v~ */
+static void centred_difference(const double z[], const double v[], int64_t K, double d[]) {
+    double mean = 0;
+    for (int64_t k = 0; k < K; k++) mean += (d[k] = z[k] - v[k]) / (double)K;
+    for (int64_t k = 0; k < K; k++) d[k] -= mean;
+}
+
+/* ---- means over examples --------------------------------------------------------------------------- */
+
+typedef struct pair_of_answers {
+    rti_answers student, teacher;
+    int64_t count, K;
+    double *z, *v, *g, *d;   /* (K) each, one block */
+} pair_of_answers;
+
+static void read_example(pair_of_answers *a, int64_t i) {
+    for (int64_t k = 0; k < a->K; k++) {
+        a->z[k] = (double)a->student.logits[i * a->K + k];
+        a->v[k] = (double)a->teacher.logits[i * a->K + k];
+    }
+    centred_difference(a->z, a->v, a->K, a->d);
+}
+
+static void measure_point(rti_limit_point *p, pair_of_answers *a) {
+    double n = (double)a->count, directions = 0;
+    for (int64_t i = 0; i < a->count; i++) {
+        read_example(a, i);
+        rti_soft_gradient(a->z, a->v, a->K, p->T, a->g);
+        double length = sqrt(dot(a->g, a->g, a->K)), distance = sqrt(dot(a->d, a->d, a->K));
+        p->soft += length / n;
+        p->scaled += p->T * p->T * length / n;
+        if (!(length > 0) || !(distance > 0)) continue;
+        p->cosine += dot(a->g, a->d, a->K) / (length * distance);
+        p->ratio += p->T * p->T * length * (double)a->K / distance;
+        directions++;
+    }
+    p->cosine = directions > 0 ? p->cosine / directions : NAN;
+    p->ratio = directions > 0 ? p->ratio / directions : NAN;
+}
+
+/* The hard term, and where `scaled` goes. */
+static void measure_scale(rti_limit *l, pair_of_answers *a) {
+    double n = (double)a->count;
+    for (int64_t i = 0; i < a->count; i++) {
+        read_example(a, i);
+        double distance = sqrt(dot(a->d, a->d, a->K));
+        l->equal += !(distance > 0);
+        l->target += distance / (double)a->K / n;
+        soften(a->z, a->K, 1, a->g);
+        a->g[a->student.labels[i]] -= 1;
+        l->hard += sqrt(dot(a->g, a->g, a->K)) / n;
+    }
+    l->examples = a->count;
+}
+
+/* ---- which temperatures ---------------------------------------------------------------------------- */
+
+static int by_temperature(const void *a, const void *b) {
+    const rti_limit_point *x = a, *y = b;
+    if (x->T != y->T) return x->T < y->T ? -1 : 1;
+    return y->is_swept - x->is_swept;
+}
+
+static rt_status choose_temperatures(rti_limit *l, const rti_plan *plan, rt_error *error) {
+    const rti_axis *axis = &plan->spec.axes[plan->temperature_axis];
+    l->point = rt_alloc_zero((size_t)(GRID + axis->count), sizeof *l->point);
+    if (!l->point) return rt_fail(error, RT_MEMORY, "not enough memory for the limit of high temperature");
+    for (int i = 0; i < axis->count; i++)
+        l->point[l->count++] = (rti_limit_point){.T = axis->values[i].number, .is_swept = true};
+    for (int i = 0; i < GRID; i++) {
+        double T = grid_first * pow(grid_last / grid_first, (double)i / (GRID - 1));
+        l->point[l->count++] = (rti_limit_point){.T = i == GRID - 1 ? grid_last : T};
+    }
+    qsort(l->point, (size_t)l->count, sizeof *l->point, by_temperature);
+    int kept = 1;
+    for (int i = 1; i < l->count; i++)
+        if (l->point[i].T > l->point[kept - 1].T) l->point[kept++] = l->point[i];
+    l->count = kept;
+    return RT_OK;
+}
+
+/* ---- whose answers --------------------------------------------------------------------------------- */
+
+static bool is_kd(const rti_plan *plan, int trial) {
+    const rt_params *rows = &plan->trials[trial].settings->distill;
+    return rt_params_find(rows, "method") >= 0 && !strcmp(rt_params_text(rows, "method"), "kd");
+}
+
+/* The scratch student of the first seed that has one, else the first distilled one; -1: none is finished, or
+ * the facet is not one of kd. */
+static int student_of(const rti_summary *summary, int facet) {
+    const rti_plan *plan = summary->plan;
+    int scratch = -1, distilled = -1;
+    bool kd = false;
+    for (int c = 0; c < plan->cell_count; c++)
+        for (int s = 0; plan->cells[c].facet == facet && s < plan->spec.seed_count; s++) {
+            int student = plan->cells[c].trials[s], plain = plan->cells[c].scratch[s];
+            kd = kd || (student >= 0 && is_kd(plan, student));
+            if (scratch < 0 && plain >= 0 && summary->records[plain].state == RTI_DONE) scratch = plain;
+            if (distilled < 0 && student >= 0 && summary->records[student].state == RTI_DONE)
+                distilled = student;
+        }
+    return !kd ? -1 : scratch >= 0 ? scratch : distilled;
+}
+
+/* An ensemble that is not averaged over logits answers differently at each T. */
+static bool answers_by_temperature(const rti_plan *plan, int student) {
+    return plan->trials[student].reference_count > 1 &&
+           strcmp(rti_reference_combine(plan, student), "logits") != 0;
+}
+
+static rt_status ask(pair_of_answers *a, rti_limit *l, const rti_summary *summary, rt_error *error) {
+    const rti_plan *plan = summary->plan;
+    const rt_dataset *set = plan->datasets[plan->trials[l->trial].dataset];
+    l->on_validation = rt_dataset_part(set, RT_PART_VALIDATION)->count > 0;
+    rt_part_name part = l->on_validation ? RT_PART_VALIDATION : RT_PART_TRANSFER;
+    RT_TRY(rti_answers_of_teacher(&a->teacher, summary, l->trial, part, 1, error));
+    if (!a->teacher.logits && l->on_validation) { /* a file of answers may know the transfer set alone */
+        l->on_validation = false;
+        part = RT_PART_TRANSFER;
+        RT_TRY(rti_answers_of_teacher(&a->teacher, summary, l->trial, part, 1, error));
+    }
+    if (!a->teacher.logits) return RT_OK;
+    RT_TRY(rti_answers_of_trial(&a->student, plan, l->trial, part, error));
+    a->K = a->student.classes;
+    a->count = a->student.count < EXAMPLES_MAX ? a->student.count : EXAMPLES_MAX;
+    a->z = rt_alloc((size_t)a->K * 4 * sizeof *a->z);
+    if (!a->z) return rt_fail(error, RT_MEMORY, "not enough memory for the limit of high temperature");
+    a->v = a->z + a->K;
+    a->g = a->v + a->K;
+    a->d = a->g + a->K;
+    return RT_OK;
+}
+
+static rt_status measure(rti_limit *l, pair_of_answers *a, const rti_summary *summary, rt_error *error) {
+    const rti_plan *plan = summary->plan;
+    bool again = answers_by_temperature(plan, l->trial);
+    rt_part_name part = l->on_validation ? RT_PART_VALIDATION : RT_PART_TRANSFER;
+    measure_scale(l, a);
+    RT_TRY(choose_temperatures(l, plan, error));
+    for (int i = 0; i < l->count; i++) {
+        if (again) {
+            rti_answers_deinit(&a->teacher);
+            RT_TRY(rti_answers_of_teacher(&a->teacher, summary, l->trial, part, l->point[i].T, error));
+            if (!a->teacher.logits) return rt_fail(error, RT_NOT_FOUND, "the teacher's answers are gone");
+        }
+        measure_point(&l->point[i], a);
+    }
+    return RT_OK;
+}
+
+static rt_status look(rti_limit *l, const rti_summary *summary, rt_error *error) {
+    pair_of_answers a = {.count = 0};
+    rt_status status = ask(&a, l, summary, error);
+    if (status == RT_OK && a.teacher.logits && a.count > 0 && a.K == a.teacher.classes)
+        status = measure(l, &a, summary, error);
+    rti_answers_deinit(&a.student);
+    rti_answers_deinit(&a.teacher);
+    rt_free(a.z);
+    if (status != RT_OK) {
+        rt_free(l->point);
+        *l = (rti_limit){0};
+    }
+    return status;
+}
+
+/* ---- all ------------------------------------------------------------------------------------------- */
+
+rt_status rti_limits_make(rti_limits *limits, const rti_summary *summary, rt_error *error) {
+    const rti_plan *plan = summary->plan;
+    *limits = (rti_limits){0};
+    if (plan->spec.is_comparison || plan->temperature_axis < 0 || !plan->dataset_count) return RT_OK;
+    limits->limit = rt_alloc_zero((size_t)plan->facet_count, sizeof *limits->limit);
+    if (!limits->limit)
+        return rt_fail(error, RT_MEMORY, "not enough memory for the limit of high temperature");
+    rt_status status = RT_OK;
+    for (int f = 0; f < plan->facet_count && status == RT_OK; f++) {
+        rti_limit *l = &limits->limit[limits->count];
+        *l = (rti_limit){.facet = f, .trial = student_of(summary, f)};
+        if (l->trial < 0) continue;
+        status = look(l, summary, error);
+        limits->count += status == RT_OK && l->count > 0;
+    }
+    if (status != RT_OK) rti_limits_deinit(limits);
+    return status;
+}
+
+void rti_limits_deinit(rti_limits *limits) {
+    for (int i = 0; i < limits->count; i++) rt_free(limits->limit[i].point);
+    rt_free(limits->limit);
+    *limits = (rti_limits){0};
+}
