@@ -19,7 +19,8 @@ ink(r) = shade(r) / high < 0.42 ? 0xffffff : 0x000000
 set title sprintf('%s: which temperature is best', experiment) noenhanced font ',20' offset 0, 1.4
 set xlabel 'temperature T' font ',17' offset 0, -0.3
 set ylabel (axis_name eq '' ? 'student' : axis_name) noenhanced font ',17' offset -2.5, 0
-set cblabel 'test error above that of the best T, %' . (STATS_max > 100 ? ' (100 and more)' : '') font ',16' offset 1.5, 0
+set cblabel 'above the best T of the row, %' font ',16' offset 1.5, 0
+if (STATS_max > 100) { set cbtics add ('≥ 100' 100) }
 set xrange [-0.5 : columns - 0.5]
 set yrange [lines + 0.5 : 0.5]
 set cbrange [0 : high]
@@ -36,7 +37,7 @@ do for [i = 1 : lines] {
     if (strlen(names[i]) > longest) { longest = strlen(names[i]) }
 }
 set lmargin 7 + (longest > 30 ? 30 : longest)
-set rmargin 15
+set rmargin 13
 set bmargin 5
 set tmargin 6
 # From dark (best) to light: monotone in lightness, so grey shows the same order.
@@ -60,8 +61,8 @@ do for [kind in 'svg png'] {
              fillcolor rgb '#e4e4e4' fillstyle solid 1.0 noborder, \
          data skip 1 using ($1 > 0 && known(10) ? $6 : NaN):1:(0.49):(0.485):(shade($10)) with boxxyerror \
              fillcolor palette fillstyle solid 1.0 noborder, \
-         data skip 1 using ($1 > 0 && $11 == 1 ? $6 : NaN):1:(0.475):(0.46) with boxxyerror fillstyle empty border rgb '#ffffff' lw 7, \
-         data skip 1 using ($1 > 0 && $11 == 1 ? $6 : NaN):1:(0.475):(0.46) with boxxyerror fillstyle empty border rgb '#000000' lw 3.5, \
+         data skip 1 using ($1 > 0 && $11 == 1 ? $6 : NaN):1:(0.475):(0.46) with boxxyerror fillstyle empty lc rgb '#ffffff' lw 7, \
+         data skip 1 using ($1 > 0 && $11 == 1 ? $6 : NaN):1:(0.475):(0.46) with boxxyerror fillstyle empty lc rgb '#000000' lw 3.5, \
          data skip 1 using ($1 > 0 && known(8) ? $6 : NaN):($1 - 0.14):(sprintf('{/:Bold %.2f}', 100 * $8)):(known(10) ? ink($10) : 0) \
              with labels font sprintf(',%d', size) textcolor rgb variable, \
          data skip 1 using ($1 > 0 && known(10) && $11 == 0 ? $6 : NaN):($1 + 0.22):(sprintf('%+.0f %%', 100 * $10)):(ink($10)) \

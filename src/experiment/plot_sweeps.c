@@ -44,7 +44,7 @@ static void include(range *r, const rti_estimate *e) {
 static bool set_range(rti_text *text, const range *r) {
     if (!(r->low > 0) || !(r->low <= r->high)) return false;
     rti_set_number(text, "y_low", r->low / 1.06);
-    rti_set_number(text, "y_high", r->high * 1.06);
+    rti_set_number(text, "y_high", fmin(r->high * 1.06, fmax(100.0, 1.06 * r->low)));
     return true;
 }
 
