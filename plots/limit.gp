@@ -45,7 +45,7 @@ do for [kind in 'svg png'] {
         set lmargin at screen left(p)
         set rmargin at screen right(p)
         set tmargin at screen 0.81
-        set bmargin at screen 0.235
+        set bmargin at screen 0.305
         set border 3 lw 1.5 lc rgb '#404040'
         set tics nomirror out font ',14'
         set grid lc rgb '#e4e4e4' lt 1 lw 1
@@ -55,7 +55,7 @@ do for [kind in 'svg png'] {
         set xlabel 'temperature T' font ',16' offset 0, 0.2
         set ylabel heading[p] font ',16' offset (p == 2 ? 0.5 : -0.5), 0
         set samples 2
-        set key at screen 0.5 * (left(p) + right(p)), 0.115 center center vertical Left reverse noenhanced font ',13' samplen 3 spacing 1.2 noautotitle
+        set key at screen 0.5 * (left(p) + right(p)), 0.2 center top vertical Left reverse noenhanced font ',13' samplen 3 spacing 1.2 noautotitle
         if (p == 1) {
             set label 10 sprintf('%s: soft targets at high temperature', experiment) noenhanced at screen 0.5, 0.955 center font ',20'
             set label 11 sprintf('%s and its teacher, %d %s examples; dots: temperatures of the sweep', student, examples, part) noenhanced \

@@ -134,9 +134,9 @@ void rti_limits_markdown(rti_text *out, const rti_limits *limits, const rti_summ
     rti_text_append(
         out,
         "## The limit of high temperature\n\nMean length of the soft term's gradient over the logits, "
-        "(softmax(z/T) - softmax(v/T)) / T with z a student's and v the teacher's logits, without and with the "
-        "factor T²; its ratio to the length of (z̃ - ṽ) / K, and the cosine between the two, each the mean "
-        "over examples (z̃, ṽ: logits less their mean over the K classes). Both tend to 1 as T grows: "
+        "(softmax(z/T) - softmax(v/T)) / T with z a student's and v the teacher's logits, without and with "
+        "the factor T²; its ratio to the length of (z̃ - ṽ) / K, and the cosine between the two, each the "
+        "mean over examples (z̃, ṽ: logits less their mean over the K classes). Both tend to 1 as T grows: "
         "Hinton, Vinyals, Dean 2015, equations 2 to 4.\n\n");
     for (int i = 0; i < limits->count; i++) table_of(out, &limits->limit[i], summary);
     rti_text_append(out, "limit.csv (one of each facet) has the temperatures between; "

@@ -210,8 +210,8 @@ static rt_status plot_sizes(const rti_summary *summary, const char *scripts, con
     if (inside) r = (range){fmin(r.low, teacher), fmax(r.high, teacher)};
     rt_status status = RT_OK;
     if (set_range(&settings, &r))
-        status = rti_draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_SIZES), -1, &settings, pictures,
-                          &pictures->drawn[RTI_PICTURE_SIZES], error);
+        status = rti_draw(summary->plan, scripts, rti_picture_stem(RTI_PICTURE_SIZES), -1, &settings,
+                          pictures, &pictures->drawn[RTI_PICTURE_SIZES], error);
     rti_text_deinit(&settings);
     return status;
 }

@@ -1,7 +1,7 @@
 /* sizes.c - error against the number of examples a student is shown.   Floor 8 (experiment)
  *
- * Hinton, Vinyals, Dean 2015 (arXiv 1503.02531, section 6): with 3 % of the speech data hard targets overfit and
- * need early stopping, soft targets reach nearly what all data give. So the students of the labels alone
+ * Hinton, Vinyals, Dean 2015 (arXiv 1503.02531, section 6): with 3 % of the speech data hard targets overfit
+ * and need early stopping, soft targets reach nearly what all data give. So the students of the labels alone
  * stand here with the last epoch and with the one that was best on validation, which is early stopping.
  *
  * Facets differ in the number of examples, so this is a picture of the whole experiment. */
@@ -221,17 +221,20 @@ static void markdown_row(rti_text *out, const rti_sizes *sizes, const rti_size_l
     rti_text_append(out, "| ");
     rti_markdown_escape(out, line->label);
     rti_text_append(out, best ? ", early stopping" : "");
-    for (int x = 0; x < sizes->points; x++)
-        rti_text_printf(out, " | %s", rti_percent(best ? &line->point[x].best : &line->point[x].last, number));
+    for (int x = 0; x < sizes->points; x++) {
+        const rti_size_point *p = &line->point[x];
+        rti_text_printf(out, " | %s", rti_percent(best ? &p->best : &p->last, number));
+    }
     rti_text_append(out, " |\n");
 }
 
 void rti_sizes_markdown(rti_text *out, const rti_sizes *sizes, const rti_summary *summary) {
     if (!sizes->count) return;
-    rti_text_append(out, "## Few examples\n\nTest error in %, mean and 95 % interval over seeds, by the number of "
-                         "examples of the transfer set; last epoch. Early stopping: the epoch that is best on "
-                         "validation.\n\n| ");
-    for (int x = 0; x < sizes->points; x++) rti_text_printf(out, " | %.10g", sizes->line[0].point[x].examples);
+    rti_text_append(
+        out, "## Few examples\n\nTest error in %, mean and 95 % interval over seeds, by the number of examples "
+             "of the transfer set; last epoch. Early stopping: the epoch that is best on validation.\n\n| ");
+    for (int x = 0; x < sizes->points; x++)
+        rti_text_printf(out, " | %.10g", sizes->line[0].point[x].examples);
     rti_text_append(out, " |\n|---");
     for (int x = 0; x < sizes->points; x++) rti_text_append(out, "|---");
     rti_text_append(out, "|\n");

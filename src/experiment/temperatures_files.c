@@ -121,7 +121,8 @@ rt_status rti_temperatures_write(const rti_temperatures *all, const rti_summary 
 
 /* ---- report.md ------------------------------------------------------------------------------------ */
 
-/* The temperatures that are, or are not, as good as the best; "-": none. The end of the axis is the logits. */
+/* The temperatures that are, or are not, as good as the best; "-": none. The end of the axis is the
+ * logits. */
 static void list(rti_text *out, const rti_temperatures *all, const rti_temperature_line *line, bool alike) {
     char T[32];
     bool any = false;
@@ -187,7 +188,8 @@ void rti_temperatures_markdown(rti_text *out, const rti_temperatures *all, const
         "that of the lowest mean error on test data: a description, no choice. As good: the best, and what "
         "is not worse than it by p < 0.05 (paired t-test over seeds, not adjusted).\n\n| ");
     rti_markdown_escape(out, all->axis);
-    rti_text_append(out, " | scratch, % | best T | error there, % | as good | worse |\n|---|---|---|---|---|---|\n");
+    rti_text_append(out, " | scratch, % | best T | error there, % | as good | worse |\n"
+                         "|---|---|---|---|---|---|\n");
     for (int i = 0; i < all->count; i++)
         if (all->line[i].shown && all->line[i].best >= 0) best_row(out, all, summary, i);
     rti_text_append(out, "\n");

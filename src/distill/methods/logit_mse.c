@@ -9,8 +9,8 @@
 static const rt_param rows[] = {
     RT_PARAM_REAL_ROW("alpha", 0.6, 0, 1, "", "weight of the logit error; the labels get 1 - alpha"),
     RT_PARAM_CHOICE_ROW("form", "half-squared", "half-squared|mean|limit",
-                        "half the squared distance per example; the mean over classes, 2/K times that; or 1/K "
-                        "times that, the limit of T^2 KL when centred"),
+                        "half the squared distance per example; the mean over classes, 2/K times that; or "
+                        "1/K times that, the limit of T^2 KL when centred"),
     RT_PARAM_BOOL_ROW("centred", false, "subtract each example's mean over the classes first"),
 };
 
