@@ -230,9 +230,9 @@ static void markdown_row(rti_text *out, const rti_sizes *sizes, const rti_size_l
 
 void rti_sizes_markdown(rti_text *out, const rti_sizes *sizes, const rti_summary *summary) {
     if (!sizes->count) return;
-    rti_text_append(
-        out, "## Few examples\n\nTest error in %, mean and 95 % interval over seeds, by the number of examples "
-             "of the transfer set; last epoch. Early stopping: the epoch that is best on validation.\n\n| ");
+    rti_text_append(out, "## Few examples\n\nTest error in %, mean and 95 % interval over seeds, by the "
+                         "number of examples of the transfer set; last epoch. Early stopping: the epoch that "
+                         "is best on validation.\n\n| ");
     for (int x = 0; x < sizes->points; x++)
         rti_text_printf(out, " | %.10g", sizes->line[0].point[x].examples);
     rti_text_append(out, " |\n|---");
