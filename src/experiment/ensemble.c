@@ -103,7 +103,7 @@ rt_status rti_ensemble_make(rti_ensemble *ensemble, const rti_summary *summary, 
     bool any = false;
     for (int f = 0; f < plan->facet_count; f++) any = any || isfinite(summary->facets[f].together);
     if (!any) return RT_OK;
-    ensemble->line = rt_alloc_zero((size_t)(3 * plan->facet_count + plan->cell_count),
+    ensemble->line = rt_alloc_zero(3 * (size_t)plan->facet_count + (size_t)plan->cell_count,
                                    sizeof *ensemble->line);
     if (!ensemble->line) return rt_fail(error, RT_MEMORY, "not enough memory for the table of the ensemble");
     for (int f = 0; f < plan->facet_count; f++)

@@ -110,7 +110,7 @@ static int by_temperature(const void *a, const void *b) {
 
 static rt_status choose_temperatures(rti_limit *l, const rti_plan *plan, rt_error *error) {
     const rti_axis *axis = &plan->spec.axes[plan->temperature_axis];
-    l->point = rt_alloc_zero((size_t)(GRID + axis->count), sizeof *l->point);
+    l->point = rt_alloc_zero(GRID + (size_t)axis->count, sizeof *l->point);
     if (!l->point) return rt_fail(error, RT_MEMORY, "not enough memory for the limit of high temperature");
     for (int i = 0; i < axis->count; i++)
         l->point[l->count++] = (rti_limit_point){.T = axis->values[i].number, .is_swept = true};

@@ -143,8 +143,7 @@ static void pictures_of(rti_text *out, const rti_summary *summary, int facet, co
         [RTI_PICTURE_CURVES] =
             "Validation error by epoch: teacher, scratch student, chosen distilled student",
         [RTI_PICTURE_CALIBRATION] =
-            "Accuracy against confidence on test data, all seeds together, as trained and with a temperature "
-            "fitted on validation",
+            "Accuracy against confidence on test data: as trained, and with a temperature from validation",
         [RTI_PICTURE_SIMILARITY] =
             "The teacher's mean soft targets by true class, and what is confused on test data",
         [RTI_PICTURE_ENSEMBLE] = "Members alone and together, and one student of theirs",
@@ -153,11 +152,11 @@ static void pictures_of(rti_text *out, const rti_summary *summary, int facet, co
         [RTI_PICTURE_TAUGHT] =
             "Training images for which the teacher's soft target names the unseen class most",
         [RTI_PICTURE_OMITTED] = "Each class left out in turn: errors, and accuracy on it",
-        [RTI_PICTURE_LIMIT] = "The soft term's gradient over the logits against temperature, its angle to "
-                              "the difference of the centred logits, and what training measured",
+        [RTI_PICTURE_LIMIT] =
+            "The soft term's gradient against temperature: length, angle to its limit, and in training",
         [RTI_PICTURE_WIDTHS] = "Test error against temperature, with 95 % intervals",
-        [RTI_PICTURE_RIDGE] = "Test error over all temperatures, relative to the best of its row; framed: "
-                              "the best, dotted: not worse by p < 0.05",
+        [RTI_PICTURE_RIDGE] =
+            "Test error relative to the row's best; framed: best, dotted: not worse by p < 0.05",
         [RTI_PICTURE_SIZES] = "Test error against the number of examples, with 95 % intervals",
         [RTI_PICTURE_DARK] = "What the teacher says of test examples at several temperatures",
     };

@@ -134,7 +134,8 @@ static void forget(facet_answers *f) {
 
 rt_status rti_paired_errors_make(rti_paired_errors *paired, const rti_summary *summary, rt_error *error) {
     const rti_plan *plan = summary->plan;
-    size_t seeds = (size_t)plan->spec.seed_count, most = (size_t)(2 * plan->cell_count + plan->facet_count);
+    const size_t seeds = (size_t)plan->spec.seed_count;
+    const size_t most = 2 * (size_t)plan->cell_count + (size_t)plan->facet_count;
     *paired = (rti_paired_errors){0};
     if (!plan->dataset_count) return RT_OK;
     paired->line = rt_alloc_zero(most * seeds, sizeof *paired->line);

@@ -40,10 +40,11 @@ double rti_cell_temperature(const rti_plan *plan, int cell) {
 static rt_status add_soft_targets(rti_similarity *s, const rti_summary *summary, int student,
                                   rt_error *error) {
     rti_answers answers;
-    double p[2 * K_MAX];
+    double p[2 * K_MAX] = {0};
     RT_TRY(rti_answers_of_teacher(&answers, summary, student, RT_PART_TRANSFER, s->T, error));
-    if (answers.logits && answers.classes <= K_MAX) s->classes = (int)answers.classes;
-    for (int64_t i = 0; s->classes && i < answers.count; i++) {
+    const bool fits = answers.logits && answers.classes <= K_MAX;
+    if (fits) s->classes = (int)answers.classes;
+    for (int64_t i = 0; fits && i < answers.count; i++) {
         const int32_t y = answers.labels[i];
         rti_softmax_row(answers.classes, answers.logits + i * answers.classes, s->T, p, p + K_MAX);
         s->examples[y]++;

@@ -97,7 +97,7 @@ static rt_status add_pairs(rti_text *text, const rti_temperatures *all, const rt
 }
 
 static rt_status write_pairs(const rti_temperatures *all, const rti_summary *summary, rt_error *error) {
-    size_t most = (size_t)(all->points * (all->points - 1) / 2 + 1);
+    size_t points = (size_t)all->points, most = points * (points - 1) / 2 + 1;
     rti_paired *paired = rt_alloc(most * sizeof *paired);
     double *p = rt_alloc(most * sizeof *p);
     rti_text text = RTI_TEXT_EMPTY;
