@@ -171,7 +171,7 @@ demo:  ## sets up gnuplot, builds, runs experiments/demo.toml (two minutes) and 
 	$(BUILD)/retort run experiments/demo.toml
 
 # The recipes were chosen by the choose-*.toml, on validation; they are no part of the repetition.
-HINTON := $(filter-out experiments/hinton2015/choose-%.toml %/specialists-back-mnist.toml,\
+HINTON := $(filter-out experiments/hinton2015/choose-%.toml experiments/hinton2015/specialists-back-%.toml,\
 	$(wildcard experiments/hinton2015/*.toml))
 
 hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again, on MNIST; resumable (hours; RETORT_DATA)
@@ -179,7 +179,9 @@ hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again, on MNIST; resu
 	$(BUILD)/retort run $(sort $(HINTON))
 	$(BUILD)/retort specialists experiments/hinton2015/specialists-mnist.toml --count 5 --classes 3
 	$(BUILD)/retort specialists experiments/hinton2015/specialists-few.toml --count 5 --classes 3 --epochs 20
-	$(BUILD)/retort run experiments/hinton2015/specialists-back-mnist.toml
+	$(BUILD)/retort specialists experiments/hinton2015/specialists-cifar10.toml --count 5 --classes 3 --epochs 10
+	$(BUILD)/retort run experiments/hinton2015/specialists-back-mnist.toml \
+	    experiments/hinton2015/specialists-back-cifar10.toml
 
 data: $(BUILD)/retort  ## fetches MNIST (curl; verified, resumed; RETORT_DATA=DIR says where to)
 	$(BUILD)/retort data fetch mnist
