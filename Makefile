@@ -47,6 +47,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 %_avx512.o: BASE += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
 
 %/gemm_bf16_14x32_avx512.o: BASE += -mavx512bf16
+%/int8_avx512.o: BASE += -mavx512vnni -mavx512vbmi
 
 # Every trial's manifest says how the program was compiled.
 %/experiment/finish.o: BASE += -DRETORT_CFLAGS='"$(CFLAGS)"'

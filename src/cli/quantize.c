@@ -69,6 +69,24 @@ static void print_line(const char *what, const rti_quantized *q, const rti_quant
     printf("  %10lld%s\n", (long long)bytes, word);
 }
 
+static void print_time(const char *what, rti_latency one, rti_latency large, double int8_us) {
+    if (!one.runs) return;
+    printf("%-24s %8.2f us  (%.2f to %.2f)", what, one.median_us, one.low_us, one.high_us);
+    if (large.runs) printf("  %10.1f us", large.median_us);
+    if (one.median_us > int8_us) printf("  %10.1f x", one.median_us / int8_us);
+    printf("\n");
+}
+
+static void print_times(const rti_quantize_result *r) {
+    const double int8_us = r->time_int8.one.median_us;
+    if (!r->time_int8.one.runs) return;
+    printf("%-24s %11s  %16s  %13s  %12s\n", "answers on one thread", "one", "quartiles", "a thousand",
+           "slower, one");
+    print_time("int8", r->time_int8.one, r->time_int8.large, int8_us);
+    print_time("float", r->time_float.one, r->time_float.large, int8_us);
+    print_time("teacher, float", r->time_teacher.one, r->time_teacher.large, int8_us);
+}
+
 static void print_result(const state *s, const rti_quantize_result *r) {
     printf("%s\n%s\n%-24s %10s  %16s%s  %10s\n", s->target.weights, rt_dataset_summary(s->set), "", "test",
            "95 % interval", r->validation ? "  validation" : "", "bytes");
@@ -76,6 +94,7 @@ static void print_result(const state *s, const rti_quantize_result *r) {
     print_line("int8 after training", &r->after, r, r->bytes, r->chose_distilled ? "" : "  kept");
     print_line("int8, distilled", &r->distilled, r, r->bytes, r->chose_distilled ? "  kept" : "");
     if (r->validation) printf("the better on validation is kept; the test set chose nothing\n");
+    print_times(r);
     printf("%sint8.safetensors  int8.json   (retort export %s --to c --int8)\n", s->target.directory,
            s->target.name);
 }
@@ -115,6 +134,8 @@ static rt_status quantize(const arguments *a, state *s, rt_error *error) {
         .label = label,
         .set = s->set,
         .teacher = rt_method_needs_teacher(method) ? s->teacher : NULL,
+        .teachers = s->teachers,
+        .teacher_count = s->teacher_count,
         .method = method,
         .options = &s->options,
         .training = training,

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/int8_kernels.h"
 #include "retort/alloc.h"
 
 enum { Q_LOW = -128, Q_HIGH = 127, W_HIGH = 127, SUM_INPUTS_MAX = 65536, LOGIT_BITS = 23 };
@@ -115,10 +116,33 @@ static rt_status reserve(rti_int8 *q, rt_error *error) {
     return RT_OK;
 }
 
+/* Weights and biases of linear layers for the kernels, each part whole lines of 64 bytes. */
+static rt_status reserve_kernels(rti_int8 *q, rt_error *error) {
+    size_t bytes = 0;
+    for (int i = 0; i < q->net->count; i++) {
+        const rti_step *s = &q->net->steps[i];
+        if (s->kind != RTI_STEP_LINEAR) continue;
+        bytes += (size_t)rti_int8_packed_bytes(s->biases, s->weights / s->biases);
+        bytes += (size_t)rti_int8_base_count(s->biases) * sizeof(int32_t);
+    }
+    unsigned char *at = q->kernels = rt_alloc(bytes);
+    if (!at) return rt_fail(error, RT_MEMORY, "no memory for the network in int8");
+    for (int i = 0; i < q->net->count; i++) {
+        const rti_step *s = &q->net->steps[i];
+        if (s->kind != RTI_STEP_LINEAR) continue;
+        q->steps[i].base = (int32_t *)(void *)at;
+        at += rti_int8_base_count(s->biases) * (int64_t)sizeof(int32_t);
+        q->steps[i].packed = (int8_t *)at;
+        at += rti_int8_packed_bytes(s->biases, s->weights / s->biases);
+    }
+    return RT_OK;
+}
+
 void rti_int8_free(rti_int8 *q) {
     if (!q) return;
     rt_free(q->steps);
     rt_free(q->block);
+    rt_free(q->kernels);
     rt_free(q);
 }
 
@@ -166,6 +190,7 @@ static void make_product(const rti_int8 *q, int number) {
         o->bias[u] = clamp32(s->padding ? bias : bias - (double)(in->zero * sum));
         o->factor[u] = clamp32(round(ldexp(in->scale * scale / o->scale, o->shift)));
     }
+    if (o->packed) rti_int8_pack(units, inputs, o->weight, o->bias, o->packed, o->base);
 }
 
 static void make_affine(const rti_int8 *q, int number) {
@@ -255,7 +280,7 @@ rti_int8 *rti_int8_new(const rti_net *net, const double range[], rt_error *error
         return NULL;
     }
     q->net = net;
-    if (reserve(q, error) != RT_OK) {
+    if (reserve(q, error) != RT_OK || reserve_kernels(q, error) != RT_OK) {
         rti_int8_free(q);
         return NULL;
     }

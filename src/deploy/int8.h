@@ -30,6 +30,8 @@ typedef struct rti_int8_step {
     int32_t *bias;         /* of products */
     int64_t *offset;       /* (channels) of AFFINE, at the scale of the shifted sum */
     int8_t *table;         /* ACTIVATION (256), INPUT of bytes (form_count, 256) */
+    int8_t *packed;        /* LINEAR: the weights again, as the kernels want them (kernels/int8_kernels.h) */
+    int32_t *base;         /* LINEAR: their biases */
 } rti_int8_step;
 
 typedef struct rti_int8 {
@@ -37,7 +39,7 @@ typedef struct rti_int8 {
     rti_int8_step *steps;
     int64_t scratch; /* bytes */
     int64_t bytes;   /* of weights, biases, factors and tables, as they are written out */
-    void *block;
+    void *block, *kernels; /* what `bytes` counts; what the kernels read */
 } rti_int8;
 
 /* Smallest and largest value that each step gives over `count` examples of the part, spread evenly over it;

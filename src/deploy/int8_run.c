@@ -4,6 +4,7 @@
  * counted with. */
 #include "core/pool.h"
 #include "deploy/int8.h"
+#include "kernels/int8_kernels.h"
 #include "retort/alloc.h"
 
 /* floor(v / 2^shift), which >> promises for no negative number. */
@@ -30,12 +31,23 @@ void rti_int8_number(const rti_int8 *q, int64_t entry, float *a, float *b) {
     *b = (float)(q->net->shift[entry] / o->scale + o->zero + 0.5);
 }
 
+/* Pixels whose order stays: from entry to entry of the form, a table each. */
+static void run_pixels(const rti_int8 *q, const uint8_t *raw, int8_t *y) {
+    const int64_t run = q->net->features / q->net->form_count;
+    for (int64_t e = 0; e < q->net->form_count; e++)
+        rti_kernels_int8()->look_up(run, q->steps[0].table + 256 * e, raw + run * e, y + run * e);
+}
+
 static void run_input(const rti_int8 *q, const void *raw, int8_t *y) {
     const rti_net *net = q->net;
     const rti_int8_step *o = &q->steps[0];
     const int64_t C = net->raw_shape[0], pixels = net->raw_shape[1] * net->raw_shape[2];
     const bool turn = net->steps[0].shape[2] == C;
     const int64_t run = net->features / net->form_count;
+    if (net->bytes && (!turn || C == 1)) {
+        run_pixels(q, raw, y);
+        return;
+    }
     for (int64_t c = 0; c < C; c++)
         for (int64_t p = 0; p < pixels; p++) {
             const int64_t i = c * pixels + p, to = turn ? p * C + c : i;
@@ -51,12 +63,34 @@ static void run_input(const rti_int8 *q, const void *raw, int8_t *y) {
         }
 }
 
-static int32_t linear_sum(const rti_step *s, const rti_int8_step *o, const int8_t *x, int64_t u) {
-    const int64_t D = s->weights / s->biases;
-    const int8_t *w = o->weight + u * D;
-    int32_t sum = o->bias[u];
-    for (int64_t d = 0; d < D; d++) sum += x[d] * w[d];
-    return sum;
+/* The sums of linear layers for a block of units at a time. Returns how many. */
+static int64_t linear_sums(const rti_step *s, const rti_int8_step *o, const int8_t *x, int64_t first,
+                           int32_t sums[RTI_INT8_BLOCK]) {
+    const int64_t D = s->weights / s->biases, left = s->biases - first;
+    const int64_t units = left < RTI_INT8_BLOCK ? left : RTI_INT8_BLOCK;
+    const int panels = (int)((units + RTI_INT8_PANEL - 1) / RTI_INT8_PANEL);
+    const int8_t *packed = o->packed + rti_int8_packed_bytes(first, D);
+    rti_kernels_int8()->sums(D, panels, x, packed, o->base + first, sums);
+    return units;
+}
+
+static void run_linear(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y) {
+    const rti_step *s = &q->net->steps[i];
+    const rti_int8_step *o = &q->steps[i];
+    const int32_t second_zero = s->second == RTI_NO_STEP ? 0 : q->steps[s->second].zero;
+    int32_t sums[RTI_INT8_BLOCK];
+    for (int64_t first = 0, count; first < s->biases; first += count) {
+        count = linear_sums(s, o, x, first, sums);
+        if (s->second == RTI_NO_STEP) {
+            rti_kernels_int8()->requantise(count, sums, o->factor + first, o->shift, o->zero,
+                                           s->relu ? o->zero : -128, y + first);
+            continue;
+        }
+        for (int64_t u = 0; u < count; u++) {
+            const int64_t more = (int64_t)(r[first + u] - second_zero) * o->second_factor;
+            y[first + u] = result(o, s->relu, (int64_t)sums[u] * o->factor[first + u] + more);
+        }
+    }
 }
 
 static int32_t conv_sum(const rti_step *s, const rti_int8_step *o, const int8_t *x, int32_t zero, int64_t oy,
@@ -76,7 +110,7 @@ static int32_t conv_sum(const rti_step *s, const rti_int8_step *o, const int8_t 
     return sum;
 }
 
-static void run_product(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y) {
+static void run_conv(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y) {
     const rti_step *s = &q->net->steps[i];
     const rti_int8_step *o = &q->steps[i];
     const bool adds = s->second != RTI_NO_STEP;
@@ -84,9 +118,7 @@ static void run_product(const rti_int8 *q, int i, const int8_t *x, const int8_t 
     const int64_t F = s->shape[2], pixels = s->shape[0] * s->shape[1];
     for (int64_t p = 0; p < pixels; p++)
         for (int64_t f = 0; f < F; f++) {
-            const int32_t sum = s->kind == RTI_STEP_LINEAR
-                                    ? linear_sum(s, o, x, f)
-                                    : conv_sum(s, o, x, zero, p / s->shape[1], p % s->shape[1], f);
+            const int32_t sum = conv_sum(s, o, x, zero, p / s->shape[1], p % s->shape[1], f);
             int64_t wide = (int64_t)sum * o->factor[f];
             if (adds) wide += (int64_t)(r[p * F + f] - second_zero) * o->second_factor;
             y[p * F + f] = result(o, s->relu, wide);
@@ -162,8 +194,10 @@ static int run_logits(const rti_int8 *q, const int8_t *x, int32_t *logits) {
     const rti_step *s = &q->net->steps[last];
     const rti_int8_step *o = &q->steps[last];
     int best = 0;
+    int32_t sums[RTI_INT8_BLOCK];
     for (int64_t k = 0; k < s->shape[2]; k++) {
-        const int64_t wide = (int64_t)linear_sum(s, o, x, k) * o->factor[k];
+        if (k % RTI_INT8_BLOCK == 0) linear_sums(s, o, x, k, sums);
+        const int64_t wide = (int64_t)sums[k % RTI_INT8_BLOCK] * o->factor[k];
         const int64_t v = down(wide + ((int64_t)1 << (o->shift - 1)), o->shift);
         logits[k] = (int32_t)(v < -INT32_MAX ? -INT32_MAX : v > INT32_MAX ? INT32_MAX : v);
         if (logits[k] > logits[best]) best = (int)k;
@@ -184,8 +218,10 @@ int rti_int8_run(const rti_int8 *q, const void *raw, int8_t *scratch, int32_t *l
             run_input(q, raw, y);
             break;
         case RTI_STEP_LINEAR:
+            run_linear(q, i, x, r, y);
+            break;
         case RTI_STEP_CONV:
-            run_product(q, i, x, r, y);
+            run_conv(q, i, x, r, y);
             break;
         case RTI_STEP_AFFINE:
         case RTI_STEP_ADD:

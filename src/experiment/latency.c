@@ -97,3 +97,52 @@ rti_latency rti_latency_measure(rt_model *const models[], int count, const rt_pa
     rt_free(list);
     return latency;
 }
+
+/* ---- in integers ---- */
+
+typedef struct integers {
+    const rti_int8 *q;
+    const void **raw; /* (batch) */
+    float *rows;      /* what of it is not in the set as it is */
+    int8_t *scratch;
+    int32_t *logits;
+} integers;
+
+static bool reserve_integers(integers *w, const rt_part *part, int64_t batch) {
+    const rti_net *net = w->q->net;
+    const size_t rows = net->bytes ? 1 : (size_t)batch;
+    w->raw = rt_alloc((size_t)batch * sizeof *w->raw);
+    w->rows = rt_alloc(rows * (size_t)net->features * sizeof *w->rows);
+    w->scratch = rt_alloc((size_t)w->q->scratch + 1);
+    w->logits = rt_alloc((size_t)net->classes * sizeof *w->logits);
+    if (!w->raw || !w->rows || !w->scratch || !w->logits) return false;
+    for (int64_t n = 0; n < batch; n++) {
+        float *row = w->rows + (net->bytes ? 0 : n * net->features);
+        w->raw[n] = rti_net_raw(net, part->examples, part->index[n % part->count], row);
+    }
+    return true;
+}
+
+rti_latency rti_latency_int8(const rti_int8 *q, const rt_part *part, int64_t batch, int runs,
+                             double limit_s) {
+    integers w = {.q = q};
+    int measured = 0;
+    double *times_us = rt_alloc((size_t)RUNS_MAX * sizeof *times_us);
+    if (runs > RUNS_MAX) runs = RUNS_MAX;
+    if (part->count && times_us && reserve_integers(&w, part, batch)) {
+        const double end = rti_clock_s() + limit_s;
+        for (int i = -WARM_UP; i < runs && (measured < 1 || rti_clock_s() < end); i++) {
+            const double start = rti_clock_s();
+            for (int64_t n = 0; n < batch; n++) rti_int8_run(q, w.raw[n], w.scratch, w.logits);
+            const double time = rti_clock_s() - start;
+            if (i >= 0) times_us[measured++] = 1e6 * time;
+        }
+    }
+    const rti_latency latency = rti_latency_of(times_us, measured);
+    rt_free(times_us);
+    rt_free(w.raw);
+    rt_free(w.rows);
+    rt_free(w.scratch);
+    rt_free(w.logits);
+    return latency;
+}

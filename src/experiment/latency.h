@@ -5,6 +5,7 @@
 #ifndef RTI_LATENCY_H
 #define RTI_LATENCY_H
 
+#include "deploy/int8.h"
 #include "retort/distill.h"
 
 typedef struct rti_latency {
@@ -17,6 +18,9 @@ typedef struct rti_latency {
  * there are no examples, when memory is short or when a network fails. */
 rti_latency rti_latency_measure(rt_model *const models[], int count, const rt_part *part, int64_t batch,
                                 int runs, double limit_s);
+
+/* The same of a network in integers, which takes the examples as they are in the set. */
+rti_latency rti_latency_int8(const rti_int8 *q, const rt_part *part, int64_t batch, int runs, double limit_s);
 
 /* Quartiles of what was measured: linear between the two nearest. Sorts `times`. */
 rti_latency rti_latency_of(double times_us[], int count);

@@ -15,6 +15,10 @@
 #include "retort/alloc.h"
 #include "retort/log.h"
 
+#define RUNS 1001
+#define LARGE_RUNS 51
+#define LIMIT_S 1.0
+
 typedef struct work {
     const rti_quantize_config *config;
     rti_quantize_result *result;
@@ -37,6 +41,24 @@ static rt_status measure(const work *w, rti_quantized *out, rt_error *error) {
     if (status == RT_OK) status = rti_int8_evaluate(q, w->test, &out->errors, NULL, error);
     rti_int8_free(q);
     return status;
+}
+
+/* All of them one after another, so that they can be compared. */
+static rt_status measure_speed(const work *w, rt_error *error) {
+    const rti_quantize_config *c = w->config;
+    rti_quantize_result *r = w->result;
+    rti_int8 *q = rti_int8_new(w->net, w->range, error);
+    if (!q) return error ? error->status : RT_MEMORY;
+    r->time_int8.one = rti_latency_int8(q, w->test, 1, RUNS, LIMIT_S);
+    r->time_int8.large = rti_latency_int8(q, w->test, RTI_QUANTIZE_LARGE, LARGE_RUNS, LIMIT_S);
+    rti_int8_free(q);
+    r->time_float.one = rti_latency_measure(&w->model, 1, w->test, 1, RUNS, LIMIT_S);
+    r->time_float.large = rti_latency_measure(&w->model, 1, w->test, RTI_QUANTIZE_LARGE, LARGE_RUNS, LIMIT_S);
+    if (!c->teacher_count) return RT_OK;
+    r->time_teacher.one = rti_latency_measure(c->teachers, c->teacher_count, w->test, 1, RUNS, LIMIT_S);
+    r->time_teacher.large = rti_latency_measure(c->teachers, c->teacher_count, w->test, RTI_QUANTIZE_LARGE,
+                                                LARGE_RUNS, LIMIT_S);
+    return RT_OK;
 }
 
 static rt_status measure_float(const work *w, rti_quantized *out, rt_error *error) {
@@ -148,6 +170,16 @@ static void add_errors(rti_json_writer *w, const char *key, const rti_quantized 
     rti_json_end(w);
 }
 
+static void add_times(rti_json_writer *w, const char *key, rti_latency one, rti_latency large) {
+    if (!one.runs) return;
+    rti_json_begin_object(w, key);
+    rti_json_add_number(w, "one_us", one.median_us);
+    rti_json_add_number(w, "one_low_us", one.low_us);
+    rti_json_add_number(w, "one_high_us", one.high_us);
+    if (large.runs) rti_json_add_number(w, "thousand_us", large.median_us);
+    rti_json_end(w);
+}
+
 static rt_status write_json(const work *o, rt_error *error) {
     const rti_quantize_result *r = o->result;
     char path[RTI_PATH_MAX];
@@ -169,6 +201,9 @@ static rt_status write_json(const work *o, rt_error *error) {
     add_errors(&w, "int8_distilled", &r->distilled, r->validation, r->test);
     rti_json_add_string(&w, "chosen_on_validation",
                         r->chose_distilled ? "int8_distilled" : "int8_after_training");
+    add_times(&w, "time_int8", r->time_int8.one, r->time_int8.large);
+    add_times(&w, "time_float", r->time_float.one, r->time_float.large);
+    add_times(&w, "time_teacher", r->time_teacher.one, r->time_teacher.large);
     rti_json_end(&w);
     rti_text_append(&text, "\n");
     rt_status status = text.failed ? rt_fail(error, RT_MEMORY, "no memory for %s", path)
@@ -227,6 +262,7 @@ static rt_status go(work *w, rt_error *error) {
     RT_TRY(begin(w, error));
     RT_TRY(measure_float(w, &r->real, error));
     RT_TRY(measure(w, &r->after, error));
+    RT_TRY(measure_speed(w, error));
     if (!w->config->epochs) return keep(w, error);
     identify(w);
     RT_TRY(train(w, error));

@@ -6,13 +6,18 @@
 #ifndef RTI_QUANTIZE_H
 #define RTI_QUANTIZE_H
 
+#include "experiment/latency.h"
 #include "retort/distill.h"
+
+#define RTI_QUANTIZE_LARGE 1000
 
 typedef struct rti_quantize_config {
     const char *weights; /* file of the trained network */
     const char *label;        /* what it is, for int8.json: "student, seed 1"; may be NULL */
     const rt_dataset *set;
     rt_teacher *teacher;       /* NULL: the labels alone */
+    rt_model *const *teachers; /* whose answers are timed beside; may be none */
+    int teacher_count;
     const char *method;        /* "none", "kd", ... */
     const rt_params *options;  /* of the method */
     const rt_params *training; /* augmentation and "optimizer.*" of the network's own training */
@@ -38,6 +43,9 @@ typedef struct rti_quantize_result {
     bool chose_distilled;
     int64_t bytes; /* constants of the int8 network */
     int64_t parameters;
+    struct {
+        rti_latency one, large; /* a batch of 1 and of RTI_QUANTIZE_LARGE, on one thread */
+    } time_int8, time_float, time_teacher; /* of the teacher: runs 0 without one */
     int64_t epochs;
 } rti_quantize_result;
 

@@ -7,6 +7,7 @@
 
 #include "kernels/conv_tiles.h"
 #include "kernels/gemm_tiles.h"
+#include "kernels/int8_kernels.h"
 
 static bool always(void) { return true; }
 
@@ -20,8 +21,13 @@ static bool has_avx512(void) {
 }
 
 static bool has_bf16(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+
+static bool has_int8(void) {
+    return has_avx512() && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+}
 #else
 static bool has_bf16(void) { return false; }
+static bool has_int8(void) { return false; }
 #endif
 
 /* Best first; the last one runs everywhere. */
@@ -31,10 +37,10 @@ static const struct {
 } sets[] = {
 #if defined(__x86_64__) && RTI_REAL_IS_FLOAT
     {{"avx512", &rti_loops_avx512, rti_gemm_14x32_avx512, true, rti_gemm_bf16_14x32_avx512,
-      &rti_conv_14x32_avx512}, has_avx512},
-    {{"avx2", &rti_loops_avx2, rti_gemm_6x16_avx2, true, NULL, &rti_conv_6x16_avx2}, has_avx2},
+      &rti_int8_avx512, &rti_conv_14x32_avx512}, has_avx512},
+    {{"avx2", &rti_loops_avx2, rti_gemm_6x16_avx2, true, NULL, NULL, &rti_conv_6x16_avx2}, has_avx2},
 #endif
-    {{"portable", &rti_loops_portable, rti_gemm_portable, false, NULL, &rti_conv_portable}, always},
+    {{"portable", &rti_loops_portable, rti_gemm_portable, false, NULL, NULL, &rti_conv_portable}, always},
 };
 
 enum { SETS = sizeof sets / sizeof *sets };
@@ -67,6 +73,11 @@ const rti_kernel_set *rti_kernels(void) {
 }
 
 void rti_kernels_use(const rti_kernel_set *set) { atomic_store(&chosen, set); }
+
+const rti_int8_kernels *rti_kernels_int8(void) {
+    const rti_int8_kernels *own = rti_kernels()->int8;
+    return own && has_int8() ? own : &rti_int8_portable;
+}
 
 const char *rti_isa_name(void) { return rti_kernels()->name; }
 

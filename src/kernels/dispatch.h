@@ -25,6 +25,7 @@ typedef struct rti_kernel_set {
     rti_gemm_function *gemm;
     bool skips_zeros;                  /* gemm reads rti_matrix.nonzero */
     rti_gemm_bf16_function *gemm_bf16; /* NULL: has no instruction for it. Ask rti_kernels_bf16 */
+    const struct rti_int8_kernels *int8; /* NULL: has no instruction for it. Ask rti_kernels_int8 */
     const struct rti_conv_tiles *conv; /* conv_tiles.h */
 } rti_kernel_set;
 

@@ -90,6 +90,8 @@ static void begin(void) {
     r.config = (rti_quantize_config){.weights = r.weights,
                                      .set = r.set,
                                      .teacher = r.teacher,
+                                     .teachers = &r.teacher_model,
+                                     .teacher_count = 1,
                                      .method = "kd",
                                      .options = &r.options,
                                      .training = &r.training,
@@ -138,6 +140,10 @@ Test(quantize, keeps_the_better_on_validation_and_says_what_it_is_worth) {
                   (int)result.real.errors, (int)result.after.errors);
     cr_expect_eq(result.bytes, 784 * 12 + 12 * 10 + 8 * (12 + 10) + 256);
     cr_expect(rti_file_exists(test_path("int8.json")));
+    cr_expect(result.time_int8.one.runs && result.time_int8.large.runs && result.time_float.one.runs);
+    cr_expect_gt(result.time_int8.large.median_us, result.time_int8.one.median_us);
+    cr_expect_gt(result.time_teacher.one.median_us, 0);
+    cr_expect_leq(result.time_int8.one.low_us, result.time_int8.one.high_us);
     cr_expect(!rti_file_exists(test_path("int8.checkpoint")));
     end();
 }

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ static pid_t start(const char *const arguments[], const char *out, const char *e
     cr_assert_geq(pid, 0);
     if (pid) return pid;
     if (group) setpgid(0, 0);
+    signal(SIGINT, SIG_DFL); /* a shell starts what it puts in the background with SIGINT ignored */
     int fds[3] = {open("/dev/null", O_RDONLY), open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600),
                   open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600)};
     for (int i = 0; i < 3; i++)
