@@ -2,8 +2,8 @@
  *
  * VPDPBUSD adds four products of an unsigned and a signed byte to each of sixteen 32-bit sums; the four
  * inputs are the same for all lanes, the lanes are units. First the groups that are not all zero are listed,
- * without a branch: one that depends on the pixels is guessed wrong once in sixteen groups. Two chains of sums
- * hide the latency of the instruction. */
+ * without a branch: one that depends on the pixels is wrongly guessed once in sixteen groups. Two chains of
+ * sums hide the latency of the instruction. */
 #include "kernels/dispatch.h"
 #include "kernels/int8_kernels.h"
 
