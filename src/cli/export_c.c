@@ -140,7 +140,7 @@ static rt_status write_files(const work *w, rt_error *error) {
         if (w->accuracy[0]) printf("  accuracy   %s\n", w->accuracy);
         printf("  constants  %lld bytes\n  scratch    %lld bytes\n",
                (long long)(w->int8 ? w->int8->bytes : 4 * w->net->parameters),
-               (long long)(w->int8 ? w->int8->scratch : 4 * w->net->scratch));
+               (long long)(w->int8 ? 1 : 4) * w->net->scratch);
         if (w->int8)
             printf("  int8       %s\n", w->prepared ? w->prepared_path
                                                     : "calibrated now, not trained for it: retort "

@@ -116,12 +116,17 @@ static rt_status reserve(rti_int8 *q, rt_error *error) {
     return RT_OK;
 }
 
-/* Weights and biases of linear layers for the kernels, each part whole lines of 64 bytes. */
+/* Grouped convolutions have few inputs to a sum and are walked through one by one. */
+static bool has_kernel(const rti_step *s) {
+    return s->kind == RTI_STEP_LINEAR || (s->kind == RTI_STEP_CONV && s->groups == 1);
+}
+
+/* Weights and biases for the kernels, each part whole lines of 64 bytes. */
 static rt_status reserve_kernels(rti_int8 *q, rt_error *error) {
     size_t bytes = 0;
     for (int i = 0; i < q->net->count; i++) {
         const rti_step *s = &q->net->steps[i];
-        if (s->kind != RTI_STEP_LINEAR) continue;
+        if (!has_kernel(s)) continue;
         bytes += (size_t)rti_int8_packed_bytes(s->biases, s->weights / s->biases);
         bytes += (size_t)rti_int8_base_count(s->biases) * sizeof(int32_t);
     }
@@ -129,7 +134,7 @@ static rt_status reserve_kernels(rti_int8 *q, rt_error *error) {
     if (!at) return rt_fail(error, RT_MEMORY, "no memory for the network in int8");
     for (int i = 0; i < q->net->count; i++) {
         const rti_step *s = &q->net->steps[i];
-        if (s->kind != RTI_STEP_LINEAR) continue;
+        if (!has_kernel(s)) continue;
         q->steps[i].base = (int32_t *)(void *)at;
         at += rti_int8_base_count(s->biases) * (int64_t)sizeof(int32_t);
         q->steps[i].packed = (int8_t *)at;
@@ -190,7 +195,13 @@ static void make_product(const rti_int8 *q, int number) {
         o->bias[u] = clamp32(s->padding ? bias : bias - (double)(in->zero * sum));
         o->factor[u] = clamp32(round(ldexp(in->scale * scale / o->scale, o->shift)));
     }
-    if (o->packed) rti_int8_pack(units, inputs, o->weight, o->bias, o->packed, o->base);
+    if (!o->packed) return;
+    rti_int8_pack(units, inputs, o->weight, o->bias, o->packed, o->base);
+    for (int64_t u = 0; s->padding && u < units; u++) { /* what is beyond the edge is filled up with zero */
+        uint32_t sum = 0;
+        for (int64_t i = 0; i < inputs; i++) sum += (uint32_t)o->weight[u * inputs + i];
+        o->base[u] = (int32_t)((uint32_t)o->base[u] - (uint32_t)in->zero * sum);
+    }
 }
 
 static void make_affine(const rti_int8 *q, int number) {
@@ -285,6 +296,11 @@ rti_int8 *rti_int8_new(const rti_net *net, const double range[], rt_error *error
         return NULL;
     }
     q->scratch = net->scratch;
+    for (int i = 0; i < net->count; i++) { /* the patch that one pixel of a convolution reads */
+        const rti_step *s = &net->steps[i];
+        const int64_t inputs = s->kind == RTI_STEP_CONV ? s->weights / s->biases : 0;
+        if (net->scratch + inputs > q->scratch) q->scratch = net->scratch + inputs;
+    }
     for (int i = 0; i < net->count; i++) {
         make_scale(q, i, range);
         switch (net->steps[i].kind) {

@@ -30,14 +30,14 @@ typedef struct rti_int8_step {
     int32_t *bias;         /* of products */
     int64_t *offset;       /* (channels) of AFFINE, at the scale of the shifted sum */
     int8_t *table;         /* ACTIVATION (256), INPUT of bytes (form_count, 256) */
-    int8_t *packed;        /* LINEAR: the weights again, as the kernels want them (kernels/int8_kernels.h) */
-    int32_t *base;         /* LINEAR: their biases */
+    int8_t *packed;        /* LINEAR, CONV of one group: the weights again, as the kernels want them */
+    int32_t *base;         /* the same: their biases (kernels/int8_kernels.h) */
 } rti_int8_step;
 
 typedef struct rti_int8 {
     const rti_net *net; /* borrowed */
     rti_int8_step *steps;
-    int64_t scratch; /* bytes */
+    int64_t scratch; /* bytes of rti_int8_run: those of the network, and a patch of its convolutions */
     int64_t bytes;   /* of weights, biases, factors and tables, as they are written out */
     void *block, *kernels; /* what `bytes` counts; what the kernels read */
 } rti_int8;

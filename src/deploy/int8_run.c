@@ -2,6 +2,8 @@
  *
  * The same arithmetic as in the C that is written out (emit_int8.c); there it is to be read, here it is to be
  * counted with. */
+#include <string.h>
+
 #include "core/pool.h"
 #include "deploy/int8.h"
 #include "kernels/int8_kernels.h"
@@ -74,22 +76,29 @@ static int64_t linear_sums(const rti_step *s, const rti_int8_step *o, const int8
     return units;
 }
 
-static void run_linear(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y) {
+/* Sums become outputs, with what a residual adds. r: those of the same outputs; NULL: none. */
+static void give(const rti_int8 *q, int i, int64_t first, int64_t count, const int32_t *sums, const int8_t *r,
+                 int8_t *y) {
     const rti_step *s = &q->net->steps[i];
     const rti_int8_step *o = &q->steps[i];
-    const int32_t second_zero = s->second == RTI_NO_STEP ? 0 : q->steps[s->second].zero;
+    if (!r) {
+        rti_kernels_int8()->requantise(count, sums, o->factor + first, o->shift, o->zero,
+                                       s->relu ? o->zero : -128, y);
+        return;
+    }
+    for (int64_t u = 0; u < count; u++) {
+        const int64_t more = (int64_t)(r[u] - q->steps[s->second].zero) * o->second_factor;
+        y[u] = result(o, s->relu, (int64_t)sums[u] * o->factor[first + u] + more);
+    }
+}
+
+/* All outputs of one pixel, of a linear layer: all of it. */
+static void run_pixel(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y) {
+    const rti_step *s = &q->net->steps[i];
     int32_t sums[RTI_INT8_BLOCK];
     for (int64_t first = 0, count; first < s->biases; first += count) {
-        count = linear_sums(s, o, x, first, sums);
-        if (s->second == RTI_NO_STEP) {
-            rti_kernels_int8()->requantise(count, sums, o->factor + first, o->shift, o->zero,
-                                           s->relu ? o->zero : -128, y + first);
-            continue;
-        }
-        for (int64_t u = 0; u < count; u++) {
-            const int64_t more = (int64_t)(r[first + u] - second_zero) * o->second_factor;
-            y[first + u] = result(o, s->relu, (int64_t)sums[u] * o->factor[first + u] + more);
-        }
+        count = linear_sums(s, &q->steps[i], x, first, sums);
+        give(q, i, first, count, sums, r ? r + first : NULL, y + first);
     }
 }
 
@@ -110,7 +119,31 @@ static int32_t conv_sum(const rti_step *s, const rti_int8_step *o, const int8_t 
     return sum;
 }
 
-static void run_conv(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y) {
+/* What one pixel reads, as the weights stand (K, K, C); beyond the edges zero. */
+static void gather(const rti_step *s, const int8_t *x, int32_t zero, int64_t p, int8_t *patch) {
+    const int64_t H = s->in_shape[0], W = s->in_shape[1], C = s->in_shape[2], K = s->kernel;
+    const int64_t top = p / s->shape[1] * s->stride - s->padding;
+    const int64_t left = p % s->shape[1] * s->stride - s->padding;
+    for (int64_t ky = 0; ky < K; ky++)
+        for (int64_t kx = 0; kx < K; kx++, patch += C) {
+            const int64_t iy = top + ky * s->dilation, ix = left + kx * s->dilation;
+            if (iy < 0 || iy >= H || ix < 0 || ix >= W)
+                memset(patch, zero, (size_t)C);
+            else
+                memcpy(patch, x + (iy * W + ix) * C, (size_t)C);
+        }
+}
+
+static void run_conv(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y, int8_t *patch) {
+    const rti_step *s = &q->net->steps[i];
+    const int64_t F = s->shape[2], pixels = s->shape[0] * s->shape[1];
+    for (int64_t p = 0; p < pixels; p++, y += F) {
+        gather(s, x, q->steps[s->in].zero, p, patch);
+        run_pixel(q, i, patch, s->second == RTI_NO_STEP ? NULL : r + p * F, y);
+    }
+}
+
+static void run_grouped_conv(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y) {
     const rti_step *s = &q->net->steps[i];
     const rti_int8_step *o = &q->steps[i];
     const bool adds = s->second != RTI_NO_STEP;
@@ -218,10 +251,13 @@ int rti_int8_run(const rti_int8 *q, const void *raw, int8_t *scratch, int32_t *l
             run_input(q, raw, y);
             break;
         case RTI_STEP_LINEAR:
-            run_linear(q, i, x, r, y);
+            run_pixel(q, i, x, s->second == RTI_NO_STEP ? NULL : r, y);
             break;
         case RTI_STEP_CONV:
-            run_conv(q, i, x, r, y);
+            if (q->steps[i].packed)
+                run_conv(q, i, x, r, y, scratch + net->scratch);
+            else
+                run_grouped_conv(q, i, x, r, y);
             break;
         case RTI_STEP_AFFINE:
         case RTI_STEP_ADD:
