@@ -65,9 +65,9 @@ static void run_input(const rti_int8 *q, const void *raw, int8_t *y) {
         }
 }
 
-/* The sums of linear layers for a block of units at a time. Returns how many. */
-static int64_t linear_sums(const rti_step *s, const rti_int8_step *o, const int8_t *x, int64_t first,
-                           int32_t sums[RTI_INT8_BLOCK]) {
+/* The sums of a block of units over the numbers at x. Returns how many units. */
+static int64_t block_sums(const rti_step *s, const rti_int8_step *o, const int8_t *x, int64_t first,
+                          int32_t sums[RTI_INT8_BLOCK]) {
     const int64_t D = s->weights / s->biases, left = s->biases - first;
     const int64_t units = left < RTI_INT8_BLOCK ? left : RTI_INT8_BLOCK;
     const int panels = (int)((units + RTI_INT8_PANEL - 1) / RTI_INT8_PANEL);
@@ -92,12 +92,12 @@ static void give(const rti_int8 *q, int i, int64_t first, int64_t count, const i
     }
 }
 
-/* All outputs of one pixel, of a linear layer: all of it. */
+/* All outputs of a linear layer, or of a convolution at one pixel. */
 static void run_pixel(const rti_int8 *q, int i, const int8_t *x, const int8_t *r, int8_t *y) {
     const rti_step *s = &q->net->steps[i];
     int32_t sums[RTI_INT8_BLOCK];
     for (int64_t first = 0, count; first < s->biases; first += count) {
-        count = linear_sums(s, &q->steps[i], x, first, sums);
+        count = block_sums(s, &q->steps[i], x, first, sums);
         give(q, i, first, count, sums, r ? r + first : NULL, y + first);
     }
 }
@@ -229,7 +229,7 @@ static int run_logits(const rti_int8 *q, const int8_t *x, int32_t *logits) {
     int best = 0;
     int32_t sums[RTI_INT8_BLOCK];
     for (int64_t k = 0; k < s->shape[2]; k++) {
-        if (k % RTI_INT8_BLOCK == 0) linear_sums(s, o, x, k, sums);
+        if (k % RTI_INT8_BLOCK == 0) block_sums(s, o, x, k, sums);
         const int64_t wide = (int64_t)sums[k % RTI_INT8_BLOCK] * o->factor[k];
         const int64_t v = down(wide + ((int64_t)1 << (o->shift - 1)), o->shift);
         logits[k] = (int32_t)(v < -INT32_MAX ? -INT32_MAX : v > INT32_MAX ? INT32_MAX : v);
