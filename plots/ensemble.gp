@@ -32,7 +32,7 @@ set xtics font ',15'
 set ytics scale 0 font ',15' noenhanced
 set grid xtics lc rgb '#d8d8d8' lt 1 lw 1
 unset key
-set lmargin 3 + 1.05 * longest
+set lmargin 4 + 1.1 * longest
 set rmargin 29
 set tmargin 6
 set bmargin 4.5
