@@ -109,7 +109,7 @@ Test(int8_kernels, results_are_rounded_half_up_and_clamped) {
                 }
                 cr_expect_eq(y[units], 99, "%s wrote beyond", version(i)->name);
             }
-    cr_expect_gt(differ, 1000, "nearly all were clamped");
+    cr_expect_gt(differ, 300, "nearly all were clamped: %d were not", differ);
     free(sums);
     free(factor);
 }
