@@ -32,6 +32,18 @@ void rti_set_number(rti_text *text, const char *name, double value) {
     rti_text_printf(text, isfinite(value) ? "%s = %.10g\n" : "%s = NaN\n", name, value);
 }
 
+void rti_set_item(rti_text *text, const char *array, int item, const char *value) {
+    char name[48];
+    snprintf(name, sizeof name, "%s[%d]", array, item);
+    rti_set_text(text, name, value);
+}
+
+void rti_set_item_number(rti_text *text, const char *array, int item, double value) {
+    char name[48];
+    snprintf(name, sizeof name, "%s[%d]", array, item);
+    rti_set_number(text, name, value);
+}
+
 void rti_set_path(rti_text *text, const rti_plan *plan, const char *name, const char *stem, int facet,
                   const char *ending) {
     char file[RTI_LABEL_MAX], path[RTI_PATH_MAX + RTI_LABEL_MAX];
@@ -46,6 +58,12 @@ void rti_set_title(rti_text *text, const rti_summary *summary, int facet) {
     rti_label_cell(summary->plan, summary->facets[facet].first_cell, RTI_LABEL_FACET, label, sizeof label);
     snprintf(all, sizeof all, "%s%s%s", name, label[0] ? ", " : "", label);
     rti_set_text(text, "experiment", all);
+    rti_set_number(text, "seeds", summary->plan->spec.seed_count);
+}
+
+void rti_set_whole_title(rti_text *text, const rti_summary *summary) {
+    char name[80];
+    rti_set_text(text, "experiment", rti_label_plain(summary->plan->spec.name, name, sizeof name));
     rti_set_number(text, "seeds", summary->plan->spec.seed_count);
 }
 
@@ -132,7 +150,8 @@ rt_status rti_draw_alone(const rti_plan *plan, const char *program, const char *
     else if (!rti_find_scripts(program, scripts))
         rti_picture_trouble(&pictures, "No picture: the gnuplot scripts are not found. ",
                             "Set RETORT_PLOTS to the folder plots of the retort sources.");
-    else status = rti_draw(plan, scripts, stem, -1, settings, &pictures, drawn, error);
+    else
+        status = rti_draw(plan, scripts, stem, -1, settings, &pictures, drawn, error);
     snprintf(trouble, 512, "%s", pictures.trouble);
     return status;
 }

@@ -57,7 +57,7 @@ static bool temperature_settings(rti_text *text, const rti_summary *summary, int
     rti_text_printf(text, "array names[%d]\nshown = ''\n", lines);
     bool any_line = false;
     for (int line = 0; line < lines; line++) {
-        char name[40], label[RTI_LABEL_MAX], value[64];
+        char label[RTI_LABEL_MAX], value[64];
         bool any = false;
         for (int x = 0; x < a->count; x++) {
             int cell = rti_picture_cell(plan, facet, x, line);
@@ -69,8 +69,7 @@ static bool temperature_settings(rti_text *text, const rti_summary *summary, int
                      rti_label_value(&plan->spec.axes[plan->alpha_axis].values[line], value, sizeof value));
         else
             snprintf(label, sizeof label, "distilled student");
-        snprintf(name, sizeof name, "names[%d]", line + 1);
-        rti_set_text(text, name, label);
+        rti_set_item(text, "names", line + 1, label);
         if (any) rti_text_printf(text, "shown = shown . ' %d'\n", line + 1);
         any_line = any_line || any;
     }

@@ -7,10 +7,14 @@
 /* ---- gnuplot.c: lines of a file of settings ---- */
 void rti_set_text(rti_text *text, const char *name, const char *value);
 void rti_set_number(rti_text *text, const char *name, double value); /* NaN when it is not finite */
+/* array[item] = '...' or a number */
+void rti_set_item(rti_text *text, const char *array, int item, const char *value);
+void rti_set_item_number(rti_text *text, const char *array, int item, double value);
 /* name = 'runs/demo/temperature-hidden-30-30.csv' */
 void rti_set_path(rti_text *text, const rti_plan *plan, const char *name, const char *stem, int facet,
                   const char *ending);
 void rti_set_title(rti_text *text, const rti_summary *summary, int facet); /* experiment, seeds */
+void rti_set_whole_title(rti_text *text, const rti_summary *summary);       /* of all facets together */
 
 bool rti_find_scripts(const char *program, char out[RTI_PATH_MAX]);
 /* The first trouble is kept. */

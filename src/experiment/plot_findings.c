@@ -5,19 +5,6 @@
 #include "experiment/findings.h"
 #include "experiment/plot.h"
 
-static void set_name(rti_text *text, const rti_summary *summary) {
-    char name[80];
-    rti_set_text(text, "experiment", rti_label_plain(summary->plan->spec.name, name, sizeof name));
-    rti_set_number(text, "seeds", summary->plan->spec.seed_count);
-}
-
-/* array label[3]; label[1] = '...' */
-static void set_item(rti_text *text, const char *array, int item, const char *value) {
-    char name[48];
-    snprintf(name, sizeof name, "%s[%d]", array, item);
-    rti_set_text(text, name, value);
-}
-
 /* ---- calibration -------------------------------------------------------------------------------- */
 
 static void calibration_settings(rti_text *text, const rti_summary *summary, const rti_calibration *all,
@@ -31,14 +18,14 @@ static void calibration_settings(rti_text *text, const rti_summary *summary, con
     for (int line = 0; line < lines; line++) {
         char note[96];
         rti_calibration_mean m = rti_calibration_mean_of(all, facet, line);
-        set_item(text, "names", line + 1, all->label[facet * RTI_CALIBRATION_LINES + line]);
+        rti_set_item(text, "names", line + 1, all->label[facet * RTI_CALIBRATION_LINES + line]);
         snprintf(note, sizeof note, "ECE %.2f %%, NLL %.3f", 100.0 * m.ece.mean, m.nll.mean);
-        set_item(text, "before", line + 1, note);
+        rti_set_item(text, "before", line + 1, note);
         note[0] = 0;
         if (m.T.count)
             snprintf(note, sizeof note, "T* %.2f: ECE %.2f %%, NLL %.3f", m.T.mean, 100.0 * m.ece_scaled.mean,
                      m.nll_scaled.mean);
-        set_item(text, "after", line + 1, note);
+        rti_set_item(text, "after", line + 1, note);
         scaled = scaled || m.T.count;
     }
     rti_set_number(text, "scaled", scaled);
@@ -64,7 +51,7 @@ static rt_status plot_similarity(const rti_summary *summary, const char *scripts
                                  rti_pictures *pictures, rt_error *error) {
     rti_text settings = RTI_TEXT_EMPTY;
     if (!s->classes || (!s->has_teacher && !s->has_students)) return RT_OK;
-    set_name(&settings, summary);
+    rti_set_whole_title(&settings, summary);
     rti_set_path(&settings, summary->plan, "data", "similarity", -1, ".csv");
     rti_set_number(&settings, "classes", s->classes);
     rti_set_number(&settings, "temperature", s->T);
@@ -92,7 +79,7 @@ static void begin_group(bars *b, const rti_summary *summary, int facet) {
     if (summary->plan->facet_count < 2) return;
     b->at += b->group_count ? 1.5 : 1;
     rti_label_cell(summary->plan, summary->facets[facet].first_cell, RTI_LABEL_FACET, label, sizeof label);
-    set_item(&b->groups, "groups", ++b->group_count, label);
+    rti_set_item(&b->groups, "groups", ++b->group_count, label);
     rti_text_printf(&b->groups, "group_at[%d] = %.10g\n", b->group_count, b->at);
 }
 
@@ -107,7 +94,7 @@ static void add_bar(bars *b, const rti_summary *summary, const rti_ensemble_line
     rti_csv_add_number(&b->text, 100 * l->share.low, false);
     rti_csv_add_number(&b->text, 100 * l->share.high, false);
     rti_text_append(&b->text, "\n");
-    set_item(&b->names, "names", ++b->count, rti_ensemble_label(l, summary, label));
+    rti_set_item(&b->names, "names", ++b->count, rti_ensemble_label(l, summary, label));
 }
 
 static rt_status write_bars(const rti_summary *summary, const rti_ensemble *ensemble, rti_text *settings,
@@ -137,7 +124,7 @@ static rt_status plot_ensemble(const rti_summary *summary, const char *scripts, 
     rti_text settings = RTI_TEXT_EMPTY;
     int count = 0;
     if (!ensemble->count) return RT_OK;
-    set_name(&settings, summary);
+    rti_set_whole_title(&settings, summary);
     rti_set_path(&settings, summary->plan, "data", "ensemble-bars", -1, ".csv");
     rti_set_number(&settings, "members", ensemble->line[1].networks);
     rt_status status = write_bars(summary, ensemble, &settings, &count, error);

@@ -16,9 +16,7 @@ static int set_names(rti_text *text, const rti_league *league) {
     rti_set_number(text, "lines", known);
     rti_text_printf(text, "array names[%d]\n", known ? known : 1);
     for (int i = 0; i < known; i++) {
-        char name[40];
-        snprintf(name, sizeof name, "names[%d]", i + 1);
-        rti_set_text(text, name, league->line[i].label);
+        rti_set_item(text, "names", i + 1, league->line[i].label);
     }
     return known;
 }

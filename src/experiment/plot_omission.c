@@ -5,18 +5,6 @@
 #include "experiment/findings.h"
 #include "experiment/plot.h"
 
-static void set_item(rti_text *text, const char *array, int item, const char *value) {
-    char name[48];
-    snprintf(name, sizeof name, "%s[%d]", array, item);
-    rti_set_text(text, name, value);
-}
-
-static void set_entry(rti_text *text, const char *array, int item, double value) {
-    char name[48];
-    snprintf(name, sizeof name, "%s[%d]", array, item);
-    rti_set_number(text, name, value);
-}
-
 /* ---- shift -------------------------------------------------------------------------------------- */
 
 /* choice_s[1 ... 4], choice_errors, choice_unseen, and the part of the axis that holds them. */
@@ -25,9 +13,9 @@ static void set_choices(rti_text *text, const rti_shifts *shifts, const rti_shif
     rti_text_append(text, "array choice_s[4]\narray choice_errors[4]\narray choice_unseen[4]\n");
     for (int c = 0; c < RTI_SHIFT_CHOICES; c++) {
         rti_shift_mean m = rti_shift_mean_of(shifts, group, (rti_shift_choice)c);
-        set_entry(text, "choice_s", c + 1, m.s.mean);
-        set_entry(text, "choice_errors", c + 1, m.errors.mean);
-        set_entry(text, "choice_unseen", c + 1, m.errors_unseen.mean);
+        rti_set_item_number(text, "choice_s", c + 1, m.s.mean);
+        rti_set_item_number(text, "choice_errors", c + 1, m.errors.mean);
+        rti_set_item_number(text, "choice_unseen", c + 1, m.errors_unseen.mean);
         low = fmin(low, floor(m.s.mean) - 1);
         high = fmax(high, ceil(m.s.mean) + 1);
     }
@@ -94,9 +82,9 @@ static rt_status plot_unseen(const rti_summary *summary, const char *scripts, co
     rti_text_printf(&settings, "array names[%d]\narray teacher[%d]\narray is_scratch[%d]\n", c->lines,
                     c->lines, c->lines);
     for (int i = 0; i < c->lines; i++) {
-        set_item(&settings, "names", i + 1, c->line[i].label);
-        set_entry(&settings, "teacher", i + 1, 100 * c->line[i].teacher);
-        set_entry(&settings, "is_scratch", i + 1, c->line[i].cell < 0);
+        rti_set_item(&settings, "names", i + 1, c->line[i].label);
+        rti_set_item_number(&settings, "teacher", i + 1, 100 * c->line[i].teacher);
+        rti_set_item_number(&settings, "is_scratch", i + 1, c->line[i].cell < 0);
     }
     return draw(summary, scripts, RTI_PICTURE_UNSEEN, &settings, pictures, error);
 }
@@ -119,7 +107,7 @@ static rt_status plot_taught(const rti_summary *summary, const char *scripts, co
     rti_set_text(&settings, "unseen", rt_dataset_class_name(set, t->class, name));
     rti_text_printf(&settings, "array labels[%d]\n", t->count);
     for (int e = 0; e < t->count; e++)
-        set_item(&settings, "labels", e + 1, rt_dataset_class_name(set, t->example[e].label, name));
+        rti_set_item(&settings, "labels", e + 1, rt_dataset_class_name(set, t->example[e].label, name));
     return draw(summary, scripts, RTI_PICTURE_TAUGHT, &settings, pictures, error);
 }
 

@@ -7,25 +7,6 @@
 
 enum { LINES_MAX = 10, MAP_LINES_MAX = 40 }; /* more is not legible */
 
-static void set_name(rti_text *text, const rti_summary *summary) {
-    char name[80];
-    rti_set_text(text, "experiment", rti_label_plain(summary->plan->spec.name, name, sizeof name));
-    rti_set_number(text, "seeds", summary->plan->spec.seed_count);
-}
-
-/* names[3] = '...' */
-static void set_item(rti_text *text, const char *array, int item, const char *value) {
-    char name[48];
-    snprintf(name, sizeof name, "%s[%d]", array, item);
-    rti_set_text(text, name, value);
-}
-
-static void set_item_number(rti_text *text, const char *array, int item, double value) {
-    char name[48];
-    snprintf(name, sizeof name, "%s[%d]", array, item);
-    rti_set_number(text, name, value);
-}
-
 /* ---- range ------------------------------------------------------------------------------------------ */
 
 typedef struct range {
@@ -88,16 +69,16 @@ static void set_lines(rti_text *text, const rti_summary *summary, const rti_temp
         const rti_temperature_line *line = &all->line[i];
         const rti_estimate *scratch = &summary->facets[line->facet].scratch.test_last;
         if (!line->shown) continue;
-        set_item(text, "names", ++row, line->label);
-        set_item_number(text, "scratch", row, 100 * scratch->mean);
-        set_item_number(text, "scratch_half", row, 100 * scratch->half);
+        rti_set_item(text, "names", ++row, line->label);
+        rti_set_item_number(text, "scratch", row, 100 * scratch->mean);
+        rti_set_item_number(text, "scratch_half", row, 100 * scratch->half);
         double last = NAN; /* where the line ends, for its name */
         for (int t = 0; t < all->points; t++) {
             include(r, &line->point[t].error);
             if (line->point[t].error.count) last = 100 * line->point[t].error.mean;
         }
         include(r, scratch);
-        set_item_number(text, "last", row, last);
+        rti_set_item_number(text, "last", row, last);
     }
 }
 
@@ -106,7 +87,7 @@ static rt_status plot_temperatures(const rti_summary *summary, const char *scrip
                                    rt_error *error) {
     rti_text settings = RTI_TEXT_EMPTY;
     range r = {INFINITY, -INFINITY};
-    set_name(&settings, summary);
+    rti_set_whole_title(&settings, summary);
     rti_set_path(&settings, summary->plan, "data", "equivalence", -1, ".csv");
     rti_set_text(&settings, "axis_name", all->axis);
     set_temperatures(&settings, all, picture == RTI_PICTURE_WIDTHS);
@@ -137,7 +118,7 @@ static void set_terms(rti_text *text, const rti_summary *summary, const rti_temp
     rti_set_number(text, "row", row);
     rti_set_number(text, "terms", count);
     rti_text_printf(text, "array term[%d]\n", count + 1);
-    for (int i = 0; i < count; i++) set_item(text, "term", i + 1, names[i]);
+    for (int i = 0; i < count; i++) rti_set_item(text, "term", i + 1, names[i]);
 }
 
 static rt_status plot_limit(const rti_summary *summary, const char *scripts, const rti_limit *l,
@@ -176,8 +157,8 @@ static void set_size_lines(rti_text *text, const rti_sizes *sizes, range *r) {
     for (int i = 0; i < sizes->count; i++) {
         const rti_size_line *line = &sizes->line[i];
         if (!line->shown) continue;
-        set_item(text, "names", ++row, line->label);
-        set_item_number(text, "of_labels", row, line->kind == RTI_SIZE_SCRATCH);
+        rti_set_item(text, "names", ++row, line->label);
+        rti_set_item_number(text, "of_labels", row, line->kind == RTI_SIZE_SCRATCH);
         for (int x = 0; x < sizes->points; x++) {
             include(r, &line->point[x].last);
             if (line->kind != RTI_SIZE_SCRATCH) continue;
@@ -192,7 +173,7 @@ static rt_status plot_sizes(const rti_summary *summary, const char *scripts, con
                             rti_pictures *pictures, rt_error *error) {
     rti_text settings = RTI_TEXT_EMPTY;
     range r = {INFINITY, -INFINITY};
-    set_name(&settings, summary);
+    rti_set_whole_title(&settings, summary);
     rti_set_path(&settings, summary->plan, "data", "sizes", -1, ".csv");
     set_size_lines(&settings, sizes, &r);
     rti_text_append(&settings, "set xtics (");
