@@ -86,13 +86,14 @@ do for [kind in 'svg png'] {
             set format y '%g'
             set xrange [swept_low / 1.25 : swept_high * 1.25]
             mine(t) = $1 == row && strcol(6) eq term[t] && strcol(5) ne 'inf'
+            set datafile missing NaN # the rows of other terms stand between: lines go on over them
             plot for [t = 1 : terms] trained skip 1 using (mine(t) ? $5 : NaN):(positive(8)):(below(8, 9)):(above(8, 9)) \
                      with yerrorbars lw 1.3 ps 0 pt 7 lc rgb colours[(t - 1) % 6 + 1], \
-                 for [t = 1 : terms] trained skip 1 using (mine(t) ? $5 : 1/0):(positive(8)) with linespoints lw 2.2 ps 1.2 pt 7 \
+                 for [t = 1 : terms] trained skip 1 using (mine(t) ? $5 : NaN):(positive(8)) with linespoints lw 2.2 ps 1.2 pt 7 \
                      lc rgb colours[(t - 1) % 6 + 1] title sprintf('%s, first epoch', term[t]), \
                  for [t = 1 : terms] trained skip 1 using (mine(t) ? $5 * 1.03 : NaN):(positive(10)):(below(10, 11)):(above(10, 11)) \
                      with yerrorbars lw 1.3 ps 0 pt 6 lc rgb colours[(t - 1) % 6 + 1], \
-                 for [t = 1 : terms] trained skip 1 using (mine(t) ? $5 * 1.03 : 1/0):(positive(10)) with linespoints lw 2.2 dt '-' ps 1.2 pt 6 \
+                 for [t = 1 : terms] trained skip 1 using (mine(t) ? $5 * 1.03 : NaN):(positive(10)) with linespoints lw 2.2 dt '-' ps 1.2 pt 6 \
                      lc rgb colours[(t - 1) % 6 + 1] title sprintf('%s, middle epoch', term[t])
         }
     }
