@@ -126,6 +126,52 @@ static void row(const rti_row_job *t) {
     }
 }
 
+ALWAYS __mmask16 lanes_of(int left) {
+    return left >= 16 ? 0xffff : left <= 0 ? 0 : (__mmask16)((1u << left) - 1);
+}
+
+enum { LIST_VECTORS = RTI_LIST_WIDTH / 16 };
+
+ALWAYS void list_step(const rti_list_job *t, const float *a, int64_t p, __m512 acc[LIST_VECTORS]) {
+    const __m512 factor = _mm512_set1_ps(a[p * t->a_step]);
+    const float *b = t->b + p * RTI_LIST_WIDTH;
+    EACH(v, LIST_VECTORS) acc[v] = _mm512_fmadd_ps(factor, _mm512_loadu_ps(b + 16 * v), acc[v]);
+}
+
+/* Rows i ... by their lists. Two rows at once, because the sums of one alone would wait for each other. */
+ALWAYS void list_rows(const rti_list_job *t, int i, const int rows) {
+    __m512 acc[2][LIST_VECTORS];
+    const uint16_t *places[2];
+    const float *a[2];
+    float *c[2];
+    int common = t->counts[i];
+    EACH(r, rows) {
+        places[r] = t->places + (i + r) * t->places_row;
+        a[r] = t->a + (i + r) * t->a_row;
+        c[r] = t->c + (i + r) * t->ldc;
+        if (t->counts[i + r] < common) common = t->counts[i + r];
+        EACH(v, LIST_VECTORS)
+            acc[r][v] = t->from_zero ? _mm512_setzero_ps()
+                                     : _mm512_maskz_loadu_ps(lanes_of(t->columns - 16 * v), c[r] + 16 * v);
+    }
+    for (int k = 0; k < common; k++) EACH(r, rows) list_step(t, a[r], places[r][k], acc[r]);
+    EACH(r, rows) {
+        for (int k = common; k < t->counts[i + r]; k++) list_step(t, a[r], places[r][k], acc[r]);
+        EACH(v, LIST_VECTORS) {
+            const __mmask16 lanes = lanes_of(t->columns - 16 * v);
+            if (t->bias) acc[r][v] = _mm512_add_ps(acc[r][v], _mm512_maskz_loadu_ps(lanes, t->bias + 16 * v));
+            if (t->relu) acc[r][v] = _mm512_max_ps(_mm512_setzero_ps(), acc[r][v]);
+            _mm512_mask_storeu_ps(c[r] + 16 * v, lanes, acc[r][v]);
+        }
+    }
+}
+
+static void lists(const rti_list_job *t) {
+    int i = 0;
+    for (; i + 2 <= t->rows; i += 2) list_rows(t, i, 2);
+    if (i < t->rows) list_rows(t, i, 1);
+}
+
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,
 #define BY_ROWS_SOME(rows, vectors) rows_some_##rows##x##vectors,
@@ -144,33 +190,33 @@ ALWAYS __m512 quarters(const float *const row[], int64_t p) {
     return _mm512_insertf32x4(x, _mm_loadu_ps(row[12] + p), 3);
 }
 
-/* out[k * width + j] = row[j][p + k] for four k. Rows j, j + 4, j + 8 and j + 12 share a register from their
- * loads on, so that transposing 4 x 4 in its quarters is all that is left. */
-ALWAYS void transpose_4x16(const float *const row[16], int64_t p, int width, float *out) {
+/* out[k * out_stride + j] = row[j][p + k] for four k. Rows j, j + 4, j + 8 and j + 12 share a register from
+ * their loads on, so that transposing 4 x 4 in its quarters is all that is left. */
+ALWAYS void transpose_4x16(const float *const row[16], int64_t p, float *out, int64_t out_stride) {
     __m512 x[4], y[4];
     EACH(i, 4) x[i] = quarters(row + i, p);
     y[0] = _mm512_unpacklo_ps(x[0], x[1]), y[1] = _mm512_unpackhi_ps(x[0], x[1]);
     y[2] = _mm512_unpacklo_ps(x[2], x[3]), y[3] = _mm512_unpackhi_ps(x[2], x[3]);
     _mm512_storeu_ps(out, _mm512_shuffle_ps(y[0], y[2], 0x44));
-    _mm512_storeu_ps(out + width, _mm512_shuffle_ps(y[0], y[2], 0xee));
-    _mm512_storeu_ps(out + 2 * width, _mm512_shuffle_ps(y[1], y[3], 0x44));
-    _mm512_storeu_ps(out + 3 * width, _mm512_shuffle_ps(y[1], y[3], 0xee));
+    _mm512_storeu_ps(out + out_stride, _mm512_shuffle_ps(y[0], y[2], 0xee));
+    _mm512_storeu_ps(out + 2 * out_stride, _mm512_shuffle_ps(y[1], y[3], 0x44));
+    _mm512_storeu_ps(out + 3 * out_stride, _mm512_shuffle_ps(y[1], y[3], 0xee));
 }
 
 /* Beyond the last column stands what is in the last one: loads of B are masked. */
-static void pack_transposed(int64_t depth, int columns, int width, const float *from, int64_t stride,
-                            float *out) {
+static void transpose(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out,
+                      int64_t out_stride) {
     for (int j = 0; j < width; j += 16) {
         const float *row[16];
         EACH(i, 16) row[i] = from + (j + i < columns ? j + i : columns - 1) * stride;
         int64_t p = 0;
-        for (; p + 4 <= depth; p += 4) transpose_4x16(row, p, width, out + p * width + j);
-        for (; p < depth; p++) EACH(i, 16) out[p * width + j + i] = row[i][p];
+        for (; p + 4 <= depth; p += 4) transpose_4x16(row, p, out + p * out_stride + j, out_stride);
+        for (; p < depth; p++) EACH(i, 16) out[p * out_stride + j + i] = row[i][p];
     }
 }
 
 static const rti_tiles tiles = {16, true, {24, 14}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some,
-                                row, pack_transposed};
+                                row, lists, transpose};
 
 void rti_gemm_14x32_avx512(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
                            int64_t ldc, bool accumulate, const rti_epilogue *epilogue) {

@@ -113,6 +113,32 @@ static void row(const rti_row_job *t) {
     }
 }
 
+/* A row by its list: eight sums, as many as it takes to keep the multipliers busy. */
+static void lists(const rti_list_job *t) {
+    __m256i lanes[8];
+    for (int v = 0; v < 8; v++) {
+        const int left = t->columns - 8 * v;
+        lanes[v] = first_lanes(left < 0 ? 0 : left < 8 ? left : 8);
+    }
+    for (int i = 0; i < t->rows; i++) {
+        const uint16_t *places = t->places + i * t->places_row;
+        const float *a = t->a + i * t->a_row;
+        float *c = t->c + i * t->ldc;
+        __m256 acc[8];
+        EACH(v, 8) acc[v] = t->from_zero ? _mm256_setzero_ps() : _mm256_maskload_ps(c + 8 * v, lanes[v]);
+        for (int k = 0; k < t->counts[i]; k++) {
+            const __m256 factor = _mm256_set1_ps(a[places[k] * t->a_step]);
+            const float *b = t->b + places[k] * RTI_LIST_WIDTH;
+            EACH(v, 8) acc[v] = _mm256_fmadd_ps(factor, _mm256_loadu_ps(b + 8 * v), acc[v]);
+        }
+        EACH(v, 8) {
+            if (t->bias) acc[v] = _mm256_add_ps(acc[v], _mm256_maskload_ps(t->bias + 8 * v, lanes[v]));
+            if (t->relu) acc[v] = _mm256_max_ps(_mm256_setzero_ps(), acc[v]);
+            _mm256_maskstore_ps(c + 8 * v, lanes[v], acc[v]);
+        }
+    }
+}
+
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,
 #define BY_ROWS_SOME(rows, vectors) rows_some_##rows##x##vectors,
@@ -144,8 +170,8 @@ ALWAYS void transpose8(__m256 r[8]) {
     }
 }
 
-static void pack_transposed(int64_t depth, int columns, int width, const float *from, int64_t stride,
-                            float *out) {
+static void transpose(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out,
+                      int64_t out_stride) {
     for (int j = 0; j < width; j += 8) {
         const int here = columns - j < 8 ? columns - j : 8;
         const float *column = from + j * stride;
@@ -155,20 +181,20 @@ static void pack_transposed(int64_t depth, int columns, int width, const float *
             if (here == 8 && deep == 8) {
                 EACH(i, 8) r[i] = _mm256_loadu_ps(column + i * stride + p);
                 transpose8(r);
-                EACH(i, 8) _mm256_storeu_ps(out + (p + i) * width + j, r[i]);
+                EACH(i, 8) _mm256_storeu_ps(out + (p + i) * out_stride + j, r[i]);
             } else {
                 const __m256i mask = first_lanes(deep);
                 for (int i = 0; i < 8; i++)
                     r[i] = i < here ? _mm256_maskload_ps(column + i * stride + p, mask) : _mm256_setzero_ps();
                 transpose8(r);
-                for (int i = 0; i < deep; i++) _mm256_storeu_ps(out + (p + i) * width + j, r[i]);
+                for (int i = 0; i < deep; i++) _mm256_storeu_ps(out + (p + i) * out_stride + j, r[i]);
             }
         }
     }
 }
 
 static const rti_tiles tiles = {8, false, {12, 6}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some,
-                                row, pack_transposed};
+                                row, lists, transpose};
 
 void rti_gemm_6x16_avx2(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
                         bool accumulate, const rti_epilogue *epilogue) {

@@ -33,7 +33,7 @@
  *   dW = dY^T X          45 ->  38      162 -> 113     1190 -> 826     1805 -> 1239
  *
  * With tiles of 14 rows in place of 4 the first line is 35, 104, 689, 1040. Panels of 32 columns in place of
- * 16 would leave 70 % of dW's steps, not 58 %. */
+ * 16 would leave 70 % of dW's steps, not 58 %. Wide layers go by lists now: gemm_lists.c. */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
 #include "kernels/gemm_zeros.h"
@@ -81,7 +81,7 @@ typedef struct part {
 static void pack_b(const product *t, const part *k, float *panel) {
     const float *from = t->B.data + k->p0 * t->B.row_stride + k->j0 * t->B.column_stride;
     if (t->B.row_stride == 1) {
-        t->tiles->pack_transposed(k->depth, k->columns, k->width, from, t->B.column_stride, panel);
+        t->tiles->transpose(k->depth, k->columns, k->width, from, t->B.column_stride, panel, k->width);
         return;
     }
     for (int64_t p = 0; p < k->depth; p++, from += t->B.row_stride, panel += k->width) {
@@ -302,6 +302,7 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
         run_row(tiles, N, K, A.data, B, C, accumulate, epilogue);
         return;
     }
+    if (!accumulate && rti_gemm_by_lists(tiles, M, N, K, A, B, C, ldc, epilogue)) return;
     const int64_t depth_blocks = K > 0 ? (K + DEPTH - 1) / DEPTH : 1;
     product t = {
         .tiles = tiles, .M = M, .N = N, .K = K, .A = A, .B = B, .C = C, .ldc = ldc, .accumulate = accumulate,

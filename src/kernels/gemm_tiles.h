@@ -46,6 +46,28 @@ typedef struct rti_row_job {
 
 typedef void rti_row(const rti_row_job *job);
 
+/* Rows of C by lists of the places p where A is not 0 (gemm_lists.c):
+ *
+ *     c[i][j] = fma(a[i][p], b[p][j], c[i][j])       for p in row i's list, j < RTI_LIST_WIDTH */
+enum { RTI_LIST_WIDTH = 64 };
+
+typedef struct rti_list_job {
+    int rows;
+    const uint16_t *places;     /* of row i: counts[i] of them, from places[i * places_row] on */
+    int64_t places_row;
+    const uint16_t *counts;
+    const float *a;             /* element (i, p) at a[i * a_row + p * a_step] */
+    int64_t a_row, a_step;
+    const float *b;             /* rows of RTI_LIST_WIDTH */
+    float *c;
+    int64_t ldc;
+    int columns;                /* how many of RTI_LIST_WIDTH are in C */
+    bool from_zero, relu;
+    const float *bias;
+} rti_list_job;
+
+typedef void rti_lists(const rti_list_job *job);
+
 typedef struct rti_tiles {
     int lanes;                  /* floats in a vector */
     bool masked_loads;          /* columns beyond the last are not read; otherwise they must be readable */
@@ -56,15 +78,21 @@ typedef struct rti_tiles {
     rti_tile *const (*a_by_rows_some)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_steps_some)[RTI_TILE_ROWS_MOST];
     rti_row *row;
-    /* out[p * width + j] = from[j * stride + p] for p < depth, j < columns; then, up to width, zeros, or
+    rti_lists *lists;
+    /* out[p * out_stride + j] = from[j * stride + p] for p < depth, j < columns; then, up to width, zeros, or
      * anything when loads are masked. */
-    void (*pack_transposed)(int64_t depth, int columns, int width, const float *from, int64_t stride,
-                            float *out);
+    void (*transpose)(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out,
+                      int64_t out_stride);
 } rti_tiles;
 
 /* The product over such tiles. */
 void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                     rt_real *C, int64_t ldc, bool accumulate, const rti_epilogue *epilogue);
+
+/* The same by lists, when A or B has a map with few bits and the shape allows it; else false, and nothing is
+ * done. See gemm_lists.c. */
+bool rti_gemm_by_lists(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
+                       rt_real *C, int64_t ldc, const rti_epilogue *epilogue);
 
 rti_gemm_function rti_gemm_14x32_avx512, rti_gemm_6x16_avx2;
 

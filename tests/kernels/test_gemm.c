@@ -381,7 +381,8 @@ static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t
 Test(gemm, zeros_left_out_change_no_bit) {
     static const int shapes[][3] = {{100, 30, 784}, {30, 784, 100},  {1, 40, 100},   {13, 17, 16},
                                     {300, 100, 50}, {40, 90, 1300},  {1200, 33, 20}, {2, 1, 15},
-                                    {5, 200, 1},    {700, 10, 1100}, {64, 64, 64}};
+                                    {5, 200, 1},    {700, 10, 1100}, {64, 64, 64},
+                                    {300, 90, 1100}, {90, 1300, 100}, {129, 70, 160}};
     static const uint32_t keep[] = {0, 20, 70, 100};
     for (int s = 0; s < SETS; s++) {
         const rti_kernel_set *set = rti_kernels_named(set_names[s]);
