@@ -58,18 +58,19 @@ static rti_matrix matrix_of(const rt_tensor *x, const uint16_t *nonzero) {
 }
 
 /* Three fifths of all numbers are 0 in a wide layer; or several examples have runs of zeros in common, so
- * that whole words of the map are 0. Of a single example the product sees by itself what is 0. */
-static uint16_t *map_zeros(rt_graph *g, const rt_tensor *x, int64_t U) {
+ * that whole words of the map are 0, as in pictures (`runs`). Of a single example the product sees by itself what is 0. */
+static uint16_t *map_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,
+                           bool runs) {
     enum { WIDE = 64 };
-    const int64_t N = x->shape[0], D = x->shape[1], words = rti_nonzero_map_words(D);
-    const bool hidden = x->requires_grad;
-    if (x->stride[1] != 1 || words == 0 || N < 2 || (hidden && (D < WIDE || U < WIDE))) return NULL;
+    const int64_t words = rti_nonzero_map_words(D);
+    if (n->a.i[1] || x.column_stride != 1 || words == 0 || N < 2) return NULL;
+    if (!runs && (D < WIDE || U < WIDE)) return NULL;
     uint16_t *map = rti_step_alloc(g, (size_t)(N * words) * sizeof *map);
     if (!map) return NULL;
-    if (5 * rti_nonzero_map(N, D, rt_real_data(x), x->stride[0], map) <= 2 * N * D) return map;
+    if (5 * rti_nonzero_map(N, D, x.data, x.row_stride, map) <= 2 * N * D) return map;
     int64_t some = 0;
     for (int64_t i = 0; i < N * words; i++) some += map[i] != 0;
-    return !hidden && 8 * some <= 7 * N * words ? map : NULL;
+    return runs && 8 * some <= 7 * N * words ? map : NULL;
 }
 
 static void linear_forward(rt_graph *g, rti_node *n) {
@@ -81,7 +82,7 @@ static void linear_forward(rt_graph *g, rti_node *n) {
     rt_real *y = rt_real_data(n->out);
     kept *keep = n->saved = rti_step_alloc(g, sizeof *keep);
     if (!keep) return;
-    *keep = (kept){NULL, n->a.i[1] ? NULL : map_zeros(g, x, U)};
+    *keep = (kept){NULL, map_zeros(g, n, matrix_of(x, NULL), N, D, U, !x->requires_grad)};
     product(g, n, N, U, D, matrix_of(x, keep->nonzero),
             (rti_matrix){rt_real_data(w), w->stride[1], w->stride[0], NULL}, y, false, &epilogue);
     if (act == RT_ACT_GELU && n->out->requires_grad) {
@@ -105,9 +106,11 @@ static void linear_backward(rt_graph *g, rti_node *n) {
         dz = masked;
     }
     rti_grad dx = rti_grad_begin(g, n, 0);
-    if (dx.data)
-        product(g, n, N, D, U, (rti_matrix){dz, U, 1, NULL}, matrix_of(w, NULL), dx.data, dx.accumulate,
-                NULL);
+    if (dx.data) {
+        rti_matrix of_dz = {dz, U, 1, NULL};
+        if (act == RT_ACT_RELU && !dx.accumulate) of_dz.nonzero = map_zeros(g, n, of_dz, N, U, D, false);
+        product(g, n, N, D, U, of_dz, matrix_of(w, NULL), dx.data, dx.accumulate, NULL);
+    }
     rti_grad dw = rti_grad_begin(g, n, 1);
     if (dw.data)
         product(g, n, U, D, N, (rti_matrix){dz, 1, U, NULL}, matrix_of(x, keep->nonzero), dw.data,
