@@ -11,6 +11,7 @@
 #include "experiment/preview.h"
 #include "experiment/report.h"
 #include "experiment/scheduler.h"
+#include "retort/alloc.h"
 #include "retort/threads.h"
 
 extern const rti_command rti_command_run;
@@ -84,7 +85,8 @@ static bool say_groups(const rti_plan *plan, const arguments *a, char *out, size
     return true;
 }
 
-static void say_plan(const rti_plan *plan, const arguments *a) {
+/* "mnist: 12 trials (...), 5 seeds, 0 finished, about 3 min to go; 2 workers\n"; true when all of them are. */
+static bool say_trials(const rti_plan *plan, const arguments *a, const char *name, int seeds) {
     int roles[3] = {0}, tuning = 0, total = 0, done = 0, failed = 0;
     double work = 0;
     char duration[32];
@@ -101,10 +103,11 @@ static void say_plan(const rti_plan *plan, const arguments *a) {
         if (state != RTI_DONE) work += rti_estimator_seconds(&estimator, rti_trial_work(plan, t));
     }
     int workers = a->run.workers ? a->run.workers : rt_threads_available();
-    fprintf(stderr, "%s: %d trials (%d teacher, ", plan->spec.name, total, roles[0]);
+    fprintf(stderr, "%s: %d trials (%d teacher, ", name, total, roles[0]);
     if (tuning) fprintf(stderr, "%d tuning, ", tuning);
-    fprintf(stderr, "%d scratch, %d distilled), %d seeds, %d finished", roles[1], roles[2],
-            plan->spec.seed_count, done);
+    fprintf(stderr, "%d scratch, %d distilled)", roles[1], roles[2]);
+    if (seeds) fprintf(stderr, ", %d seeds", seeds);
+    fprintf(stderr, ", %d finished", done);
     if (failed)
         fprintf(stderr, ", %d failed%s", failed,
                 a->run.retry_failed ? " and tried again" : " before (--retry-failed tries them again)");
@@ -113,6 +116,11 @@ static void say_plan(const rti_plan *plan, const arguments *a) {
     fprintf(stderr, "; %d worker%s\n", workers, workers == 1 ? "" : "s");
     char groups[128];
     if (say_groups(plan, a, groups, sizeof groups)) fputs(groups, stderr);
+    return done == total;
+}
+
+static void say_plan(const rti_plan *plan, const arguments *a) {
+    const bool finished = say_trials(plan, a, plan->spec.name, plan->spec.seed_count);
     for (int r = 0; r < plan->row_count; r++)
         if (plan->rows[r].reason[0])
             fprintf(stderr, "%s is left out: %s\n", plan->rows[r].spec->label, plan->rows[r].reason);
@@ -121,7 +129,7 @@ static void say_plan(const rti_plan *plan, const arguments *a) {
                 plan->spec.seed_count);
     for (int i = 0; i < plan->dataset_count; i++)
         fprintf(stderr, "%s\n", rt_dataset_summary(plan->datasets[i]));
-    if (done == total) return;
+    if (finished) return;
     rti_text text = RTI_TEXT_EMPTY; /* what cannot be said here is said by the trial that meets it */
     if (rti_preview_text(plan, RTI_PREVIEW_SHORT, 0, 0, &text, NULL) == RT_OK)
         fputs(rti_text_string(&text), stderr);
@@ -212,9 +220,67 @@ static int run_spec(arguments *a) {
     return said;
 }
 
-/* One after the other, in the order in which they were named. A mistake in the last is found before the first
- * is trained; one that fails does not keep the others from being run, unless it was asked for. */
-static int run_specs(const arguments *all) {
+/* Trains the trials of these plans, that lie in one directory, in one queue. */
+static int train_queue(arguments *a, rti_plan *const plans[], int count) {
+    static rti_plan joint;
+    rti_run_outcome outcome = {0};
+    rt_error error = {0};
+    if (rti_plan_join(&joint, plans, count, &error) != RT_OK) return rti_complain(&error);
+    char name[64];
+    snprintf(name, sizeof name, "%d specs in one queue", count);
+    int said = RTI_EXIT_DONE;
+    if (!say_trials(&joint, a, name, 0)) {
+        rt_status status = rti_training_run(&joint, &a->run, &outcome, &error);
+        if (status != RT_OK) said = rti_training_broken(&outcome, &error);
+        else if (outcome.stopped) said = rti_training_stopped(&outcome);
+        else if (rti_training_failures(&outcome)) said = RTI_EXIT_FAILED;
+    }
+    rti_plan_part(&joint);
+    return said;
+}
+
+/* Specs that share their trials keep all workers busy together: what one waits for does not stop the others,
+ * and only the end of the last leaves a worker idle. A plan that cannot be made yet, or that goes on by what
+ * it finds, has its turn later by itself. */
+static int train_together(arguments *all, bool trained[SPECS_MAX]) {
+    rti_plan *plans[SPECS_MAX] = {NULL}, *together[SPECS_MAX];
+    const int count = all->spec_count;
+    int said = RTI_EXIT_DONE;
+    for (int i = 0; i < count; i++) {
+        rti_opening opening = all->opening;
+        opening.spec = all->specs[i];
+        rti_plan *plan = rt_alloc_zero(1, sizeof *plan);
+        if (!plan || rti_opening_plan(&opening, plan, NULL) != RT_OK) {
+            rt_free(plan);
+            continue;
+        }
+        plans[i] = plan;
+    }
+    for (int first = 0; first < count && said != RTI_EXIT_STOPPED; first++) {
+        int members = 0;
+        for (int p = first; p < count && plans[first] && !trained[first]; p++) {
+            if (!plans[p] || plans[p]->undecided ||
+                strcmp(plans[p]->trials_directory, plans[first]->trials_directory) != 0)
+                continue;
+            together[members++] = plans[p];
+        }
+        if (members < 2) continue;
+        for (int p = first; p < count; p++)
+            for (int m = 0; m < members; m++) trained[p] = trained[p] || plans[p] == together[m];
+        const int queue = train_queue(all, together, members);
+        if (queue != RTI_EXIT_DONE) said = queue;
+        if (queue != RTI_EXIT_DONE && all->run.fail_fast) break;
+    }
+    for (int p = 0; p < count; p++) {
+        if (plans[p]) rti_plan_deinit(plans[p]);
+        rt_free(plans[p]);
+    }
+    return said;
+}
+
+/* Reported in the order in which they were named. A mistake in the last is found before the first is trained;
+ * one that fails does not keep the others from being run, unless it was asked for. */
+static int run_specs(arguments *all) {
     static rti_spec spec;
     rt_error error = {0};
     const rti_opening *o = &all->opening;
@@ -224,9 +290,15 @@ static int run_specs(const arguments *all) {
         rti_spec_deinit(&spec);
     }
     int worst = RTI_EXIT_DONE;
+    bool trained[SPECS_MAX] = {false};
+    if (all->spec_count > 1 && !all->dry_run && all->run.shards < 2) {
+        worst = train_together(all, trained);
+        if (worst == RTI_EXIT_STOPPED || (worst != RTI_EXIT_DONE && all->run.fail_fast)) return worst;
+    }
     for (int i = 0; i < all->spec_count; i++) {
         arguments a = *all;
         a.opening.spec = all->specs[i];
+        if (trained[i]) a.run.retry_failed = false; /* once is what was asked for */
         if (all->spec_count > 1)
             fprintf(stderr, "\nspec %d of %d: %s\n", i + 1, all->spec_count, all->specs[i]);
         int said = run_spec(&a);
@@ -257,10 +329,11 @@ const rti_command rti_command_run = {
     .usage =
         "usage: retort run SPEC ... [options]\n"
         "\n"
-        "Trains teachers and students, several at once, and writes a report; of several specs one after\n"
-        "the other, each with its own report. What is finished is not\n"
-        "done again; what was interrupted goes on where it was, with the same bits. Several runs of one\n"
-        "spec, on several machines that share the directory, divide the work among them.\n"
+        "Trains teachers and students, several at once, and writes a report. Several specs that share\n"
+        "their trials are trained in one queue, others one after the other; each has its own report.\n"
+        "What is finished is not done again; what was interrupted goes on where it was, with the same\n"
+        "bits. Several runs of one spec, on several machines that share the directory, divide the work\n"
+        "among them.\n"
         "\n"
         RTI_OPENING_USAGE
         RTI_TRAINING_USAGE

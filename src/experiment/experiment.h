@@ -233,6 +233,13 @@ rt_status rti_plan_make(rti_plan *plan, rti_spec *spec, const char *runs, const 
                         rt_error *error) RT_MUST_CHECK;
 void rti_plan_deinit(rti_plan *plan);
 
+/* The trials of several plans that have one trials_directory, each once, in the plans' order: enough to train
+ * them all (rti_run), with no cells and no rows. It borrows the rest, so the plans outlive it, and it ends
+ * with rti_plan_part. RT_MEMORY; then *joint is empty. */
+rt_status rti_plan_join(rti_plan *joint, rti_plan *const plans[], int count,
+                        rt_error *error) RT_MUST_CHECK;
+void rti_plan_part(rti_plan *joint);
+
 /* The same plan again, with what has become known since: tuning that ended decides which points are
  * trained with all seeds. On failure *plan is empty. */
 rt_status rti_plan_remake(rti_plan *plan, const char *runs, const char *data_directory,

@@ -57,8 +57,8 @@ static rti_matrix matrix_of(const rt_tensor *x, const uint16_t *nonzero) {
     return (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1], nonzero};
 }
 
-/* Three fifths of all numbers are 0 in a wide layer; or, with `runs`, several examples have zeros in common as
- * pictures do, so that whole words of the map are 0. Of one example the product sees by itself what is 0. */
+/* Three fifths of all numbers are 0 in a wide layer; or, with `runs`, several examples have zeros in common,
+ * as pictures do, so that whole words of the map are 0. Of one example the product itself sees what is 0. */
 static uint16_t *map_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,
                            bool runs) {
     enum { WIDE = 64 };
