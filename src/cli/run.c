@@ -85,7 +85,7 @@ static bool say_groups(const rti_plan *plan, const arguments *a, char *out, size
     return true;
 }
 
-/* "mnist: 12 trials (...), 5 seeds, 0 finished, about 3 min to go; 2 workers\n"; true when all of them are. */
+/* "mnist: 12 trials (...), 5 seeds, 0 finished, about 3 min to go; 2 workers\n"; true when all have ended. */
 static bool say_trials(const rti_plan *plan, const arguments *a, const char *name, int seeds) {
     int roles[3] = {0}, tuning = 0, total = 0, done = 0, failed = 0;
     double work = 0;

@@ -175,6 +175,8 @@ typedef struct rti_trial {
      * with them (test_logits); else "". */
     char answers[33], reference_answers[33];
     rt_model_cost cost;              /* of its network */
+    const struct rti_plan *from;     /* of a joint plan: the one that knows its name, borrowed; else NULL */
+    int number_there;
 } rti_trial;
 
 /* One point of the grid: values of all axes. Its trials, one per seed, may be shared with other

@@ -18,6 +18,8 @@ static void add(rti_plan *joint, const rti_plan *plan, int place[]) {
         place[t] = joint->trial_count++;
         rti_trial *trial = &joint->trials[place[t]];
         *trial = plan->trials[t];
+        trial->from = plan;
+        trial->number_there = t;
         trial->dataset += joint->dataset_count;
         for (int i = 0; i < trial->teacher_count; i++) trial->teachers[i] = place[trial->teachers[i]];
         for (int i = 0; i < trial->reference_count; i++) trial->references[i] = place[trial->references[i]];

@@ -194,6 +194,8 @@ static void label_head(const rti_trial *t, const purpose *why, char *out, size_t
 }
 
 const char *rti_trial_label(const rti_plan *plan, int trial, char *out, size_t size) {
+    if (plan->trials[trial].from)
+        return rti_trial_label(plan->trials[trial].from, plan->trials[trial].number_there, out, size);
     const rti_trial *t = &plan->trials[trial];
     const char *separator = "";
     purpose why = purpose_of(plan, trial);

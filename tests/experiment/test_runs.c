@@ -243,6 +243,40 @@ Test(runs, finished_trials_are_not_run_again) {
     rti_plan_deinit(&plan);
 }
 
+/* The second has the teacher, scratch and one temperature of the first, and one of its own. */
+Test(runs, specs_that_share_trials_are_trained_in_one_queue) {
+    prepare(NULL, 0);
+    run_undisturbed(NULL, 0);
+    char other_path[1024], path[1300];
+    snprintf(other_path, sizeof other_path, "%s", test_path("other.toml"));
+    rti_text text = RTI_TEXT_EMPTY;
+    rti_text_append(&text, "trials = \"tiny\"\n" TEST_SPEC);
+    char *name = strstr(text.bytes, "name = \"tiny\"");
+    cr_assert_not_null(name);
+    memcpy(name, "name = \"next\"", strlen("name = \"next\""));
+    char *axis = strstr(text.bytes, "[1, 4]");
+    cr_assert_not_null(axis);
+    memcpy(axis, "[4, 8]", strlen("[4, 8]"));
+    test_write(other_path, rti_text_string(&text));
+    rti_text_deinit(&text);
+    line l = command(runs_b, NULL, 0);
+    add(&l, other_path);
+    test_program(&result, l.words);
+    cr_assert_eq(result.status, 0, "%s", result.err);
+    cr_assert(strstr(result.err, "2 specs in one queue: 9 trials (1 teacher, 2 scratch, 6 distilled)"), "%s",
+              result.err);
+    cr_assert(strstr(result.err, "tiny: 7 trials") && strstr(result.err, "next: 7 trials"), "%s", result.err);
+    char *first = strstr(result.err, "7 finished");
+    cr_assert(first && strstr(first + 1, "7 finished"), "%s", result.err);
+    test_compare_all(&plan, runs_a, runs_b);
+    static const char *const reports[] = {"tiny", "next"};
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s/summary.csv", runs_b, reports[i]);
+        cr_assert_eq(access(path, F_OK), 0, "%s", path);
+    }
+    rti_plan_deinit(&plan);
+}
+
 Test(runs, a_trial_whose_loss_is_no_number_does_not_take_the_others_down) {
     static const char *const sets[] = {"student.epochs=60", "sweep.student.optimizer.weight_decay=[0, 1000]"};
     prepare(sets, 2);
