@@ -1,0 +1,92 @@
+/* Wide linear layers whose inputs and gradients are mostly 0 go by lists (ops/linear.c, kernels/gemm_lists.c):
+ * here beside loops in double over every element, zeros included. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "retort/ops.h"
+#include "retort/rng.h"
+
+enum { N = 21, D = 119, U = 83, H = 70 }; /* no multiple of a vector; D is more than a block of steps */
+
+static rt_rng rng;
+
+/* Numbers of [low, 1], of which the share `keep` is not 0. */
+static rt_tensor *parameter(int64_t rows, int64_t columns, double low, double keep) {
+    rt_tensor *t = rt_tensor_new(RT_DTYPE_REAL, 2, (const int64_t[]){rows, columns}, NULL);
+    cr_assert_not_null(t);
+    for (int64_t i = 0; i < rows * columns; i++) {
+        const double x = low + (1 - low) * rt_rng_uniform(&rng);
+        rt_real_data(t)[i] = (rt_real)(rt_rng_uniform(&rng) < keep ? x : 0);
+    }
+    t->requires_grad = true;
+    return t;
+}
+
+typedef struct layer {
+    double z[N][128], y[N][128], dy[N][128];
+} layer;
+
+static double at(const rt_tensor *t, int64_t i, int64_t j) { return rt_real_data(t)[i * t->shape[1] + j]; }
+
+static void near(double found, double expected, double keep, const char *what) {
+    const double tolerance = sizeof(rt_real) == sizeof(double) ? 1e-12 : 2e-5;
+    cr_assert(fabs(found - expected) <= tolerance * fmax(1, fabs(expected)),
+              "%s, %.2f kept: %.9g, expected %.9g", what, keep, found, expected);
+}
+
+/* y = relu(x W^T), z = relu(y V^T), loss = sum of z times c. */
+static void check(double keep) {
+    static layer first, second;
+    rt_graph *g = rt_graph_new(NULL);
+    rt_tensor *x = parameter(N, D, 0, keep), *w = parameter(U, D, -1.2, 1); /* y: less than half is not 0 */
+    rt_tensor *v = parameter(H, U, -1, 1), *c = parameter(N, H, -1, keep);
+    rt_tensor *y = rt_linear(g, x, w, NULL, RT_ACT_RELU), *z = rt_linear(g, y, v, NULL, RT_ACT_RELU);
+    cr_assert_eq(rt_backward(g, rt_sum(g, rt_mul(g, z, c), RT_ALL_AXES)), RT_OK, "%s",
+                 rt_graph_error(g)->message);
+
+    for (int i = 0; i < N; i++) {
+        for (int u = 0; u < U; u++) {
+            first.z[i][u] = 0;
+            for (int d = 0; d < D; d++) first.z[i][u] += at(x, i, d) * at(w, u, d);
+            first.y[i][u] = fmax(0, first.z[i][u]);
+        }
+        for (int h = 0; h < H; h++) {
+            second.z[i][h] = 0;
+            for (int u = 0; u < U; u++) second.z[i][h] += first.y[i][u] * at(v, h, u);
+            near(at(z, i, h), fmax(0, second.z[i][h]), keep, "z");
+            second.dy[i][h] = at(z, i, h) > 0 ? at(c, i, h) : 0;
+        }
+        for (int u = 0; u < U; u++) {
+            first.dy[i][u] = 0;
+            for (int h = 0; h < H; h++) first.dy[i][u] += second.dy[i][h] * at(v, h, u);
+            if (!(at(y, i, u) > 0)) first.dy[i][u] = 0;
+        }
+        for (int d = 0; d < D; d++) {
+            double dx = 0;
+            for (int u = 0; u < U; u++) dx += first.dy[i][u] * at(w, u, d);
+            near(x->grad[i * D + d], dx, keep, "dx");
+        }
+    }
+    for (int u = 0; u < U; u++) {
+        for (int d = 0; d < D; d++) {
+            double dw = 0;
+            for (int i = 0; i < N; i++) dw += first.dy[i][u] * at(x, i, d);
+            near(w->grad[u * D + d], dw, keep, "dW");
+        }
+        for (int h = 0; h < H; h++) {
+            double dv = 0;
+            for (int i = 0; i < N; i++) dv += second.dy[i][h] * first.y[i][u];
+            near(v->grad[h * U + u], dv, keep, "dV");
+        }
+    }
+    rt_graph_free(g);
+    rt_tensor *all[] = {x, w, v, c};
+    for (int i = 0; i < 4; i++) rt_tensor_free(all[i]);
+}
+
+Test(linear, products_with_many_zeros_are_those_of_every_element) {
+    rng = rt_rng_stream(31, "zeros", 0, 0);
+    static const double keep[] = {0, 0.02, 0.2, 0.38, 0.42, 1};
+    for (size_t k = 0; k < sizeof keep / sizeof *keep; k++) check(keep[k]);
+}
