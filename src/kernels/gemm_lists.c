@@ -22,7 +22,8 @@
  *
  * With 40 % zeros 771 and 789: no gain. Copies 160 and 400 deep: 273 and 290, 542 and 863. An epoch of the
  * Hinton teacher, 784-1200-1200-10 with dropout, went from 6.0 to 4.7 s, of its student from 2.67 to 2.57 (a
- * noisy machine, both at the same time, each on its processor; a H that is half 0 by lists: 3 % slower). */
+ * noisy machine, both at the same time, each on its processor; a H that is half 0 by lists: 3 % slower); the
+ * gradient behind relu and dropout by lists, too: another 8 %. */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
 #include "kernels/gemm_zeros.h"
