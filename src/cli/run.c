@@ -245,7 +245,7 @@ static int train_queue(arguments *a, rti_plan *const plans[], int count) {
 static int train_together(arguments *all, bool trained[SPECS_MAX]) {
     rti_plan *plans[SPECS_MAX] = {NULL}, *together[SPECS_MAX];
     const int count = all->spec_count;
-    int said = RTI_EXIT_DONE;
+    int where[SPECS_MAX], said = RTI_EXIT_DONE;
     for (int i = 0; i < count; i++) {
         rti_opening opening = all->opening;
         opening.spec = all->specs[i];
@@ -262,11 +262,11 @@ static int train_together(arguments *all, bool trained[SPECS_MAX]) {
             if (!plans[p] || plans[p]->undecided ||
                 strcmp(plans[p]->trials_directory, plans[first]->trials_directory) != 0)
                 continue;
+            where[members] = p;
             together[members++] = plans[p];
         }
         if (members < 2) continue;
-        for (int p = first; p < count; p++)
-            for (int m = 0; m < members; m++) trained[p] = trained[p] || plans[p] == together[m];
+        for (int m = 0; m < members; m++) trained[where[m]] = true;
         const int queue = train_queue(all, together, members);
         if (queue != RTI_EXIT_DONE) said = queue;
         if (queue != RTI_EXIT_DONE && all->run.fail_fast) break;
