@@ -20,10 +20,9 @@
  *   dW = dY^T X              610                      440                311               289
  *   dW = dY^T H              640                      700                885               540
  *
- * With 40 % zeros 771 and 789: no gain. Copies 160 and 400 deep: 273 and 290, 542 and 863. An epoch of the
- * Hinton teacher, 784-1200-1200-10 with dropout, went from 6.0 to 4.7 s, of its student from 2.67 to 2.57 (a
- * noisy machine, both at the same time, each on its processor; a H that is half 0 by lists: 3 % slower); the
- * gradient behind relu and dropout by lists, too: another 8 %. */
+ * With 40 % zeros 771 and 789: no gain; a H that is half 0 by lists made the step 3 % slower. Copies 160 and
+ * 400 deep: 273 and 290, 542 and 863. An epoch of 784-1200-1200-10 with dropout .2/.5 went from 5.07 to 3.97 s,
+ * of 784-800-800-10 without from 2.40 to 2.38 (medians of four, in turn; tests/bench/lists.csv). */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
 #include "kernels/gemm_zeros.h"
