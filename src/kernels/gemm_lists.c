@@ -21,8 +21,8 @@
  *   dW = dY^T H              640                      700                885               540
  *
  * With 40 % zeros 771 and 789: no gain; a H that is half 0 by lists made the step 3 % slower. Copies 160 and
- * 400 deep: 273 and 290, 542 and 863. An epoch of 784-1200-1200-10 with dropout .2/.5 went from 5.07 to 3.97 s,
- * of 784-800-800-10 without from 2.40 to 2.38 (medians of four, in turn; tests/bench/lists.csv). */
+ * 400 deep: 273 and 290, 542 and 863. An epoch of 784-1200-1200-10 with dropout .2/.5 went from 5.07 to
+ * 3.97 s, of 784-800-800-10 without from 2.40 to 2.38 (medians of four, in turn; tests/bench/lists.csv). */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
 #include "kernels/gemm_zeros.h"
