@@ -273,5 +273,6 @@ const rti_dataset_kind rti_dataset_kind_csv = {
     .rows = rows,
     .row_count = sizeof rows / sizeof *rows,
     .read = read_csv,
+    .own_files = true,
 };
 RTI_REGISTER(dataset, csv)

@@ -40,18 +40,6 @@ struct rt_dataset {
     char summary[512];
 };
 
-void rti_source_keep(rti_source *source, void *block) {
-    if (!block) return;
-    RT_ASSERT(source->block_count < RTI_SOURCE_BLOCKS, "a data set holds more than %d blocks",
-              RTI_SOURCE_BLOCKS);
-    source->blocks[source->block_count++] = block;
-}
-
-void rti_source_deinit(rti_source *source) {
-    for (int i = 0; i < source->block_count; i++) rt_free(source->blocks[i]);
-    memset(source, 0, sizeof *source);
-}
-
 /* ---- parts ---- */
 
 /* A part from the examples with keep[i]: lists in one block each, owned by `source`. */
@@ -438,7 +426,7 @@ static rt_status open_into(rt_dataset *set, const rt_params *options, const char
     set->kind = rti_dataset_kind_find(rt_params_text(options, "set"));
     RT_ASSERT(set->kind, "data set %s", rt_params_text(options, "set"));
     set->seed = (uint64_t)rt_params_int(options, "seed");
-    RT_TRY(set->kind->read(options, directory, NULL, &set->main, error));
+    RT_TRY(rti_source_open(set->kind, options, directory, &set->main, error));
     RT_ASSERT(set->main.train.count > 0 && set->main.test.count > 0, "%s: empty", set->kind->name);
     RT_TRY(transfer_read(set, options, directory, error));
     RT_TRY(parts_make(set, options, error));

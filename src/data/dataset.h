@@ -18,6 +18,8 @@
 #define RTI_SOURCE_BLOCKS 16
 #define RTI_CLASSES_MAX 4096 /* of a set whose classes are counted, not stated */
 
+typedef struct rti_reading rti_reading; /* what several data sets look at (sources.c) */
+
 /* What reading a set gives: training and test examples and the memory behind them. */
 typedef struct rti_source {
     rt_examples train, test;
@@ -26,6 +28,7 @@ typedef struct rti_source {
     char note[160];                 /* what a reader must know about the set; "" mostly */
     void *blocks[RTI_SOURCE_BLOCKS];
     int block_count;
+    rti_reading *reading;           /* the examples are others', too; NULL: in the blocks alone */
 } rti_source;
 
 typedef struct rti_dataset_kind {
@@ -40,11 +43,18 @@ typedef struct rti_dataset_kind {
     rt_status (*read)(const rt_params *options, const char *directory, const rti_source *like,
                       rti_source *out, rt_error *error);
     const char *fetch;   /* name for `retort data fetch`, or NULL */
+    bool own_files;      /* the user names the files: they may change, so each data set reads them */
 } rti_dataset_kind;
 
 /* All kinds in alphabetical order of their identifiers, NULL-terminated; (registry, options.c). */
 extern const rti_dataset_kind *const rti_all_dataset_kinds[];
 const rti_dataset_kind *rti_dataset_kind_find(const char *name); /* NULL when there is none */
+
+/* Reads the main set, or, while another data set that was made from the same options is open, looks at
+ * what it holds (not of a kind with own_files). On failure the caller releases what was kept, as with
+ * `read`. RT_MEMORY, and the errors of `read`. (sources.c) */
+rt_status rti_source_open(const rti_dataset_kind *kind, const rt_params *options, const char *directory,
+                          rti_source *out, rt_error *error) RT_MUST_CHECK;
 
 /* The source owns `block` from now on and releases it with rt_free; NULL is fine. */
 void rti_source_keep(rti_source *source, void *block);

@@ -130,5 +130,6 @@ const rti_dataset_kind rti_dataset_kind_folder = {
     .rows = rows,
     .row_count = sizeof rows / sizeof *rows,
     .read = read_folder,
+    .own_files = true,
 };
 RTI_REGISTER(dataset, folder)

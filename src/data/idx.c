@@ -126,5 +126,6 @@ const rti_dataset_kind rti_dataset_kind_idx = {
     .rows = rows,
     .row_count = sizeof rows / sizeof *rows,
     .read = read_idx,
+    .own_files = true,
 };
 RTI_REGISTER(dataset, idx)

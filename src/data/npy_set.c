@@ -35,5 +35,6 @@ const rti_dataset_kind rti_dataset_kind_npy = {
     .rows = rows,
     .row_count = sizeof rows / sizeof *rows,
     .read = read_npy,
+    .own_files = true,
 };
 RTI_REGISTER(dataset, npy)
