@@ -175,12 +175,12 @@ demo:  ## sets up gnuplot, builds, runs experiments/demo.toml (two minutes) and 
 HINTON := $(filter-out experiments/hinton2015/choose-%.toml experiments/hinton2015/specialists-back-%.toml,\
 	$(wildcard experiments/hinton2015/*.toml))
 
-hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again; resumable (four hours; RETORT_DATA)
+hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again; resumable (three hours; RETORT_DATA)
 	@sh tests/support/need.sh gnuplot || echo "going on without pictures"
 	$(BUILD)/retort run $(sort $(HINTON))
 	$(BUILD)/retort specialists experiments/hinton2015/specialists-mnist.toml --count 5 --classes 3
 	$(BUILD)/retort specialists experiments/hinton2015/specialists-few.toml --count 5 --classes 3 --epochs 20
-	$(BUILD)/retort specialists experiments/hinton2015/specialists-cifar10.toml --count 5 --classes 3 --epochs 10
+	$(BUILD)/retort specialists experiments/hinton2015/specialists-cifar10.toml --count 5 --classes 3 --epochs 5
 	$(BUILD)/retort run experiments/hinton2015/specialists-back-mnist.toml \
 	    experiments/hinton2015/specialists-back-cifar10.toml
 
