@@ -220,6 +220,7 @@ static void print_head(const bench *b, const char *work) {
 
 static rt_status bench_epoch(bench *b, rt_error *error) {
     RT_TRY(open_data(b, error));
+    rt_dataset_settle(b->set);
     double times[EPOCHS_MAX], calls = 0;
     for (int i = 0; i < b->epochs; i++) {
         rt_status status = time_epoch(b, &times[i], &calls, error);

@@ -68,7 +68,7 @@ static bool must_fail(void) {
     return n == 1;
 }
 
-static header *header_of(void *block) { return (header *)(void *)((char *)block - ALIGNMENT); }
+static header *header_of(const void *block) { return (header *)(uintptr_t)((const char *)block - ALIGNMENT); }
 
 /* The block whose data begin at `start` counts from now on. */
 static void *count_block(uintptr_t start, header h) {
@@ -139,6 +139,11 @@ void *rti_block_adopt(void *data, size_t bytes, void (*release)(void *context, v
     RT_ASSERT((uintptr_t)data % ALIGNMENT == 0, "a block at %p is not aligned", data);
     atomic_fetch_add(&calls, 1);
     return must_fail() ? NULL : count_block((uintptr_t)data, (header){data, bytes, release, context});
+}
+
+size_t rti_block_adopted(const void *block, void (*release)(void *context, void *data)) {
+    const header *h = header_of(block);
+    return h->release == release ? h->bytes : 0;
 }
 
 void *rt_realloc(void *block, size_t bytes) {

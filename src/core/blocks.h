@@ -13,4 +13,7 @@
 void *rti_block_adopt(void *data, size_t bytes, void (*release)(void *context, void *data),
                       void *context) RT_MUST_CHECK;
 
+/* The bytes of a block that was adopted with this `release`; 0 for any other. */
+size_t rti_block_adopted(const void *block, void (*release)(void *context, void *data));
+
 #endif

@@ -123,10 +123,29 @@ rt_status rti_file_view(const char *path, size_t limit, rti_bytes *out, rt_error
     *out = (rti_bytes){mapped, (size_t)size};
     return RT_OK;
 }
+
+size_t rti_file_viewed(const void *block) { return rti_block_adopted(block, unmap); }
+
+unsigned char *rti_file_settle(const unsigned char *view) {
+    enum { AT_ONCE = 2 << 20 }; /* of what is copied no more than this is in memory twice */
+    const size_t size = rti_file_viewed(view);
+    unsigned char *copy = size ? rt_alloc(size) : NULL;
+    for (size_t done = 0; copy && done < size; done += AT_ONCE) {
+        const size_t bytes = size - done < AT_ONCE ? size - done : AT_ONCE;
+        memcpy(copy + done, view + done, bytes);
+#ifdef MADV_DONTNEED
+        (void)madvise((void *)(uintptr_t)(view + done), bytes, MADV_DONTNEED);
+#endif
+    }
+    return copy;
+}
 #else
 rt_status rti_file_view(const char *path, size_t limit, rti_bytes *out, rt_error *error) {
     return rti_file_read(path, limit, out, error);
 }
+
+size_t rti_file_viewed(const void *block) { return (void)block, 0; }
+unsigned char *rti_file_settle(const unsigned char *view) { return (void)view, NULL; }
 #endif
 
 static bool ends_in(const char *path, const char *end) {

@@ -24,6 +24,15 @@ rt_status rti_file_read(const char *path, size_t limit, rti_bytes *out, rt_error
  * is replaced by another of its name stays. */
 rt_status rti_file_view(const char *path, size_t limit, rti_bytes *out, rt_error *error) RT_MUST_CHECK;
 
+/* The bytes of a block that views a file; 0 for one that does not. */
+size_t rti_file_viewed(const void *block);
+
+/* A copy of what `view` shows, in large pages, for whoever reads it again and again in random order: a
+ * processor keeps few pages in mind, and small ones are soon forgotten. The view stays what it is, but
+ * takes no memory of this process until it is looked at. The caller releases the copy with rt_free. NULL:
+ * there is no memory, or the block does not view a file. */
+unsigned char *rti_file_settle(const unsigned char *view);
+
 /* As rti_file_read; when `path` is missing and `path`.gz is there (or path ends in .gz), starts
  * `gzip -dc` and reads at most `limit` bytes of what it says. RT_PROGRAM when gzip fails. */
 rt_status rti_file_read_gzip(const char *path, size_t limit, rti_bytes *out, rt_error *error) RT_MUST_CHECK;

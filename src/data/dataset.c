@@ -464,6 +464,11 @@ void rt_dataset_free(rt_dataset *set) {
     rt_free(set);
 }
 
+void rt_dataset_settle(rt_dataset *set) {
+    rti_source_settle(&set->main);
+    if (set->own_transfer) rti_source_settle(&set->transfer);
+}
+
 const rt_examples *rt_dataset_train_examples(const rt_dataset *set) { return &set->main.train; }
 const rt_examples *rt_dataset_test_examples(const rt_dataset *set) { return &set->main.test; }
 const char *rt_dataset_hash(const rt_dataset *set) { return identify(set)->hash; }

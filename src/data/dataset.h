@@ -60,6 +60,9 @@ rt_status rti_source_open(const rti_dataset_kind *kind, const rt_params *options
 void rti_source_keep(rti_source *source, void *block);
 void rti_source_deinit(rti_source *source);
 
+/* rt_dataset_settle for one source; sets that share a reading share what has been moved. (sources.c) */
+void rti_source_settle(rti_source *source);
+
 /* True when `path` or `path`.gz is there. (directory.c) */
 bool rti_file_or_gzip_exists(const char *path);
 

@@ -390,6 +390,12 @@ rt_status rti_run_groups(const rti_plan *plan, const rti_run_options *options, r
     return status;
 }
 
+/* Before the first worker is born: what it inherits is not copied. */
+static void settle_data(const run *r) {
+    for (int t = 0; t < r->plan->trial_count; t++)
+        if (r->trials[t] == SEEN_PENDING) rt_dataset_settle(r->plan->datasets[r->plan->trials[t].dataset]);
+}
+
 rt_status rti_run(const rti_plan *plan, const rti_run_options *options, rti_run_outcome *outcome,
                   rt_error *error) {
     memset(outcome, 0, sizeof *outcome);
@@ -401,6 +407,7 @@ rt_status rti_run(const rti_plan *plan, const rti_run_options *options, rti_run_
     if (status == RT_OK) status = rti_estimator_read(&r->estimator, plan, error);
     if (status == RT_OK) {
         tidy_finished(r);
+        settle_data(r);
         run_all(r);
         update_view(r);
         outcome->view = r->view;

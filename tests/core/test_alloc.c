@@ -122,6 +122,10 @@ Test(alloc, adopted_blocks_count_and_go_back_where_they_came_from) {
     cr_assert_eq(block, memory + RTI_BLOCK_HEAD);
     memset(block, 1, 100);
     cr_assert_eq(rt_alloc_stats_get().live_bytes, 100);
+    cr_assert_eq(rti_block_adopted(block, put_down), 100);
+    void *other = rt_alloc(100);
+    cr_assert_eq(rti_block_adopted(other, put_down), 0);
+    rt_free(other);
     rt_free(block);
     cr_assert_eq(came_back, block);
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);

@@ -77,3 +77,74 @@ Test(sources, files_of_the_user_are_read_each_time) {
     rt_dataset_free(two);
     scratch_end();
 }
+
+/* ---- settled ---- */
+
+enum { EXAMPLES = 30000 }; /* of 8 x 8 pixels: enough for a file to be viewed and not read */
+
+static void write_images(void) {
+    static uint8_t images[16 + EXAMPLES * 64] = {0, 0, 8, 3, 0, 0, EXAMPLES >> 8, EXAMPLES & 255, 0, 0, 0, 8,
+                                                 0, 0, 0, 8},
+                   labels[8 + EXAMPLES] = {0, 0, 8, 1, 0, 0, EXAMPLES >> 8, EXAMPLES & 255};
+    for (int i = 0; i < EXAMPLES * 64; i++) images[16 + i] = (uint8_t)(i * 7 + i / 256);
+    for (int i = 0; i < EXAMPLES; i++) labels[8 + i] = (uint8_t)(i % 10);
+    scratch_write("train-images-idx3-ubyte", images, sizeof images);
+    scratch_write("train-labels-idx1-ubyte", labels, sizeof labels);
+    scratch_write("t10k-images-idx3-ubyte", images, sizeof images);
+    scratch_write("t10k-labels-idx1-ubyte", labels, sizeof labels);
+}
+
+static rt_params *named(const char *set) {
+    rt_params *p = options_begin();
+    option(p, "set", set);
+    option(p, "validation", "0");
+    if (strcmp(set, "idx") != 0) return p;
+    option(p, "idx.train_images", "train-images-idx3-ubyte");
+    option(p, "idx.train_labels", "train-labels-idx1-ubyte");
+    option(p, "idx.test_images", "t10k-images-idx3-ubyte");
+    option(p, "idx.test_labels", "t10k-labels-idx1-ubyte");
+    return p;
+}
+
+/* Held once or not: the bytes are others and say the same, and a second time nothing happens. */
+Test(sources, settled_examples_are_what_they_were) {
+    scratch_begin();
+    write_images();
+    static const char *const kinds[] = {"mnist", "idx"};
+    for (int k = 0; k < 2; k++) {
+        rt_dataset *one = opens(named(kinds[k])), *two = opens(named(kinds[k]));
+        const uint8_t *viewed = bytes_of(one);
+        rt_dataset_settle(one);
+        const uint8_t *settled = bytes_of(one);
+        cr_assert_neq(settled, viewed);
+        cr_assert_arr_eq(settled, rt_dataset_test_examples(one)->bytes, (size_t)EXAMPLES * 64);
+        rt_dataset_settle(one);
+        cr_assert_eq(bytes_of(one), settled);
+        cr_assert_neq(bytes_of(two), settled);
+        cr_assert_arr_eq(bytes_of(two), settled, (size_t)EXAMPLES * 64);
+        cr_assert_str_eq(rt_dataset_hash(one), rt_dataset_hash(two));
+        rt_dataset_settle(two);
+        cr_assert_eq(bytes_of(two) == settled, k == 0, "what is held once is moved once");
+        rt_dataset_free(one);
+        cr_assert_arr_eq(bytes_of(two), rt_dataset_test_examples(two)->bytes, (size_t)EXAMPLES * 64);
+        rt_dataset_free(two);
+    }
+    scratch_end();
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}
+
+Test(sources, what_cannot_settle_stays) {
+    scratch_begin();
+    write_images();
+    rt_dataset *set = opens(named("mnist")), *drawn = opens(digits("1"));
+    const uint8_t *viewed = bytes_of(set), *made = bytes_of(drawn);
+    rt_alloc_fail_after(1);
+    rt_dataset_settle(set);
+    rt_alloc_fail_after(0);
+    cr_assert_eq(bytes_of(set), viewed, "no memory");
+    rt_dataset_settle(drawn);
+    cr_assert_eq(bytes_of(drawn), made, "in memory of its own already");
+    rt_dataset_free(set);
+    rt_dataset_free(drawn);
+    scratch_end();
+}
