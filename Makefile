@@ -175,7 +175,7 @@ demo:  ## sets up gnuplot, builds, runs experiments/demo.toml (two minutes) and 
 HINTON := $(filter-out experiments/hinton2015/choose-%.toml experiments/hinton2015/specialists-back-%.toml,\
 	$(wildcard experiments/hinton2015/*.toml))
 
-hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again; resumable (2.5 to 3.5 h; RETORT_DATA)
+hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again; resumable (2.9 h; RETORT_DATA)
 	@sh tests/support/need.sh gnuplot || echo "going on without pictures"
 	$(BUILD)/retort run $(sort $(HINTON))
 	$(BUILD)/retort specialists experiments/hinton2015/specialists-mnist.toml --count 5 --classes 3
