@@ -4,9 +4,9 @@
  * data set holds what was read, another made from the same options looks at the same bytes. Files that the
  * user names are read each time: they may have changed, and standardising changes their numbers in place.
  *
- * A training reads its examples in random order, hundreds of times. Out of a viewed file that takes a page
- * table's look-up for every image (6 % of a wide student's epoch), so that a run moves them to large pages
- * before its first worker starts (rt_dataset_settle). */
+ * A training reads its examples in random order, hundreds of times. Out of a viewed file that takes a
+ * look-up in the page table for every image, so that a run moves them to large pages before its first worker
+ * starts (rt_dataset_settle). */
 #include <pthread.h>
 #include <string.h>
 

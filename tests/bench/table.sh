@@ -10,8 +10,8 @@
 # it is found and is left out with a word where not:
 #
 #   OpenBLAS, oneDNN   when the dynamic linker finds them; OMPBLAS is the folder of an OpenMP-threaded BLAS
-#                      (an OpenBLAS that is older than the processor takes kernels for AVX2, half as fast, and
-#                      PyTorch with it: OPENBLAS_CORETYPE=Cooperlake; the table's head says which it took)
+#                      (an OpenBLAS that is older than the processor takes kernels for AVX2, and PyTorch
+#                      with it: OPENBLAS_CORETYPE=Cooperlake; the table's head says which it took)
 #   PyTorch            when PEERS names the folder of torch_mnist.py and torch_sweep.py, PYTHON a Python that has
 #                      torch, MNIST_DIR the folder of the MNIST files; each prints one JSON line
 #   kann               when KANN names a program that trains kann's networks: MNIST_DIR mlp NET BATCH THREADS
