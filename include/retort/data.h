@@ -49,8 +49,8 @@ void rt_dataset_free(rt_dataset *set);
 /* Before a long training: examples that are looked at where their file lies in the system's cache, in small
  * pages, move to memory with large ones, where reading them in random order is faster: an epoch of
  * 784-800-800-10 takes 8 % less, of 784-1200-1200-10 with dropout 4 % (tests/bench/settle.csv). Opening a set
- * does not do it, because all of them are copied. Nobody else may use the set meanwhile; `bytes` of its training
- * examples change. Without memory for it nothing happens. */
+ * does not do it, because all of them are copied. Nobody else may use the set meanwhile; `bytes` of its
+ * training examples change. Without memory for it nothing happens. */
 void rt_dataset_settle(rt_dataset *set);
 
 const rt_examples *rt_dataset_train_examples(const rt_dataset *set); /* validation included */
