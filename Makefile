@@ -173,7 +173,7 @@ demo:  ## sets up gnuplot, builds, runs experiments/demo.toml (two minutes) and 
 
 # What chose the recipes, on validation, lies in choose/ and is no part of the repetition; back/ needs the specialists.
 
-hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again; resumable (3 h; RETORT_DATA)
+hinton2015: $(BUILD)/retort  ## Hinton, Vinyals, Dean 2015 again; resumable (2 h; RETORT_DATA)
 	@sh tests/support/need.sh gnuplot || echo "going on without pictures"
 	$(BUILD)/retort run $(sort $(wildcard experiments/hinton2015/*.toml))
 	$(BUILD)/retort specialists experiments/hinton2015/specialists-mnist.toml --count 5 --classes 3
