@@ -22,7 +22,13 @@
  *
  * With 40 % zeros 771 and 789: no gain; a H that is half 0 by lists made the step 3 % slower. Copies 160 and
  * 400 deep: 273 and 290, 542 and 863. An epoch of 784-1200-1200-10 with dropout .2/.5 went from 5.07 to
- * 3.97 s, of 784-800-800-10 without from 2.40 to 2.38 (medians of four, in turn; tests/bench/lists.csv). */
+ * 3.97 s, of 784-800-800-10 without from 2.40 to 2.38 (medians of four, in turn; tests/bench/lists.csv).
+ *
+ * Not kept: rows in pairs in the order of their lists, so that both end together, 0.4 and 2 % (ten pairs of
+ * old and new at the same time), within the noise. And lists for narrow layers, 784-30-30-10 (W^T 32 columns
+ * wide, four rows at once in the order of their lists; dW by adding rows of dY to the sums of each pixel that
+ * is not 0): an epoch took 0.046 in place of 0.035 s, because making the lists, 13 cycles for 16 numbers,
+ * takes as long as the tiles' products do. */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
 #include "kernels/gemm_zeros.h"
@@ -75,22 +81,6 @@ static int64_t blocks_of(const lists *t, int64_t most) {
     return blocks;
 }
 
-/* out[p][j] = X[p][j] for p < depth, j < columns <= WIDTH, and zeros up to WIDTH. */
-static void copy_panel(const rti_tiles *tiles, int64_t depth, int columns, rti_matrix X, float *out) {
-    if (X.row_stride == 1) {
-        tiles->transpose(depth, columns, WIDTH, X.data, X.column_stride, out, WIDTH);
-        return;
-    }
-    for (int64_t p = 0; p < depth; p++, out += WIDTH) {
-        const float *from = X.data + p * X.row_stride;
-        if (X.column_stride == 1)
-            memcpy(out, from, (size_t)columns * sizeof *out);
-        else
-            for (int j = 0; j < columns; j++) out[j] = from[j * X.column_stride];
-        for (int j = columns; j < WIDTH; j++) out[j] = 0;
-    }
-}
-
 static int width_at(int64_t extent, int64_t j0) { return extent - j0 < WIDTH ? (int)(extent - j0) : WIDTH; }
 
 /* ---- Y = A B by lists of A's rows ---- */
@@ -127,7 +117,7 @@ static void multiply_rows(void *context, int64_t task) {
         const int64_t p0 = d * t->depth;
         rti_matrix B = t->B;
         B.data += p0 * B.row_stride + j0 * B.column_stride;
-        copy_panel(t->tiles, t->K - p0 < t->depth ? t->K - p0 : t->depth, job.columns, B, panel);
+        rti_pack(t->tiles, t->K - p0 < t->depth ? t->K - p0 : t->depth, job.columns, WIDTH, B, panel);
         job.places = t->places + (d * t->M + first) * t->room;
         job.counts = t->counts + d * t->M + first;
         job.a = t->A.data + first * t->A.row_stride + p0;
@@ -185,7 +175,7 @@ static void multiply_columns(void *context, int64_t task) {
     const int rows = width_at(t->M, i0);
     _Alignas(64) float panel[BATCH * WIDTH], turned[STRIP * WIDTH], rest[WIDTH * STRIP];
     const rti_matrix A = {t->A.data + i0 * t->A.row_stride, t->A.column_stride, t->A.row_stride, NULL};
-    copy_panel(t->tiles, t->K, rows, A, panel);
+    rti_pack(t->tiles, t->K, rows, WIDTH, A, panel);
     for (int64_t strip = strips * block / t->blocks; strip < end; strip++) {
         const int64_t j0 = strip * STRIP;
         const int columns = t->N - j0 < STRIP ? (int)(t->N - j0) : STRIP;

@@ -85,6 +85,10 @@ typedef struct rti_tiles {
                       int64_t out_stride);
 } rti_tiles;
 
+/* panel[p * width + j] = B[p][j] for p < depth, j < columns; then, up to width, zeros, or anything when loads
+ * are masked. */
+void rti_pack(const rti_tiles *tiles, int64_t depth, int columns, int width, rti_matrix B, float *panel);
+
 /* The product over such tiles. */
 void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                     rt_real *C, int64_t ldc, bool accumulate, const rti_epilogue *epilogue);
