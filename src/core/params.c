@@ -244,9 +244,10 @@ void rt_params_add(rt_params *p, const rt_param *rows, int count) {
     }
 }
 
+/* Optimisers ask in every step: most names differ in their first letter. */
 int rt_params_find(const rt_params *p, const char *name) {
     for (int i = 0; i < p->count; i++)
-        if (strcmp(p->rows[i]->name, name) == 0) return i;
+        if (p->rows[i]->name[0] == *name && strcmp(p->rows[i]->name, name) == 0) return i;
     return -1;
 }
 
