@@ -18,8 +18,8 @@
  * dX 157 instead of 175).
  *
  * And fetching the next panel ahead costs what it brings when B is a batch, which the second-level cache
- * holds already: without it an epoch of 784-30-30-10 takes 5 % less, of wide nets the same (medians of 12
- * pairs of old and new at the same time, tests/bench/fetch.csv).
+ * holds already: without it an epoch of 784-30-30-10 takes 5 % less; of wide nets 1 and 3 %, within the
+ * noise (medians of 12 pairs of old and new at the same time, tests/bench/fetch.csv).
  *
  * And on a Zen 4 (117 GFLOP/s on one thread), where the products are nearer to the peak:
  *
