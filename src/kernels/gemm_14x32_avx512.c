@@ -215,8 +215,22 @@ static void transpose(int64_t depth, int columns, int width, const float *from, 
     }
 }
 
-static const rti_tiles tiles = {16, true, {24, 14}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some,
-                                row, lists, transpose};
+static const rti_tiles tiles = {
+    .lanes = 16,
+    .masked_loads = true,
+    .rows = {24, 14},
+    .depth = 512,
+    .near = 480 << 10,
+    .panels_at_once = 1,
+    .packs_a = false,
+    .a_by_rows = a_by_rows,
+    .a_by_steps = a_by_steps,
+    .a_by_rows_some = a_by_rows_some,
+    .a_by_steps_some = a_by_steps_some,
+    .row = row,
+    .lists = lists,
+    .transpose = transpose,
+};
 
 void rti_gemm_14x32_avx512(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
                            int64_t ldc, bool accumulate, const rti_epilogue *epilogue) {

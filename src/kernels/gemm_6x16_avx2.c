@@ -2,55 +2,81 @@
  *
  * 16 registers: 12 hold a tile of 6 x 16 (or 12 x 8), two a step of B, one an element of A in every
  * lane. Measured (Zen 5 at 4.2 GHz, one thread, peak 135 GFLOP/s; forward / dX / dW of 784 x 1200, batch
- * 100): 124 / 129 / 126, OpenBLAS 0.3.21 119 / 125 / 128 in the same run. */
+ * 100): 124 / 129 / 126, OpenBLAS 0.3.21 119 / 125 / 128 in the same run.
+ *
+ * On a Zen 3 (2.9 GHz, peak 93 GFLOP/s), on a shared machine whose speed went between two states; before and
+ * after all of it: tests/bench/avx2.csv.
+ *
+ *   stores without a mask (avx2.h)
+ *   four steps of p at a time   21.5 instructions for 12 multiply-adds, not 23: 240 x 250 x 784, all in the
+ *                               second-level cache, 0.73 -> 0.79 of the peak in the slow state, 0.87 -> 0.88
+ *   C fetched one tile ahead    dW at batch 1000 +4 %
+ *   B fetched 12 steps ahead    0.73 in place of 0.79, one instruction more for each step: not kept
+ *
+ * gemm_tiled.c says how its blocks were chosen. */
 #include "kernels/gemm_tiles.h"
-#include "kernels/unroll.h"
 
 #if RTI_REAL_IS_FLOAT
 
-#include <immintrin.h>
+#include "kernels/avx2.h"
 
-/* -1 in the first `count` lanes. */
-ALWAYS __m256i first_lanes(int count) {
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+/* acc[i][v] = fma(A[i][p], B[p][v], acc[i][v]) for one p; A[i][p] stands `p_offset` and i % 3 rows behind
+ * a[i / 3]. In assembler, because gcc 12 spills sums for the sake of other forms of the instruction. */
+ALWAYS void step(const float *const a[4], int64_t p_offset, int64_t a_row, const float *b, const int rows,
+                 const int vectors, __m256 acc[12][2]) {
+    __m256 x[2];
+    EACH(v, vectors) x[v] = _mm256_loadu_ps(b + 8 * v);
+    EACH(i, rows) {
+        const __m256 factor = _mm256_broadcast_ss(a[i / 3] + p_offset + i % 3 * a_row);
+        EACH(v, vectors)
+            __asm__("vfmadd231ps %2, %1, %0" : "+x"(acc[i][v]) : "x"(factor), "x"(x[v]));
+    }
 }
 
 /* rows, vectors, by_steps and some are constants in every caller, so acc lives in registers. */
 ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const bool by_steps,
                  const bool some) {
     __m256 acc[12][2];
-    const __m256i last = first_lanes(t->columns - 8 * (vectors - 1));
-    const __m256i lanes[2] = {vectors == 1 ? last : _mm256_set1_epi32(-1), last};
+    const int last_count = t->columns - 8 * (vectors - 1);
     float *c = t->c;
     const int64_t ldc = t->ldc;
     if (t->from_zero) {
         EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm256_setzero_ps();
     } else {
         EACH(i, rows) EACH(v, vectors)
-            acc[i][v] = _mm256_maskload_ps(c + i * ldc + 8 * v, lanes[v]);
+            acc[i][v] = load_first(c + i * ldc + 8 * v, v < vectors - 1 ? 8 : last_count);
     }
 
     const float *b = t->b;
     const int64_t b_step = t->b_step, a_step = by_steps ? t->a_step : 1, a_row = by_steps ? 1 : t->a_row;
     const float *a[4]; /* each addresses three rows */
     EACH(i, (rows + 2) / 3) a[i] = t->a + 3 * i * a_row;
-    EACH(i, rows) __builtin_prefetch(c + i * ldc, 1, 3);
-    const uint16_t *strides = t->strides;
-    for (int64_t p = t->depth; p > 0; p--) {
-        const int64_t far = some ? *strides++ : 1;
-        __m256 x[2];
-        EACH(v, vectors) x[v] = _mm256_loadu_ps(b + 8 * v);
-        b += far * b_step;
-        EACH(i, rows) {
-            const __m256 factor = _mm256_broadcast_ss(a[i / 3] + i % 3 * a_row);
-            EACH(v, vectors) acc[i][v] = _mm256_fmadd_ps(factor, x[v], acc[i][v]);
+    const uintptr_t below = (uintptr_t)(c + (rows - 1) * ldc); /* C of the next tile, if there is one */
+    EACH(i, rows)
+        __builtin_prefetch((const void *)(below + (uintptr_t)((i + 1) * ldc) * sizeof *c), 1, 3);
+    int64_t p = some ? 0 : t->depth;
+    for (; p >= 4; p -= 4) {
+        EACH(k, 4) {
+            step(a, k * a_step, a_row, b, rows, vectors, acc);
+            b += b_step;
+            __asm__("" : "+r"(b)); /* one addition, not an address for each k */
         }
+        EACH(i, (rows + 2) / 3) a[i] += 4 * a_step;
+    }
+    for (; p > 0; p--, b += b_step) {
+        step(a, 0, a_row, b, rows, vectors, acc);
+        EACH(i, (rows + 2) / 3) a[i] += a_step;
+    }
+    for (p = some ? 0 : t->depth; p < t->depth; p++) {
+        const int64_t far = t->strides[p];
+        step(a, 0, a_row, b, rows, vectors, acc);
         EACH(i, (rows + 2) / 3) a[i] += far * a_step;
+        b += far * b_step;
     }
 
     if (t->bias) {
         EACH(v, vectors) {
-            const __m256 bias = _mm256_maskload_ps(t->bias + 8 * v, lanes[v]);
+            const __m256 bias = load_first(t->bias + 8 * v, v < vectors - 1 ? 8 : last_count);
             EACH(i, rows) acc[i][v] = _mm256_add_ps(acc[i][v], bias);
         }
     }
@@ -59,7 +85,7 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
             acc[i][v] = _mm256_max_ps(_mm256_setzero_ps(), acc[i][v]);
     }
     EACH(i, rows) EACH(v, vectors)
-        _mm256_maskstore_ps(c + i * ldc + 8 * v, lanes[v], acc[i][v]);
+        store_first(c + i * ldc + 8 * v, acc[i][v], v < vectors - 1 ? 8 : last_count);
 }
 
 #define VARIANT(name, r, v, by_steps, some) \
@@ -76,29 +102,33 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
 HEIGHTS_12(TILE, 1)
 HEIGHTS_6(TILE, 2)
 
-/* `vectors` of one row, from column j on, in registers, so that long runs of B's rows are read. */
-ALWAYS void row_part(const rti_row_job *t, const int vectors, int64_t j, __m256i last) {
+/* `vectors` of one row, from column j on, in registers, so that long runs of B's rows are read; `last` of the
+ * last vector's columns are there. */
+ALWAYS void row_part(const rti_row_job *t, const int vectors, int64_t j, const int last) {
     __m256 acc[12];
     const float *b = t->b + j;
     float *c = t->c + j;
-#define LANES(v) ((v) == vectors - 1 ? last : _mm256_set1_epi32(-1))
+#define COUNT(v) ((v) < vectors - 1 ? 8 : last)
     EACH(v, vectors)
-        acc[v] = t->from_zero ? _mm256_setzero_ps() : _mm256_maskload_ps(c + 8 * v, LANES(v));
+        acc[v] = t->from_zero ? _mm256_setzero_ps() : load_first(c + 8 * v, COUNT(v));
     for (int p = 0; p < t->count; p++) {
         const __m256 factor = _mm256_set1_ps(t->a[t->places[p]]);
         const float *from = b + t->places[p] * t->b_step;
-        EACH(v, vectors)
-            acc[v] = _mm256_fmadd_ps(factor, _mm256_maskload_ps(from + 8 * v, LANES(v)), acc[v]);
+        EACH(v, vectors) acc[v] = _mm256_fmadd_ps(factor, load_first(from + 8 * v, COUNT(v)), acc[v]);
     }
     EACH(v, vectors) {
-        if (t->bias) acc[v] = _mm256_add_ps(acc[v], _mm256_maskload_ps(t->bias + j + 8 * v, LANES(v)));
+        if (t->bias) acc[v] = _mm256_add_ps(acc[v], load_first(t->bias + j + 8 * v, COUNT(v)));
         if (t->relu) acc[v] = _mm256_max_ps(_mm256_setzero_ps(), acc[v]);
-        _mm256_maskstore_ps(c + 8 * v, LANES(v), acc[v]);
+        store_first(c + 8 * v, acc[v], COUNT(v));
     }
-#undef LANES
+#undef COUNT
 }
 
-#define ROW_PART(v) case v: row_part(t, v, 8 * first, last); break;
+#define ROW_PART(v)                                    \
+    case v:                                            \
+        if (last == 8) row_part(t, v, 8 * first, 8);   \
+        else row_part(t, v, 8 * first, last);          \
+        break;
 
 /* Few passes, because each waits for its own chain of sums. */
 static void row(const rti_row_job *t) {
@@ -106,7 +136,7 @@ static void row(const rti_row_job *t) {
     for (int64_t first = 0, next; first < vectors; first = next) {
         const int64_t left = vectors - first;
         next = first + (left >= 12 ? 12 : left > 6 ? 6 : left);
-        const __m256i last = first_lanes(next < vectors ? 8 : (int)(t->columns - 8 * (vectors - 1)));
+        const int last = next < vectors ? 8 : (int)(t->columns - 8 * (vectors - 1));
         switch (next - first) {
             ROW_PART(12) ROW_PART(6) ROW_PART(5) ROW_PART(4) ROW_PART(3) ROW_PART(2) ROW_PART(1)
         }
@@ -134,7 +164,7 @@ static void lists(const rti_list_job *t) {
         EACH(v, 8) {
             if (t->bias) acc[v] = _mm256_add_ps(acc[v], _mm256_maskload_ps(t->bias + 8 * v, lanes[v]));
             if (t->relu) acc[v] = _mm256_max_ps(_mm256_setzero_ps(), acc[v]);
-            _mm256_maskstore_ps(c + 8 * v, lanes[v], acc[v]);
+            if (8 * v < t->columns) store_first(c + 8 * v, acc[v], t->columns - 8 * v);
         }
     }
 }
@@ -193,8 +223,22 @@ static void transpose(int64_t depth, int columns, int width, const float *from, 
     }
 }
 
-static const rti_tiles tiles = {8, false, {12, 6}, a_by_rows, a_by_steps, a_by_rows_some, a_by_steps_some,
-                                row, lists, transpose};
+static const rti_tiles tiles = {
+    .lanes = 8,
+    .masked_loads = false,
+    .rows = {12, 6},
+    .depth = 272,
+    .near = 240 << 10,
+    .panels_at_once = 16,
+    .packs_a = true,
+    .a_by_rows = a_by_rows,
+    .a_by_steps = a_by_steps,
+    .a_by_rows_some = a_by_rows_some,
+    .a_by_steps_some = a_by_steps_some,
+    .row = row,
+    .lists = lists,
+    .transpose = transpose,
+};
 
 void rti_gemm_6x16_avx2(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
                         bool accumulate, const rti_epilogue *epilogue) {

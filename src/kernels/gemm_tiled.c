@@ -1,10 +1,11 @@
 /* gemm_tiled.c - the matrix product over register tiles.               Floor 2 (kernels)
  *
  * C is cut into panels, two vectors wide, and these into blocks of rows, small enough that the block's
- * part of A stays in the second-level cache. A block is one task. It takes K in steps of `depth`:
- * B's part of the panel is copied into a contiguous buffer on the stack (64 KiB at most, transposed on
- * the way when B's columns are contiguous), or is used where it is, and then the tiles of the block, from
- * top to bottom, are swept over it. A is read where it is. No memory is allocated, so none can be missing.
+ * part of A stays in the second-level cache. A block and some panels side by side are one task. It takes K
+ * in steps of `depth`: B's part of a panel is copied into a contiguous buffer on the stack (64 KiB at most, transposed on
+ * the way when B's columns are contiguous), or is used where it is, and then the tiles of the block, from top
+ * to bottom, are swept over it. A is read where it is, or copied once for all panels. No memory is allocated,
+ * so none can be missing.
  *
  * What was tried (Zen 5 at 4.2 GHz, peak 269 GFLOP/s on one thread; 784 x 1200, batch 100):
  *
@@ -32,6 +33,17 @@
  *   second-level cache, with and without fetching both ahead: 784-800-800-10 1 and 2 % faster, within the
  *   noise of 12 pairs, for a way from the graph into the optimiser: not kept
  *
+ * With AVX2 on a Zen 3 (first-level cache 32 KiB, second-level 512 KiB), geometric means over the wide layers
+ * of the share of the peak, at batch 100 and 1000; before and after all of it: tests/bench/avx2.csv.
+ *
+ *   A of dW copied, 240 KiB at a time for all panels     dW 0.67, 0.54 -> 0.70, 0.63
+ *   the copy made in runs of 16 steps of p               dW 0.72, 0.62 -> 0.74, 0.68
+ *   depth 400, 272, 256: B's panel is half of L1         0.711, 0.678; 0.716, 0.704; 0.701, 0.696
+ *   blocks of A of 240, 120, 60, 30 KiB, of oneDNN's speed   0.86, 0.81, 0.77, 0.68
+ *
+ * and a block of A is kept for 16 panels before the next steps of p, because all of a wide A is more than the
+ * second-level cache holds: dX of 784 x 1200 went from 0.80 to 0.87 of oneDNN's speed.
+ *
  * Zeros (gemm_zeros.h), batch 100, MNIST, microseconds without and with, the making of the map included:
  *
  *                        784 x 30       784 x 110      784 x 800       784 x 1200
@@ -49,9 +61,11 @@
 #include <string.h>
 
 enum {
-    DEPTH = RTI_STEPS_MOST, /* most steps of p at a time */
     WIDTH = 32,             /* most columns of a panel */
-    NEAR = 480 << 10,       /* bytes, half a second-level cache: the block of A, or all of B */
+    PACKED = 60 << 10,      /* floats of a copied block of A, 240 KiB on the stack of each thread, */
+    FEW_PANELS = 4,         /* that at least must use it, */
+    L1 = 8 << 10,           /* floats of a first-level cache, which a smaller A stays in anyhow */
+    FAR = 480 << 10,        /* bytes of a B that is not in the second-level cache */
     FEW_ROWS = 256,         /* B in place up to here */
     ALONE = 1 << 18,        /* multiply-adds per lane that one thread does by itself, some 20 us */
     LISTS = 256,            /* of steps that are left, for tiles of A; 256 KiB on the caller's stack */
@@ -69,8 +83,10 @@ typedef struct product {
     rti_epilogue epilogue;
     bool a_by_rows, a_by_steps; /* how A is contiguous, if it is */
     int width;                  /* of a panel */
-    int64_t panels, row_blocks, depth, depth_blocks;
+    int64_t panels, groups;     /* a group: panels side by side, of one task */
+    int64_t row_blocks, depth, depth_blocks;
     bool b_in_place, b_is_far;  /* read where it is; larger than what the second-level cache will hold */
+    bool packs_a;               /* each block of A is copied before its tiles are */
     bool alone;                 /* too small for threads */
     int64_t map_stride;         /* words of a row of the map, of A's or B's */
     const rti_steps_left *lists; /* NULL, or [row_block][tile][depth block] */
@@ -81,21 +97,8 @@ typedef struct product {
 typedef struct part {
     int64_t i_start, i_end, row_block, j0, p0, depth;
     int columns, vectors, width;
+    const float *packed; /* the block of A, tile after tile; or NULL */
 } part;
-
-void rti_pack(const rti_tiles *tiles, int64_t depth, int columns, int width, rti_matrix B, float *panel) {
-    const float *from = B.data;
-    if (B.row_stride == 1) {
-        tiles->transpose(depth, columns, width, from, B.column_stride, panel, width);
-        return;
-    }
-    for (int64_t p = 0; p < depth; p++, from += B.row_stride, panel += width) {
-        if (B.column_stride == 1) memcpy(panel, from, (size_t)columns * sizeof *panel);
-        else
-            for (int j = 0; j < columns; j++) panel[j] = from[j * B.column_stride];
-        for (int j = columns; j < width; j++) panel[j] = 0;
-    }
-}
 
 static void pack_b(const product *t, const part *k, float *panel) {
     rti_matrix B = t->B;
@@ -103,20 +106,36 @@ static void pack_b(const product *t, const part *k, float *panel) {
     rti_pack(t->tiles, k->depth, k->columns, k->width, B, panel);
 }
 
-/* While the tiles of one panel compute, the memory is idle: for a B that is far, fetches share n of `shares`
+static void pack_a(const product *t, const part *k, float *packed) {
+    const int64_t step = t->A.column_stride;
+    const float *from = t->A.data + k->i_start + k->p0 * step;
+    rti_pack_a(t->tiles, k->i_end - k->i_start, k->depth, from, step, packed);
+}
+
+static int64_t columns_of_next_panel(const product *t, const part *k) {
+    const int64_t j = k->j0 + t->width;
+    return t->N - j < t->width ? t->N - j : t->width;
+}
+
+static rti_cuts shares_of_next_panel(const product *t, const part *k, int64_t tiles) {
+    return rti_cuts_of(t->B.row_stride == 1 ? columns_of_next_panel(t, k) : k->depth, tiles);
+}
+
+/* While the tiles of one panel compute, the memory is idle: for a B that is far, fetches the next of `shares`
  * of what the next panel will read of B into the second-level cache. (Inlined by force, because gcc drops
  * calls of a function that does nothing but prefetch.) */
 static inline __attribute__((always_inline)) void prefetch_b(const product *t, const part *k,
-                                                             int64_t n, int64_t shares) {
-    const int64_t j = k->j0 + t->width, columns = t->N - j < t->width ? t->N - j : t->width;
+                                                             rti_cuts *shares) {
+    const int64_t j = k->j0 + t->width, columns = columns_of_next_panel(t, k);
+    const int64_t first = shares->at, end = rti_next_cut(shares);
     enum { LINE = 16 };
     if (t->B.row_stride == 1) {
-        for (int64_t c = columns * n / shares; c < columns * (n + 1) / shares; c++) {
+        for (int64_t c = first; c < end; c++) {
             const float *from = t->B.data + k->p0 + (j + c) * t->B.column_stride;
             for (int64_t p = 0; p < k->depth; p += LINE) __builtin_prefetch(from + p, 0, 2);
         }
     } else if (t->B.column_stride == 1) {
-        for (int64_t p = k->depth * n / shares; p < k->depth * (n + 1) / shares; p++) {
+        for (int64_t p = first; p < end; p++) {
             const float *from = t->B.data + (k->p0 + p) * t->B.row_stride + j;
             for (int64_t c = 0; c < columns; c += LINE) __builtin_prefetch(from + c, 0, 2);
         }
@@ -126,7 +145,7 @@ static inline __attribute__((always_inline)) void prefetch_b(const product *t, c
 /* For an A that is contiguous in neither direction: its tile is copied first, so that a_row is 1. */
 static __attribute__((noinline)) void tile_of_strided_a(const product *t, const part *k, int64_t i, int rows,
                                                         rti_tile_job *job) {
-    float copy[RTI_TILE_ROWS_MOST * DEPTH];
+    float copy[RTI_TILE_ROWS_MOST * RTI_STEPS_MOST];
     for (int64_t p = 0; p < k->depth; p++)
         for (int r = 0; r < rows; r++)
             copy[p * rows + r] = t->A.data[(i + r) * t->A.row_stride + (k->p0 + p) * t->A.column_stride];
@@ -135,10 +154,6 @@ static __attribute__((noinline)) void tile_of_strided_a(const product *t, const 
     job->a_step = rows;
     t->tiles->a_by_steps[k->vectors - 1][rows - 1](job);
 }
-
-/* Tiles of nearly equal height: 100 rows are 12 + 13 + 12 + ... and not 7 * 14 + 2. */
-static int64_t tiles_of(int64_t rows, int64_t most) { return (rows + most - 1) / most; }
-static int64_t first_of_tile(int64_t rows, int64_t tiles, int64_t n) { return rows * n / tiles; }
 
 static int64_t first_of_block(const product *t, int64_t row_block) {
     return t->M * row_block / t->row_blocks;
@@ -176,18 +191,24 @@ static void sweep_tiles(const product *t, const part *k, float *panel) {
         left = &of_panel;
     }
     const int64_t rows = k->i_end - k->i_start;
-    const int64_t tiles = tiles_of(rows, t->lists ? t->height : t->tiles->rows[k->vectors - 1]);
+    const int64_t tiles = rti_tiles_of(rows, t->lists ? t->height : t->tiles->rows[k->vectors - 1]);
+    const bool fetches = t->b_is_far && k->j0 + t->width < t->N;
+    rti_cuts cuts = rti_cuts_of(rows, tiles), shares = fetches ? shares_of_next_panel(t, k, tiles) : cuts;
     for (int64_t n = 0; n < tiles; n++) {
-        const int64_t i = k->i_start + first_of_tile(rows, tiles, n),
-                      next = k->i_start + first_of_tile(rows, tiles, n + 1);
+        const int64_t i = k->i_start + cuts.at, next = k->i_start + rti_next_cut(&cuts);
         rti_tile_job here = job;
         here.c = t->C + i * t->ldc + k->j0;
-        if (t->b_is_far && k->j0 + t->width < t->N) prefetch_b(t, k, n, tiles);
+        if (fetches) prefetch_b(t, k, &shares);
         if (!t->a_by_rows && !t->a_by_steps) {
             tile_of_strided_a(t, k, i, (int)(next - i), &here);
             continue;
         }
         here.a = t->A.data + i * t->A.row_stride + k->p0 * t->A.column_stride;
+        if (k->packed) {
+            here.a = k->packed + (i - k->i_start) * k->depth;
+            here.a_row = 1;
+            here.a_step = next - i;
+        }
         if (t->lists)
             left = &t->lists[(k->row_block * t->tiles_of_block + n) * t->depth_blocks + k->p0 / t->depth];
         const bool some = left && left->count < k->depth;
@@ -199,46 +220,75 @@ static void sweep_tiles(const product *t, const part *k, float *panel) {
     }
 }
 
+static void panels_of_block(const product *t, part *k, int64_t first, int64_t end, const float *packed,
+                            float *panel) {
+    for (int64_t n = first; n < end; n++) {
+        k->j0 = n * t->width;
+        k->columns = t->N - k->j0 < t->width ? (int)(t->N - k->j0) : t->width;
+        k->vectors = k->columns > t->tiles->lanes ? 2 : 1;
+        k->width = k->vectors * t->tiles->lanes;
+        k->packed = k->vectors == 2 ? packed : NULL; /* tiles of one vector have more rows */
+        sweep_tiles(t, k, panel);
+    }
+}
+
 static void block(void *context, int64_t task) {
     const product *t = context;
-    const int64_t row_block = task / t->panels;
+    const int64_t row_block = task / t->groups, group = task % t->groups;
+    const int64_t first = t->panels * group / t->groups, end = t->panels * (group + 1) / t->groups;
     part k = {
         .i_start = first_of_block(t, row_block),
         .i_end = first_of_block(t, row_block + 1),
         .row_block = row_block,
-        .j0 = task % t->panels * t->width,
     };
-    k.columns = t->N - k.j0 < t->width ? (int)(t->N - k.j0) : t->width;
-    k.vectors = k.columns > t->tiles->lanes ? 2 : 1;
-    k.width = k.vectors * t->tiles->lanes;
-    _Alignas(64) float panel[DEPTH * WIDTH];
+    _Alignas(64) float panel[RTI_STEPS_MOST * WIDTH];
+    float packed[PACKED];
     do {
         k.depth = t->K - k.p0 < t->depth ? t->K - k.p0 : t->depth;
-        sweep_tiles(t, &k, panel);
+        if (t->packs_a) pack_a(t, &k, packed);
+        panels_of_block(t, &k, first, end, t->packs_a ? packed : NULL, panel);
         k.p0 += t->depth;
     } while (k.p0 < t->K);
 }
 
-/* More blocks of rows when there are too few panels to keep the threads busy evenly. */
+/* More blocks of rows when there are too few groups of panels to keep the threads busy evenly. */
 static int64_t divide_rows(const product *t, int64_t row_blocks, int threads) {
     const int64_t most = t->M / t->tiles->rows[1];
-    int64_t tasks = row_blocks * t->panels;
-    while (tasks < 8 * threads && tasks % threads != 0 && row_blocks < most) tasks = ++row_blocks * t->panels;
+    int64_t tasks = row_blocks * t->groups;
+    while (tasks < 8 * threads && tasks % threads != 0 && row_blocks < most) tasks = ++row_blocks * t->groups;
     return row_blocks;
 }
 
 static void run_blocks(product *t) {
-    const int64_t tasks = t->row_blocks * t->panels;
+    const int64_t tasks = t->row_blocks * t->groups;
     if (!t->alone) rti_parallel(tasks, block, t);
     else
         for (int64_t i = 0; i < tasks; i++) block(t, i);
 }
 
+/* `count`, or more to be `wanted`, but not more than `most` for that. */
+static int64_t raised(int64_t count, int64_t wanted, int64_t most) {
+    if (wanted > most) wanted = most;
+    return count < wanted ? wanted : count;
+}
+
+/* A task is a block of rows times a group of panels: all panels when the block is copied for them, otherwise
+ * `panels_at_once`; but several tasks for each thread. */
 static void divide(product *t) {
-    const int64_t rows_at_once = NEAR / ((int64_t)sizeof *t->A.data * t->depth);
+    const int64_t bytes = t->packs_a ? (int64_t)sizeof(float[PACKED]) : t->tiles->near;
+    const int64_t rows_at_once = bytes / ((int64_t)sizeof *t->A.data * t->depth);
+    const int64_t panels_at_once = t->packs_a ? t->panels : t->tiles->panels_at_once;
     t->row_blocks = (t->M - 1) / rows_at_once + 1;
+    t->groups = (t->panels + panels_at_once - 1) / (panels_at_once > 0 ? panels_at_once : 1);
     t->alone = (double)t->M * (double)t->N * (double)t->K < (double)ALONE * t->tiles->lanes;
-    if (!t->alone) t->row_blocks = divide_rows(t, t->row_blocks, rt_threads_get());
+    if (t->alone) return;
+    const int threads = rt_threads_get();
+    if (threads > 1) {
+        const int64_t tasks = 4 * threads;
+        if (t->packs_a) t->row_blocks = raised(t->row_blocks, tasks, t->M / (4 * t->tiles->rows[1]));
+        t->groups = raised(t->groups, (tasks - 1) / t->row_blocks + 1, t->panels);
+    }
+    t->row_blocks = divide_rows(t, t->row_blocks, threads);
 }
 
 /* Takes A's rows in runs that have no more tiles than there is room for lists. */
@@ -257,7 +307,7 @@ static void run_with_lists(const product *whole) {
         t.lists = lists;
         t.height = height;
         divide(&t);
-        t.tiles_of_block = tiles_of((t.M + t.row_blocks - 1) / t.row_blocks, height);
+        t.tiles_of_block = rti_tiles_of((t.M + t.row_blocks - 1) / t.row_blocks, height);
         if (t.row_blocks * t.tiles_of_block * t.depth_blocks > LISTS) { /* uneven blocks */
             most = most * 3 / 4;
             next = start;
@@ -265,10 +315,10 @@ static void run_with_lists(const product *whole) {
         }
         for (int64_t b = 0; b < t.row_blocks; b++) {
             const int64_t first = first_of_block(&t, b), rows = first_of_block(&t, b + 1) - first;
-            const int64_t tiles = tiles_of(rows, height);
+            const int64_t tiles = rti_tiles_of(rows, height);
+            rti_cuts cuts = rti_cuts_of(rows, tiles);
             for (int64_t n = 0; n < tiles; n++) {
-                const int64_t i = first + first_of_tile(rows, tiles, n),
-                              end = first + first_of_tile(rows, tiles, n + 1);
+                const int64_t i = first + cuts.at, end = first + rti_next_cut(&cuts);
                 const uint16_t *map = t.A.nonzero + (start + i) * t.map_stride;
                 for (int64_t d = 0; d < t.depth_blocks; d++) {
                     const int64_t p0 = d * t.depth, depth = t.K - p0 < t.depth ? t.K - p0 : t.depth;
@@ -285,13 +335,13 @@ static void run_with_lists(const product *whole) {
  * added to). */
 static void run_row(const rti_tiles *tiles, int64_t N, int64_t K, const float *a, rti_matrix B, float *C,
                     bool accumulate, const rti_epilogue *epilogue) {
-    uint16_t places[DEPTH + 16];
+    uint16_t places[RTI_STEPS_MOST + 16];
     rti_row_job job = {
         .places = places, .b_step = B.row_stride, .c = C, .columns = N, .from_zero = !accumulate,
     };
     int64_t p0 = 0;
     do {
-        const int64_t depth = K - p0 < DEPTH ? K - p0 : DEPTH;
+        const int64_t depth = K - p0 < RTI_STEPS_MOST ? K - p0 : RTI_STEPS_MOST;
         job.a = a + p0;
         job.b = B.data + p0 * B.row_stride;
         if (epilogue && p0 + depth >= K) {
@@ -314,7 +364,7 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
         return;
     }
     if (!accumulate && rti_gemm_by_lists(tiles, M, N, K, A, B, C, ldc, epilogue)) return;
-    const int64_t depth_blocks = K > 0 ? (K + DEPTH - 1) / DEPTH : 1;
+    const int64_t depth_blocks = K > 0 ? (K + tiles->depth - 1) / tiles->depth : 1;
     product t = {
         .tiles = tiles, .M = M, .N = N, .K = K, .A = A, .B = B, .C = C, .ldc = ldc, .accumulate = accumulate,
         .width = 2 * tiles->lanes,
@@ -328,10 +378,10 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
     t.a_by_rows = t.A.column_stride == 1;
     t.a_by_steps = t.A.row_stride == 1;
     t.b_in_place = t.B.column_stride == 1 && M <= FEW_ROWS && t.B.row_stride % (128 * tiles->lanes) != 0;
-    t.b_is_far = K * N * (int64_t)sizeof *B.data > NEAR;
+    t.b_is_far = K * N * (int64_t)sizeof *B.data > FAR;
 
     const bool skips = !accumulate && K > 0;
-    if (!skips || A.column_stride != 1 || K > LISTS / 2 * DEPTH) t.A.nonzero = NULL;
+    if (!skips || A.column_stride != 1 || K > LISTS / 2 * tiles->depth) t.A.nonzero = NULL;
     if (!skips || B.column_stride != 1 || t.A.nonzero || !(t.a_by_rows || t.a_by_steps)) t.B.nonzero = NULL;
     if (t.A.nonzero) {
         t.map_stride = (K + RTI_MAP_BITS - 1) / RTI_MAP_BITS;
@@ -340,6 +390,7 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
         t.width = RTI_MAP_BITS;
     }
     t.panels = (N + t.width - 1) / t.width;
+    t.packs_a = tiles->packs_a && t.a_by_steps && !t.a_by_rows && t.panels >= FEW_PANELS && M * K > L1;
     if (t.A.nonzero) {
         run_with_lists(&t);
         return;

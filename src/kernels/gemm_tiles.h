@@ -72,6 +72,10 @@ typedef struct rti_tiles {
     int lanes;                  /* floats in a vector */
     bool masked_loads;          /* columns beyond the last are not read; otherwise they must be readable */
     int rows[2];                /* the highest tile that is 1 or 2 vectors wide */
+    int depth;                  /* most steps of p at a time, up to RTI_STEPS_MOST */
+    int near;                   /* bytes, half a second-level cache: the block of A, or all of B */
+    int panels_at_once;         /* that share a block of A before the next steps of p */
+    bool packs_a;               /* an A that is contiguous from row to row is copied, block by block */
     /* [vectors - 1][rows - 1]: a_step is 1, or a_row is 1; the last two go by strides. */
     rti_tile *const (*a_by_rows)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_steps)[RTI_TILE_ROWS_MOST];
@@ -88,6 +92,32 @@ typedef struct rti_tiles {
 /* panel[p * width + j] = B[p][j] for p < depth, j < columns; then, up to width, zeros, or anything when loads
  * are masked. */
 void rti_pack(const rti_tiles *tiles, int64_t depth, int columns, int width, rti_matrix B, float *panel);
+
+/* `total` rows in tiles of nearly equal height: 100 are 12 + 13 + 12 + ... and not 7 * 14 + 2. Tile n starts
+ * at total * n / tiles; found by additions, because two divisions take as long as a small tile. */
+typedef struct rti_cuts {
+    int64_t at, rest, height, left_over, tiles;
+} rti_cuts;
+
+static inline rti_cuts rti_cuts_of(int64_t total, int64_t tiles) {
+    if (tiles == 0) return (rti_cuts){0}; /* of no rows */
+    return (rti_cuts){.height = total / tiles, .left_over = total % tiles, .tiles = tiles};
+}
+
+/* Moves on to the next tile and returns where it starts. */
+static inline int64_t rti_next_cut(rti_cuts *c) {
+    c->at += c->height;
+    c->rest += c->left_over;
+    if (c->rest >= c->tiles) c->rest -= c->tiles, c->at++;
+    return c->at;
+}
+
+static inline int64_t rti_tiles_of(int64_t rows, int64_t most) { return (rows + most - 1) / most; }
+
+/* Rows 0 ... of A, whose element (i, p) is at a[p * a_step + i], for tiles two vectors wide, one after
+ * the other: of the tile that starts at row i0, out[i0 * depth + p * height + i - i0]. */
+void rti_pack_a(const rti_tiles *tiles, int64_t rows, int64_t depth, const float *a, int64_t a_step,
+                float *out);
 
 /* The product over such tiles. */
 void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
