@@ -20,17 +20,19 @@
 
 #include "kernels/avx2.h"
 
+/* sum[v] += factor * x[v]. In assembler, because gcc 12 spills sums for the sake of other forms of it. */
+ALWAYS void add_product(__m256 factor, const __m256 x[2], const int vectors, __m256 sum[2]) {
+    EACH(v, vectors) __asm__("vfmadd231ps %2, %1, %0" : "+x"(sum[v]) : "x"(factor), "x"(x[v]));
+}
+
 /* acc[i][v] = fma(A[i][p], B[p][v], acc[i][v]) for one p; A[i][p] stands `p_offset` and i % 3 rows behind
- * a[i / 3]. In assembler, because gcc 12 spills sums for the sake of other forms of the instruction. */
+ * a[i / 3]. */
 ALWAYS void step(const float *const a[4], int64_t p_offset, int64_t a_row, const float *b, const int rows,
                  const int vectors, __m256 acc[12][2]) {
     __m256 x[2];
     EACH(v, vectors) x[v] = _mm256_loadu_ps(b + 8 * v);
-    EACH(i, rows) {
-        const __m256 factor = _mm256_broadcast_ss(a[i / 3] + p_offset + i % 3 * a_row);
-        EACH(v, vectors)
-            __asm__("vfmadd231ps %2, %1, %0" : "+x"(acc[i][v]) : "x"(factor), "x"(x[v]));
-    }
+    EACH(i, rows)
+        add_product(_mm256_broadcast_ss(a[i / 3] + p_offset + i % 3 * a_row), x, vectors, acc[i]);
 }
 
 /* rows, vectors, by_steps and some are constants in every caller, so acc lives in registers. */
@@ -67,11 +69,18 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
         step(a, 0, a_row, b, rows, vectors, acc);
         EACH(i, (rows + 2) / 3) a[i] += a_step;
     }
-    for (p = some ? 0 : t->depth; p < t->depth; p++) {
-        const int64_t far = t->strides[p];
-        step(a, 0, a_row, b, rows, vectors, acc);
-        EACH(i, (rows + 2) / 3) a[i] += far * a_step;
-        b += far * b_step;
+    if (some) {
+        const float *row[12]; /* by steps their distances are constants */
+        EACH(i, rows) row[i] = a[0] + i * a_row;
+        int64_t at = 0;
+        const uint16_t *far = t->strides, *const end = far + t->depth;
+        for (; far < end; at += *far++) {
+            const float *here = b + at * b_step;
+            const int64_t a_at = at * a_step;
+            __m256 x[2];
+            EACH(v, vectors) x[v] = _mm256_loadu_ps(here + 8 * v);
+            EACH(i, rows) add_product(_mm256_broadcast_ss(row[i] + a_at), x, vectors, acc[i]);
+        }
     }
 
     if (t->bias) {
