@@ -153,29 +153,32 @@ static void row(const rti_row_job *t) {
 }
 
 /* A row by its list: eight sums, as many as it takes to keep the multipliers busy. */
-static void lists(const rti_list_job *t) {
-    __m256i lanes[8];
-    for (int v = 0; v < 8; v++) {
-        const int left = t->columns - 8 * v;
-        lanes[v] = first_lanes(left < 0 ? 0 : left < 8 ? left : 8);
-    }
+ALWAYS void rows_by_lists(const rti_list_job *t, const bool whole) {
+#define COUNT(v) (whole ? 8 : t->columns - 8 * (v))
     for (int i = 0; i < t->rows; i++) {
         const uint16_t *places = t->places + i * t->places_row;
         const float *a = t->a + i * t->a_row;
         float *c = t->c + i * t->ldc;
         __m256 acc[8];
-        EACH(v, 8) acc[v] = t->from_zero ? _mm256_setzero_ps() : _mm256_maskload_ps(c + 8 * v, lanes[v]);
+        EACH(v, 8)
+            acc[v] = t->from_zero || COUNT(v) <= 0 ? _mm256_setzero_ps() : load_first(c + 8 * v, COUNT(v));
         for (int k = 0; k < t->counts[i]; k++) {
             const __m256 factor = _mm256_set1_ps(a[places[k] * t->a_step]);
             const float *b = t->b + places[k] * RTI_LIST_WIDTH;
             EACH(v, 8) acc[v] = _mm256_fmadd_ps(factor, _mm256_loadu_ps(b + 8 * v), acc[v]);
         }
-        EACH(v, 8) {
-            if (t->bias) acc[v] = _mm256_add_ps(acc[v], _mm256_maskload_ps(t->bias + 8 * v, lanes[v]));
+        EACH(v, 8) if (COUNT(v) > 0) {
+            if (t->bias) acc[v] = _mm256_add_ps(acc[v], load_first(t->bias + 8 * v, COUNT(v)));
             if (t->relu) acc[v] = _mm256_max_ps(_mm256_setzero_ps(), acc[v]);
-            if (8 * v < t->columns) store_first(c + 8 * v, acc[v], t->columns - 8 * v);
+            store_first(c + 8 * v, acc[v], COUNT(v));
         }
     }
+#undef COUNT
+}
+
+static void lists(const rti_list_job *t) {
+    if (t->columns == RTI_LIST_WIDTH) rows_by_lists(t, true);
+    else rows_by_lists(t, false);
 }
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
