@@ -215,7 +215,13 @@ static void bytes_to_real(int64_t n, const uint8_t *bytes, rt_real factor, rt_re
  *
  * Adding 1.5 * 2^52 rounds to a whole number, which then stands in the lowest bits. log 2 is taken in two
  * parts, the first of which times k is exact (Cody and Waite 1980). The rest of the series is below 1e-17. */
-static double exp_of(double x) {
+static double exp_of(double exponent) {
+    double x;
+    uint64_t bits;
+    const uint64_t kept = 0 - (uint64_t)!(exponent < -708); /* all bits or none, and NaN stays */
+    memcpy(&bits, &exponent, sizeof bits);
+    bits &= kept;
+    memcpy(&x, &bits, sizeof x);
     const double shift = 0x1.8p52, high = 0x1.62e42fee00000p-1, low = 0x1.a39ef35793c76p-33;
     const double shifted = x * 0x1.71547652b82fep0 + shift, k = shifted - shift;
     const double r = (x - k * high) - k * low;
@@ -231,12 +237,11 @@ static double exp_of(double x) {
     sum = 1.0 / 24 + r * sum;
     sum = 1.0 / 6 + r * sum;
     sum = 0.5 + r * sum;
-    uint64_t bits;
     memcpy(&bits, &shifted, sizeof bits);
-    bits = (bits + 1023) << 52; /* of 2^k */
+    bits = (bits + 1023) << 52 & kept; /* of 2^k, or of 0 */
     double power;
     memcpy(&power, &bits, sizeof power);
-    return x < -708 ? 0 : (1 + (r + r * r * sum)) * power;
+    return (1 + (r + r * r * sum)) * power;
 }
 
 static void exp_down(int64_t n, const double *x, double *out) {

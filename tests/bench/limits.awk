@@ -1,6 +1,6 @@
 # limits.awk - what results.csv asks for where retort was to be faster than the multipliers; with median.awk before it.
 #
-#   awk -f tests/bench/median.awk -f tests/bench/limits.awk tests/bench/results.csv > tests/bench/limits.md
+#   awk -f tests/bench/median.awk -f tests/bench/limits.awk tests/bench/results.csv
 #
 # A goal is a multiple of a peer's speed: 1.10 times OpenBLAS. As a share of the peak, the multiply-adds over
 # registers of the same run, it says how much would be left for everything that is not a multiplication: above 100 %
