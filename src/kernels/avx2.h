@@ -16,6 +16,9 @@ ALWAYS __m256i first_lanes(int count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
+/* How many lanes of vector v count, when `last` of the last one do. */
+ALWAYS int lanes_of(int v, int vectors, int last) { return v < vectors - 1 ? 8 : last; }
+
 /* `count` floats, 1 or more, and then zeros; from 8 on a whole vector. */
 ALWAYS __m256 load_first(const float *from, int count) {
     return count >= 8 ? _mm256_loadu_ps(from) : _mm256_maskload_ps(from, first_lanes(count));

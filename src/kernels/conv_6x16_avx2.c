@@ -37,20 +37,19 @@ ALWAYS void walk(const rti_conv_job *t, const int rows, const int vectors, const
 ALWAYS void tile(const rti_conv_job *t, const int rows, const int vectors, const bool by_steps,
                  const bool masked) {
     __m256 acc[12][2];
-    const int last_count = t->columns - 8 * (vectors - 1);
-    const __m256i last = first_lanes(last_count); /* the mask */
+    const int last = t->columns - 8 * (vectors - 1);
     float *c = t->c;
     const int64_t ldc = t->ldc;
     if (t->from_zero) {
         EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm256_setzero_ps();
     } else {
         EACH(i, rows) EACH(v, vectors) acc[i][v] =
-            load_first(c + i * ldc + 8 * v, v < vectors - 1 ? 8 : last_count);
+            load_first(c + i * ldc + 8 * v, lanes_of(v, vectors, last));
     }
-    walk(t, rows, vectors, by_steps, masked, last, acc);
+    walk(t, rows, vectors, by_steps, masked, first_lanes(last), acc);
     if (t->bias) {
         EACH(v, vectors) {
-            const __m256 bias = load_first(t->bias + 8 * v, v < vectors - 1 ? 8 : last_count);
+            const __m256 bias = load_first(t->bias + 8 * v, lanes_of(v, vectors, last));
             EACH(i, rows) acc[i][v] = _mm256_add_ps(acc[i][v], bias);
         }
     }
@@ -58,7 +57,7 @@ ALWAYS void tile(const rti_conv_job *t, const int rows, const int vectors, const
         EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm256_max_ps(_mm256_setzero_ps(), acc[i][v]);
     }
     EACH(i, rows) EACH(v, vectors)
-        store_first(c + i * ldc + 8 * v, acc[i][v], v < vectors - 1 ? 8 : last_count);
+        store_first(c + i * ldc + 8 * v, acc[i][v], lanes_of(v, vectors, last));
 }
 
 #define TILE(rows, vectors)                                                                              \

@@ -39,14 +39,14 @@ ALWAYS void step(const float *const a[4], int64_t p_offset, int64_t a_row, const
 ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const bool by_steps,
                  const bool some) {
     __m256 acc[12][2];
-    const int last_count = t->columns - 8 * (vectors - 1);
+    const int last = t->columns - 8 * (vectors - 1);
     float *c = t->c;
     const int64_t ldc = t->ldc;
     if (t->from_zero) {
         EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm256_setzero_ps();
     } else {
         EACH(i, rows) EACH(v, vectors)
-            acc[i][v] = load_first(c + i * ldc + 8 * v, v < vectors - 1 ? 8 : last_count);
+            acc[i][v] = load_first(c + i * ldc + 8 * v, lanes_of(v, vectors, last));
     }
 
     const float *b = t->b;
@@ -85,7 +85,7 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
 
     if (t->bias) {
         EACH(v, vectors) {
-            const __m256 bias = load_first(t->bias + 8 * v, v < vectors - 1 ? 8 : last_count);
+            const __m256 bias = load_first(t->bias + 8 * v, lanes_of(v, vectors, last));
             EACH(i, rows) acc[i][v] = _mm256_add_ps(acc[i][v], bias);
         }
     }
@@ -94,7 +94,7 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
             acc[i][v] = _mm256_max_ps(_mm256_setzero_ps(), acc[i][v]);
     }
     EACH(i, rows) EACH(v, vectors)
-        store_first(c + i * ldc + 8 * v, acc[i][v], v < vectors - 1 ? 8 : last_count);
+        store_first(c + i * ldc + 8 * v, acc[i][v], lanes_of(v, vectors, last));
 }
 
 #define VARIANT(name, r, v, by_steps, some) \
@@ -117,20 +117,22 @@ ALWAYS void row_part(const rti_row_job *t, const int vectors, int64_t j, const i
     __m256 acc[12];
     const float *b = t->b + j;
     float *c = t->c + j;
-#define COUNT(v) ((v) < vectors - 1 ? 8 : last)
     EACH(v, vectors)
-        acc[v] = t->from_zero ? _mm256_setzero_ps() : load_first(c + 8 * v, COUNT(v));
+        acc[v] = t->from_zero ? _mm256_setzero_ps() : load_first(c + 8 * v, lanes_of(v, vectors, last));
     for (int p = 0; p < t->count; p++) {
         const __m256 factor = _mm256_set1_ps(t->a[t->places[p]]);
         const float *from = b + t->places[p] * t->b_step;
-        EACH(v, vectors) acc[v] = _mm256_fmadd_ps(factor, load_first(from + 8 * v, COUNT(v)), acc[v]);
+        EACH(v, vectors) {
+            const __m256 x = load_first(from + 8 * v, lanes_of(v, vectors, last));
+            acc[v] = _mm256_fmadd_ps(factor, x, acc[v]);
+        }
     }
     EACH(v, vectors) {
-        if (t->bias) acc[v] = _mm256_add_ps(acc[v], load_first(t->bias + j + 8 * v, COUNT(v)));
+        const int count = lanes_of(v, vectors, last);
+        if (t->bias) acc[v] = _mm256_add_ps(acc[v], load_first(t->bias + j + 8 * v, count));
         if (t->relu) acc[v] = _mm256_max_ps(_mm256_setzero_ps(), acc[v]);
-        store_first(c + 8 * v, acc[v], COUNT(v));
+        store_first(c + 8 * v, acc[v], count);
     }
-#undef COUNT
 }
 
 #define ROW_PART(v)                                    \
@@ -240,7 +242,7 @@ static const rti_tiles tiles = {
     .masked_loads = false,
     .rows = {12, 6},
     .depth = 272,
-    .near = 240 << 10,
+    .near = RTI_PACKED_BYTES,
     .panels_at_once = 16,
     .packs_a = true,
     .a_by_rows = a_by_rows,

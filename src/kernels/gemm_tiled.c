@@ -62,8 +62,7 @@
 
 enum {
     WIDTH = 32,             /* most columns of a panel */
-    PACKED = 60 << 10,      /* floats of a copied block of A, 240 KiB on the stack of each thread, */
-    FEW_PANELS = 4,         /* that at least must use it, */
+    FEW_PANELS = 4,         /* that at least must use a copied block of A, */
     L1 = 8 << 10,           /* floats of a first-level cache, which a smaller A stays in anyhow */
     FAR = 480 << 10,        /* bytes of a B that is not in the second-level cache */
     FEW_ROWS = 256,         /* B in place up to here */
@@ -242,7 +241,7 @@ static void block(void *context, int64_t task) {
         .row_block = row_block,
     };
     _Alignas(64) float panel[RTI_STEPS_MOST * WIDTH];
-    float packed[PACKED];
+    float packed[RTI_PACKED_BYTES / sizeof(float)]; /* 240 KiB, touched only when A is copied */
     do {
         k.depth = t->K - k.p0 < t->depth ? t->K - k.p0 : t->depth;
         if (t->packs_a) pack_a(t, &k, packed);
@@ -275,8 +274,7 @@ static int64_t raised(int64_t count, int64_t wanted, int64_t most) {
 /* A task is a block of rows times a group of panels: all panels when the block is copied for them, otherwise
  * `panels_at_once`; but several tasks for each thread. */
 static void divide(product *t) {
-    const int64_t bytes = t->packs_a ? (int64_t)sizeof(float[PACKED]) : t->tiles->near;
-    const int64_t rows_at_once = bytes / ((int64_t)sizeof *t->A.data * t->depth);
+    const int64_t rows_at_once = t->tiles->near / ((int64_t)sizeof *t->A.data * t->depth);
     const int64_t panels_at_once = t->packs_a ? t->panels : t->tiles->panels_at_once;
     t->row_blocks = (t->M - 1) / rows_at_once + 1;
     t->groups = (t->panels + panels_at_once - 1) / (panels_at_once > 0 ? panels_at_once : 1);

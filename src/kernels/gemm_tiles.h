@@ -13,7 +13,7 @@
 
 #include "kernels/dispatch.h"
 
-enum { RTI_TILE_ROWS_MOST = 32 };
+enum { RTI_TILE_ROWS_MOST = 32, RTI_PACKED_BYTES = 240 << 10 };
 
 typedef struct rti_tile_job {
     int64_t depth;              /* how many p */
@@ -73,9 +73,9 @@ typedef struct rti_tiles {
     bool masked_loads;          /* columns beyond the last are not read; otherwise they must be readable */
     int rows[2];                /* the highest tile that is 1 or 2 vectors wide */
     int depth;                  /* most steps of p at a time, up to RTI_STEPS_MOST */
-    int near;                   /* bytes, half a second-level cache: the block of A, or all of B */
+    int near;                   /* bytes of a block of A: half a second-level cache */
     int panels_at_once;         /* that share a block of A before the next steps of p */
-    bool packs_a;               /* an A that is contiguous from row to row is copied, block by block */
+    bool packs_a;               /* an A contiguous from row to row is copied: near <= RTI_PACKED_BYTES */
     /* [vectors - 1][rows - 1]: a_step is 1, or a_row is 1; the last two go by strides. */
     rti_tile *const (*a_by_rows)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_steps)[RTI_TILE_ROWS_MOST];

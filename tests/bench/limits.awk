@@ -19,8 +19,9 @@ $1 + 0 > 0 && $5 != "" {
     count[$2, $3, $4, $6]++
 }
 
-function middle(work, threads, program, unit) {
-    return count[work, threads, program, unit] ? median(list[work, threads, program, unit], count[work, threads, program, unit]) : 0
+function middle(work, threads, program, unit,    n) {
+    n = count[work, threads, program, unit]
+    return n ? median(list[work, threads, program, unit], n) : 0
 }
 
 function row(goal, threads, peer, factor, ours) {
