@@ -12,7 +12,10 @@ bool rti_same_augment(const rt_augment *a, const rt_augment *b) {
 rt_status rti_shared_init(rti_shared *shared, const rt_distiller_config *c, rt_error *error) {
     shared->graph = rt_graph_new(error);
     shared->pass = shared->graph ? rt_graph_new(error) : NULL;
+    rti_notes_init(&shared->notes);
     if (!shared->pass) return RT_MEMORY;
+    rti_graph_use_notes(shared->graph, &shared->notes);
+    rti_graph_use_notes(shared->pass, &shared->notes);
     const uint64_t order = c->seed ? c->seed : ORDER_OF_SEED_0;
     shared->loader = rt_loader_new(c->transfer, c->batch, order, &c->augment, error);
     return shared->loader ? RT_OK : RT_MEMORY;
@@ -23,6 +26,7 @@ void rti_shared_deinit(rti_shared *shared) {
     rt_loader_free(shared->loader);
     rt_graph_free(shared->pass);
     rt_graph_free(shared->graph);
+    rti_notes_deinit(&shared->notes);
 }
 
 void rti_shared_teacher(rti_shared *shared, rt_teacher *teacher) {
@@ -38,10 +42,15 @@ rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *c, rt
     return shared->cache;
 }
 
-bool rti_shared_next(rti_shared *shared, rt_batch *batch) {
+bool rti_shared_next(rti_shared *shared, int students, rt_batch *batch) {
     shared->has_passed = false;
-    return rt_loader_next(shared->loader, batch);
+    rti_notes_begin(&shared->notes, NULL);
+    if (!rt_loader_next(shared->loader, batch)) return false;
+    if (students > 1) rti_notes_begin(&shared->notes, batch->x);
+    return true;
 }
+
+void rti_shared_end(rti_shared *shared) { rti_notes_begin(&shared->notes, NULL); }
 
 rt_status rti_shared_ask(rti_shared *shared, const rt_batch *batch, const rti_teacher_noise *noise,
                          rt_error *error) {

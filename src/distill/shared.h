@@ -8,10 +8,12 @@
 
 #include "distill/cache.h"
 #include "distill/teacher.h"
+#include "graph/notes.h"
 
 typedef struct rti_shared {
     rt_loader *loader;
     rt_graph *graph;      /* of a student's step */
+    rti_notes notes;      /* about the batch at hand, when several students look at it */
     rt_teacher *teacher;  /* borrowed; NULL: nobody asks one */
     char teacher_hash[33];
     rti_cache *cache;     /* NULL: nobody reads soft targets */
@@ -35,8 +37,10 @@ void rti_shared_teacher(rti_shared *shared, rt_teacher *teacher);
 rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *config,
                             rt_error *error) RT_MUST_CHECK;
 
-/* The next batch, lent until the one after it; false: the epoch is over. */
-bool rti_shared_next(rti_shared *shared, rt_batch *batch);
+/* The next batch, for so many students, lent until the one after it; false: the epoch is over. */
+bool rti_shared_next(rti_shared *shared, int students, rt_batch *batch);
+/* There will be no next batch. */
+void rti_shared_end(rti_shared *shared);
 
 /* The teacher's pass over the batch at hand, made for the first who asks (all ask with the same noise); what
  * it leaves on its taps is good until the next batch. RT_MEMORY, RT_SHAPE. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "graph/notes.h"
 #include "graph/op.h"
 #include "retort/alloc.h"
 #include "retort/log.h"
@@ -21,6 +22,7 @@ struct rt_graph {
     rti_arena arena;
     struct spare *spares;  /* given back before the step's end */
     rti_node *newest;      /* the tape */
+    rti_notes *notes;      /* about the batch; NULL: none */
     int no_grad;           /* depth of nested no-grad scopes */
     const rti_op *running; /* for the message when memory runs out inside an op */
     rt_error error;        /* the first failure of this step */
@@ -204,6 +206,18 @@ rt_tensor *rt_detach(rt_graph *g, rt_tensor *x) {
         return NULL;
     }
     return step_view(g, x);
+}
+
+/* ---- what ops use: notes about the batch ---- */
+
+void rti_graph_use_notes(rt_graph *g, rti_notes *notes) { g->notes = notes; }
+
+rti_notes *rti_notes_about(const rt_graph *g, const rt_tensor *x) {
+    const rt_tensor *batch = g->notes ? g->notes->batch : NULL;
+    return batch && x->data == batch->data && rt_tensor_count(x) == rt_tensor_count(batch) &&
+                   rt_tensor_is_contiguous(x)
+               ? g->notes
+               : NULL;
 }
 
 /* ---- what ops use: results ---- */

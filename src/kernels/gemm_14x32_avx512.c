@@ -97,8 +97,8 @@ ALWAYS void row_part(const rti_row_job *t, const int vectors, int64_t j, __mmask
     EACH(v, vectors)
         acc[v] = t->from_zero ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(LANES(v), c + 16 * v);
     for (int p = 0; p < t->count; p++) {
-        const __m512 factor = _mm512_set1_ps(t->a[t->places[p]]);
-        const float *from = b + t->places[p] * t->b_step;
+        const __m512 factor = _mm512_set1_ps(t->entry[p].value);
+        const float *from = b + t->entry[p].place * t->b_step;
         EACH(v, vectors)
             acc[v] = _mm512_fmadd_ps(factor, _mm512_maskz_loadu_ps(LANES(v), from + 16 * v), acc[v]);
     }
@@ -130,33 +130,33 @@ ALWAYS __mmask16 lanes_of(int left) {
     return left >= 16 ? 0xffff : left <= 0 ? 0 : (__mmask16)((1u << left) - 1);
 }
 
-enum { LIST_VECTORS = RTI_LIST_WIDTH / 16 };
+enum { LIST_VECTORS = 4, LIST_WIDTH = 16 * LIST_VECTORS };
 
-ALWAYS void list_step(const rti_list_job *t, const float *a, int64_t p, __m512 acc[LIST_VECTORS]) {
-    const __m512 factor = _mm512_set1_ps(a[p * t->a_step]);
-    const float *b = t->b + p * RTI_LIST_WIDTH;
+ALWAYS void list_step(const rti_list_job *t, const rti_entry *e, __m512 acc[LIST_VECTORS]) {
+    const __m512 factor = _mm512_set1_ps(e->value);
+    const float *b = t->b + (size_t)e->place * LIST_WIDTH;
     EACH(v, LIST_VECTORS) acc[v] = _mm512_fmadd_ps(factor, _mm512_loadu_ps(b + 16 * v), acc[v]);
 }
 
 /* Rows i ... by their lists. Two rows at once, because the sums of one alone would wait for each other. */
-ALWAYS void list_rows(const rti_list_job *t, int i, const int rows) {
+ALWAYS void rows_by_lists(const rti_list_job *t, int64_t i, const int rows) {
     __m512 acc[2][LIST_VECTORS];
-    const uint16_t *places[2];
-    const float *a[2];
+    const rti_entry *at[2], *end[2];
+    int64_t common = INT64_MAX;
     float *c[2];
-    int common = t->counts[i];
     EACH(r, rows) {
-        places[r] = t->places + (i + r) * t->places_row;
-        a[r] = t->a + (i + r) * t->a_row;
+        const uint32_t *list = t->lists.start + (i + r) * t->lists_step;
+        at[r] = t->lists.entry + list[0];
+        end[r] = t->lists.entry + list[1];
+        if (end[r] - at[r] < common) common = end[r] - at[r];
         c[r] = t->c + (i + r) * t->ldc;
-        if (t->counts[i + r] < common) common = t->counts[i + r];
         EACH(v, LIST_VECTORS)
             acc[r][v] = t->from_zero ? _mm512_setzero_ps()
                                      : _mm512_maskz_loadu_ps(lanes_of(t->columns - 16 * v), c[r] + 16 * v);
     }
-    for (int k = 0; k < common; k++) EACH(r, rows) list_step(t, a[r], places[r][k], acc[r]);
+    for (; common > 0; common--) EACH(r, rows) list_step(t, at[r]++, acc[r]);
     EACH(r, rows) {
-        for (int k = common; k < t->counts[i + r]; k++) list_step(t, a[r], places[r][k], acc[r]);
+        for (; at[r] < end[r]; at[r]++) list_step(t, at[r], acc[r]);
         EACH(v, LIST_VECTORS) {
             const __mmask16 lanes = lanes_of(t->columns - 16 * v);
             if (t->bias) acc[r][v] = _mm512_add_ps(acc[r][v], _mm512_maskz_loadu_ps(lanes, t->bias + 16 * v));
@@ -166,10 +166,10 @@ ALWAYS void list_rows(const rti_list_job *t, int i, const int rows) {
     }
 }
 
-static void lists(const rti_list_job *t) {
-    int i = 0;
-    for (; i + 2 <= t->rows; i += 2) list_rows(t, i, 2);
-    if (i < t->rows) list_rows(t, i, 1);
+static void list_rows(const rti_list_job *t) {
+    int64_t i = 0;
+    for (; i + 2 <= t->rows; i += 2) rows_by_lists(t, i, 2);
+    if (i < t->rows) rows_by_lists(t, i, 1);
 }
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
@@ -228,7 +228,7 @@ static const rti_tiles tiles = {
     .a_by_rows_some = a_by_rows_some,
     .a_by_steps_some = a_by_steps_some,
     .row = row,
-    .lists = lists,
+    .list_rows = list_rows,
     .transpose = transpose,
 };
 

@@ -120,8 +120,8 @@ ALWAYS void row_part(const rti_row_job *t, const int vectors, int64_t j, const i
     EACH(v, vectors)
         acc[v] = t->from_zero ? _mm256_setzero_ps() : load_first(c + 8 * v, lanes_of(v, vectors, last));
     for (int p = 0; p < t->count; p++) {
-        const __m256 factor = _mm256_set1_ps(t->a[t->places[p]]);
-        const float *from = b + t->places[p] * t->b_step;
+        const __m256 factor = _mm256_set1_ps(t->entry[p].value);
+        const float *from = b + t->entry[p].place * t->b_step;
         EACH(v, vectors) {
             const __m256 x = load_first(from + 8 * v, lanes_of(v, vectors, last));
             acc[v] = _mm256_fmadd_ps(factor, x, acc[v]);
@@ -154,33 +154,52 @@ static void row(const rti_row_job *t) {
     }
 }
 
-/* A row by its list: eight sums, as many as it takes to keep the multipliers busy. */
-ALWAYS void rows_by_lists(const rti_list_job *t, const bool whole) {
+enum { LIST_VECTORS = 4, LIST_WIDTH = 8 * LIST_VECTORS };
+
+ALWAYS void list_step(const rti_list_job *t, const rti_entry *e, __m256 acc[LIST_VECTORS]) {
+    const __m256 factor = _mm256_set1_ps(e->value);
+    const float *b = t->b + (size_t)e->place * LIST_WIDTH;
+    EACH(v, LIST_VECTORS) acc[v] = _mm256_fmadd_ps(factor, _mm256_loadu_ps(b + 8 * v), acc[v]);
+}
+
+/* Rows i ... by their lists. Two rows at once, because the sums of one alone would wait for each other. */
+ALWAYS void rows_by_lists(const rti_list_job *t, int64_t i, const int rows, const bool whole) {
 #define COUNT(v) (whole ? 8 : t->columns - 8 * (v))
-    for (int i = 0; i < t->rows; i++) {
-        const uint16_t *places = t->places + i * t->places_row;
-        const float *a = t->a + i * t->a_row;
-        float *c = t->c + i * t->ldc;
-        __m256 acc[8];
-        EACH(v, 8)
-            acc[v] = t->from_zero || COUNT(v) <= 0 ? _mm256_setzero_ps() : load_first(c + 8 * v, COUNT(v));
-        for (int k = 0; k < t->counts[i]; k++) {
-            const __m256 factor = _mm256_set1_ps(a[places[k] * t->a_step]);
-            const float *b = t->b + places[k] * RTI_LIST_WIDTH;
-            EACH(v, 8) acc[v] = _mm256_fmadd_ps(factor, _mm256_loadu_ps(b + 8 * v), acc[v]);
-        }
-        EACH(v, 8) if (COUNT(v) > 0) {
-            if (t->bias) acc[v] = _mm256_add_ps(acc[v], load_first(t->bias + 8 * v, COUNT(v)));
-            if (t->relu) acc[v] = _mm256_max_ps(_mm256_setzero_ps(), acc[v]);
-            store_first(c + 8 * v, acc[v], COUNT(v));
+    __m256 acc[2][LIST_VECTORS];
+    const rti_entry *at[2], *end[2];
+    int64_t common = INT64_MAX;
+    float *c[2];
+    EACH(r, rows) {
+        const uint32_t *list = t->lists.start + (i + r) * t->lists_step;
+        at[r] = t->lists.entry + list[0];
+        end[r] = t->lists.entry + list[1];
+        if (end[r] - at[r] < common) common = end[r] - at[r];
+        c[r] = t->c + (i + r) * t->ldc;
+        EACH(v, LIST_VECTORS)
+            acc[r][v] = t->from_zero || COUNT(v) <= 0 ? _mm256_setzero_ps()
+                                                      : load_first(c[r] + 8 * v, COUNT(v));
+    }
+    for (; common > 0; common--) EACH(r, rows) list_step(t, at[r]++, acc[r]);
+    EACH(r, rows) {
+        for (; at[r] < end[r]; at[r]++) list_step(t, at[r], acc[r]);
+        EACH(v, LIST_VECTORS) if (COUNT(v) > 0) {
+            if (t->bias) acc[r][v] = _mm256_add_ps(acc[r][v], load_first(t->bias + 8 * v, COUNT(v)));
+            if (t->relu) acc[r][v] = _mm256_max_ps(_mm256_setzero_ps(), acc[r][v]);
+            store_first(c[r] + 8 * v, acc[r][v], COUNT(v));
         }
     }
 #undef COUNT
 }
 
-static void lists(const rti_list_job *t) {
-    if (t->columns == RTI_LIST_WIDTH) rows_by_lists(t, true);
-    else rows_by_lists(t, false);
+ALWAYS void all_by_lists(const rti_list_job *t, const bool whole) {
+    int64_t i = 0;
+    for (; i + 2 <= t->rows; i += 2) rows_by_lists(t, i, 2, whole);
+    if (i < t->rows) rows_by_lists(t, i, 1, whole);
+}
+
+static void list_rows(const rti_list_job *t) {
+    if (t->columns == LIST_WIDTH) all_by_lists(t, true);
+    else all_by_lists(t, false);
 }
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
@@ -250,7 +269,7 @@ static const rti_tiles tiles = {
     .a_by_rows_some = a_by_rows_some,
     .a_by_steps_some = a_by_steps_some,
     .row = row,
-    .lists = lists,
+    .list_rows = list_rows,
     .transpose = transpose,
 };
 

@@ -87,7 +87,6 @@ typedef struct product {
     bool b_in_place, b_is_far;  /* read where it is; larger than what the second-level cache will hold */
     bool packs_a;               /* each block of A is copied before its tiles are */
     bool alone;                 /* too small for threads */
-    int64_t map_stride;         /* words of a row of the map, of A's or B's */
     const rti_steps_left *lists; /* NULL, or [row_block][tile][depth block] */
     int64_t height, tiles_of_block; /* with lists: the highest tile, and how many a block has at most */
 } product;
@@ -185,8 +184,8 @@ static void sweep_tiles(const product *t, const part *k, float *panel) {
     rti_steps_left of_panel;
     const rti_steps_left *left = NULL;
     if (t->B.nonzero) {
-        rti_steps_left_of_words(t->B.nonzero, t->map_stride, k->j0 / RTI_MAP_BITS, k->p0, k->depth,
-                                &of_panel);
+        rti_steps_left_of_words(t->B.nonzero->map, t->B.nonzero->map_stride, k->j0 / RTI_MAP_BITS, k->p0,
+                                k->depth, &of_panel);
         left = &of_panel;
     }
     const int64_t rows = k->i_end - k->i_start;
@@ -317,10 +316,11 @@ static void run_with_lists(const product *whole) {
             rti_cuts cuts = rti_cuts_of(rows, tiles);
             for (int64_t n = 0; n < tiles; n++) {
                 const int64_t i = first + cuts.at, end = first + rti_next_cut(&cuts);
-                const uint16_t *map = t.A.nonzero + (start + i) * t.map_stride;
+                const int64_t map_stride = t.A.nonzero->map_stride;
+                const uint16_t *map = t.A.nonzero->map + (start + i) * map_stride;
                 for (int64_t d = 0; d < t.depth_blocks; d++) {
                     const int64_t p0 = d * t.depth, depth = t.K - p0 < t.depth ? t.K - p0 : t.depth;
-                    rti_steps_left_of_rows(map, t.map_stride, (int)(end - i), p0, depth,
+                    rti_steps_left_of_rows(map, map_stride, (int)(end - i), p0, depth,
                                            &lists[(b * t.tiles_of_block + n) * t.depth_blocks + d]);
                 }
             }
@@ -333,22 +333,22 @@ static void run_with_lists(const product *whole) {
  * added to). */
 static void run_row(const rti_tiles *tiles, int64_t N, int64_t K, const float *a, rti_matrix B, float *C,
                     bool accumulate, const rti_epilogue *epilogue) {
-    uint16_t places[RTI_STEPS_MOST + 16];
+    rti_entry entry[RTI_STEPS_MOST + 16];
     rti_row_job job = {
-        .places = places, .b_step = B.row_stride, .c = C, .columns = N, .from_zero = !accumulate,
+        .entry = entry, .b_step = B.row_stride, .c = C, .columns = N, .from_zero = !accumulate,
     };
     int64_t p0 = 0;
     do {
         const int64_t depth = K - p0 < RTI_STEPS_MOST ? K - p0 : RTI_STEPS_MOST;
-        job.a = a + p0;
         job.b = B.data + p0 * B.row_stride;
         if (epilogue && p0 + depth >= K) {
             job.relu = epilogue->relu;
             job.bias = epilogue->bias;
         }
         if (accumulate)
-            for (job.count = 0; job.count < depth; job.count++) places[job.count] = (uint16_t)job.count;
-        else job.count = rti_kernels()->loops->nonzero_places(depth, job.a, places);
+            for (job.count = 0; job.count < depth; job.count++)
+                entry[job.count] = (rti_entry){(uint32_t)job.count, a[p0 + job.count]};
+        else job.count = rti_kernels()->loops->nonzero_list(depth, a + p0, entry);
         tiles->row(&job);
         job.from_zero = false;
         p0 += depth;
@@ -381,12 +381,7 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
     const bool skips = !accumulate && K > 0;
     if (!skips || A.column_stride != 1 || K > LISTS / 2 * tiles->depth) t.A.nonzero = NULL;
     if (!skips || B.column_stride != 1 || t.A.nonzero || !(t.a_by_rows || t.a_by_steps)) t.B.nonzero = NULL;
-    if (t.A.nonzero) {
-        t.map_stride = (K + RTI_MAP_BITS - 1) / RTI_MAP_BITS;
-    } else if (t.B.nonzero) {
-        t.map_stride = (N + RTI_MAP_BITS - 1) / RTI_MAP_BITS;
-        t.width = RTI_MAP_BITS;
-    }
+    if (t.B.nonzero) t.width = RTI_MAP_BITS;
     t.panels = (N + t.width - 1) / t.width;
     t.packs_a = tiles->packs_a && t.a_by_steps && !t.a_by_rows && t.panels >= FEW_PANELS && M * K > L1;
     if (t.A.nonzero) {

@@ -32,11 +32,11 @@ typedef struct rti_tile_job {
 
 typedef void rti_tile(const rti_tile_job *job);
 
-/* One row of any number of columns: c[j] = fma(a[p], b[p * b_step + j], c[j]) for the `count` places p. */
+/* One row of any number of columns: c[j] = fma(a, b[p * b_step + j], c[j]) for `count` pairs p, a. */
 typedef struct rti_row_job {
     int count;
-    const uint16_t *places;
-    const float *a, *b;
+    const rti_entry *entry;
+    const float *b;
     int64_t b_step;
     float *c;
     int64_t columns;
@@ -46,27 +46,22 @@ typedef struct rti_row_job {
 
 typedef void rti_row(const rti_row_job *job);
 
-/* Rows of C by lists of the places p where A is not 0 (gemm_lists.c):
+/* Rows of C by lists (gemm_lists.c). List n is row i's, for n = i * lists_step:
  *
- *     c[i][j] = fma(a[i][p], b[p][j], c[i][j])       for p in row i's list, j < RTI_LIST_WIDTH */
-enum { RTI_LIST_WIDTH = 64 };
-
+ *     c[i][j] = fma(a, b[p][j], c[i][j])         for the pairs p, a of list n */
 typedef struct rti_list_job {
-    int rows;
-    const uint16_t *places;     /* of row i: counts[i] of them, from places[i * places_row] on */
-    int64_t places_row;
-    const uint16_t *counts;
-    const float *a;             /* element (i, p) at a[i * a_row + p * a_step] */
-    int64_t a_row, a_step;
-    const float *b;             /* rows of RTI_LIST_WIDTH */
+    int64_t rows;
+    rti_lists lists;
+    int64_t lists_step;
+    const float *b;             /* rows of list_width */
     float *c;
     int64_t ldc;
-    int columns;                /* how many of RTI_LIST_WIDTH are in C */
+    int columns;                /* how many of list_width are in C */
     bool from_zero, relu;
     const float *bias;
 } rti_list_job;
 
-typedef void rti_lists(const rti_list_job *job);
+typedef void rti_list_rows(const rti_list_job *job);
 
 typedef struct rti_tiles {
     int lanes;                  /* floats in a vector */
@@ -82,7 +77,7 @@ typedef struct rti_tiles {
     rti_tile *const (*a_by_rows_some)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_steps_some)[RTI_TILE_ROWS_MOST];
     rti_row *row;
-    rti_lists *lists;
+    rti_list_rows *list_rows;
     /* out[p * out_stride + j] = from[j * stride + p] for p < depth, j < columns; then, up to width, zeros, or
      * anything when loads are masked. */
     void (*transpose)(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out,
@@ -123,8 +118,8 @@ void rti_pack_a(const rti_tiles *tiles, int64_t rows, int64_t depth, const float
 void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                     rt_real *C, int64_t ldc, bool accumulate, const rti_epilogue *epilogue);
 
-/* The same by lists, when A or B has a map with few bits and the shape allows it; else false, and nothing is
- * done. See gemm_lists.c. */
+/* The same by lists, when A or B has them and the shape allows it; else false, and nothing is done. See
+ * gemm_lists.c. */
 bool rti_gemm_by_lists(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                        rt_real *C, int64_t ldc, const rti_epilogue *epilogue);
 

@@ -1,20 +1,6 @@
 /* gemm_zeros.c - see gemm_zeros.h.                                     Floor 2 (kernels) */
 #include "kernels/gemm_zeros.h"
 
-#include "kernels/dispatch.h"
-
-int64_t rti_nonzero_map_words(int64_t columns) {
-    return rti_kernels()->skips_zeros ? (columns + RTI_MAP_BITS - 1) / RTI_MAP_BITS : 0;
-}
-
-int64_t rti_nonzero_map(int64_t rows, int64_t columns, const rt_real *x, int64_t stride, uint16_t *map) {
-    const int64_t words = (columns + RTI_MAP_BITS - 1) / RTI_MAP_BITS;
-    int64_t count = 0;
-    for (int64_t i = 0; i < rows; i++)
-        count += rti_kernels()->loops->nonzero_bits(columns, x + i * stride, map + i * words);
-    return count;
-}
-
 /* places[0 ... count - 1] become distances. What stands at places[count] is garbage. */
 static void finish(rti_steps_left *left, int count) {
     uint16_t *places = left->strides;

@@ -5,15 +5,21 @@
  * nothing when b is finite, so a tile may leave out every p where all its elements of A, or all its elements
  * of B, are 0, and gives the same bits. (Not with `accumulate`, where a sum may begin as -0.)
  *
- * rti_nonzero_map notes for each row of a matrix which elements are not 0, a bit each, 16 to a word. With
- * the map in rti_matrix.nonzero the tiled product makes lists of the p that are left, one for each tile of
- * rows of A or each panel of B. Measured at batch 100 on MNIST (Zen 4): see the head of gemm_tiled.c. */
+ * rti_nonzero_note notes for each row of a matrix which elements are not 0, a bit each, 16 to a word. With
+ * that map in rti_matrix.nonzero the tiled product finds the p that are left for each tile of rows of A or
+ * each panel of B (measured at batch 100 on MNIST, Zen 4: see the head of gemm_tiled.c); with lists there,
+ * gemm_lists.c multiplies what is on them and nothing else. */
 #ifndef RTI_GEMM_ZEROS_H
 #define RTI_GEMM_ZEROS_H
 
 #include "kernels/kernels.h"
 
-enum { RTI_MAP_BITS = 16, RTI_STEPS_MOST = 512 };
+enum {
+    RTI_MAP_BITS = 16,
+    RTI_STEPS_MOST = 512,
+    RTI_LIST_PANEL = 7 << 10, /* floats of B's copy that lists look into: it stays in a first-level cache */
+    RTI_LIST_DEPTH = RTI_LIST_PANEL / 32,
+};
 
 /* The p of one tile, p0 ... p0 + depth - 1, that are left: the first, how many, and the distance from each
  * to the next (0 behind the last). */

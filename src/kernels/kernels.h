@@ -26,7 +26,7 @@
 typedef struct rti_matrix {
     const rt_real *data;
     int64_t row_stride, column_stride;
-    const uint16_t *nonzero; /* NULL, or rti_nonzero_map of it: then zeros are left out (column_stride 1) */
+    const struct rti_nonzero *nonzero; /* NULL, or what of it is not 0: the rest is left out (column_stride 1) */
 } rti_matrix;
 
 typedef struct rti_epilogue {
@@ -44,11 +44,43 @@ size_t rti_gemm_bf16_scratch_bytes(int64_t M, int64_t K);
 void rti_gemm_bf16(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
                    bool accumulate, const rti_epilogue *epilogue /* may be NULL */, void *scratch);
 
-/* Which elements of a (rows, columns) matrix, whose rows lie `stride` apart, are not 0: bit j % 16 of word
- * j / 16 of a row, rti_nonzero_map_words(columns) words to a row; 0 words: these kernels make no use of a
- * map. Returns how many are not 0. Finite results are the same bits with a map as without (gemm_zeros.h). */
-int64_t rti_nonzero_map_words(int64_t columns);
-int64_t rti_nonzero_map(int64_t rows, int64_t columns, const rt_real *x, int64_t stride, uint16_t *map);
+/* ---- what of a matrix is not 0 ------------------------------------------------------------------
+ *
+ * For products that leave the rest out: finite results are the same bits (gemm_zeros.h). A map is cheap, and
+ * good where zeros come in runs; lists are better where three fifths or more are 0. */
+typedef struct rti_entry {
+    uint32_t place;
+    rt_real value;
+} rti_entry;
+
+typedef struct rti_lists {
+    const uint32_t *start;  /* list n: entries start[n] up to start[n + 1]; NULL: not made */
+    const rti_entry *entry; /* places ascend */
+} rti_lists;
+
+typedef struct rti_nonzero {
+    int64_t rows, columns, count; /* so many are not 0; */
+    bool is_sparse, has_runs;     /* two fifths or less; an eighth or more of the map's words are 0 */
+    const uint16_t *map;          /* element j of a row: bit j % 16 of word j / 16 */
+    int64_t map_stride;           /* words */
+    int64_t depth, blocks;        /* list i * blocks + d: of row i, columns d * depth ..., places from there */
+    rti_lists by_row, by_column;  /* list j: of column j, places are rows */
+    void *room;                   /* for lists; NULL: none */
+} rti_nonzero;
+
+/* The map of x (rows, columns), whose rows lie `stride` apart, in memory that the caller lends, with room for
+ * lists or without. 0 bytes: these kernels have no use for it. */
+size_t rti_nonzero_bytes(int64_t rows, int64_t columns, bool with_lists);
+void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_real *x, int64_t stride,
+                      void *memory, bool with_lists);
+/* Lists of the rows of the x that was noted, which is sparse; and of its columns, made from those. */
+void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride);
+void rti_nonzero_by_column(rti_nonzero *z);
+/* Can a product with `extent` columns (or rows, for lists of columns) use lists; and do they pay when they are
+ * made for it alone? Lists of columns serve up to RTI_LIST_BATCH rows. */
+enum { RTI_LIST_BATCH = 160 };
+bool rti_lists_serve(int64_t extent);
+bool rti_lists_pay(int64_t extent);
 
 /* ---- convolution -------------------------------------------------------------------------------
  *

@@ -41,10 +41,10 @@ typedef struct rti_loops {
     void (*adam)(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v);
     void (*bytes_to_real)(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out);
     void (*exp_down)(int64_t n, const double *x, double *out);
-    /* One row of rti_nonzero_map. */
+    /* A row of rti_nonzero.map; returns how many are not 0. */
     int64_t (*nonzero_bits)(int64_t n, const rt_real *x, uint16_t *bits);
-    /* Which of up to 65536 are not 0; returns how many. `places` has room for 16 more than there are. */
-    int (*nonzero_places)(int64_t n, const rt_real *x, uint16_t *places);
+    /* The same as a list; `to` has room for 16 entries more. */
+    int (*nonzero_list)(int64_t n, const rt_real *x, rti_entry *to);
     void (*norm_moments)(int64_t rows, int64_t C, const rt_real *x, const rt_real *shift, double *sums,
                          double *squares);
     void (*norm_forward)(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x,

@@ -5,7 +5,7 @@
 
 #if RTI_REAL_IS_FLOAT
 
-#include <immintrin.h>
+#include "kernels/list_avx2.h"
 
 /* high and low halves of the sixteen products factor * x. */
 static inline void multiply(uint32_t factor, __m512i x, __m512i *high, __m512i *low) {
@@ -45,15 +45,8 @@ static inline unsigned nonzero16(const float *x) {
     return _mm512_cmp_ps_mask(_mm512_loadu_ps(x), _mm512_setzero_ps(), _CMP_NEQ_UQ);
 }
 
-static inline void places16(unsigned bits, unsigned first, uint16_t *places) {
-    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i all = _mm512_add_epi32(_mm512_set1_epi32((int)first), lanes);
-    _mm256_storeu_si256((__m256i *)(void *)places,
-                        _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32((__mmask16)bits, all)));
-}
-
 #define LOOPS_NONZERO(x) nonzero16(x)
-#define LOOPS_PLACES places16
+#define LOOPS_LIST list_avx2
 #define LOOPS_DROPOUT_STEP dropout_bits
 #define LOOPS_NORMALS rti_normals_avx512
 #define LOOPS_TABLE rti_loops_avx512

@@ -276,22 +276,17 @@ static int64_t nonzero_bits(int64_t n, const rt_real *x, uint16_t *bits) {
     return count;
 }
 
-#ifndef LOOPS_PLACES
-static void places_of(unsigned bits, unsigned first, uint16_t *places) {
-    for (; bits; bits &= bits - 1) *places++ = (uint16_t)(first + (unsigned)__builtin_ctz(bits));
-}
-#define LOOPS_PLACES places_of
-#endif
-
-static int nonzero_places(int64_t n, const rt_real *x, uint16_t *places) {
+#ifndef LOOPS_LIST
+static int list_of(int64_t n, const rt_real *x, rti_entry *to) {
     int count = 0;
-    for (int64_t i = 0; i < n; i += 16) {
-        const unsigned some = i + 16 <= n ? LOOPS_NONZERO(x + i) : nonzero_of(x + i, (int)(n - i));
-        LOOPS_PLACES(some, (unsigned)i, places + count);
-        count += __builtin_popcount(some);
-    }
+    for (int64_t i = 0; i < n; i++)
+        if (!(x[i] == 0)) to[count++] = (rti_entry){(uint32_t)i, x[i]};
     return count;
 }
+#define LOOPS_LIST list_of
+#endif
+
+static int nonzero_list(int64_t n, const rt_real *x, rti_entry *to) { return LOOPS_LIST(n, x, to); }
 
 #include "kernels/norm_body.h"
 #include "kernels/pool_body.h"
@@ -299,6 +294,6 @@ static int nonzero_places(int64_t n, const rt_real *x, uint16_t *places) {
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
     sum,          dot,          all_finite, column_sums, dropout,   LOOPS_NORMALS, sgd,  adam, bytes_to_real,
-    exp_down, nonzero_bits, nonzero_places, norm_moments, norm_forward, norm_sums, norm_backward,
+    exp_down, nonzero_bits, nonzero_list, norm_moments, norm_forward, norm_sums, norm_backward,
     max_rows, max_rows_backward,
 };

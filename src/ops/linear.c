@@ -13,6 +13,7 @@
  * the gradient passes straight through the rounding. */
 #include <string.h>
 
+#include "graph/notes.h"
 #include "graph/op.h"
 #include "kernels/kernels.h"
 #include "ops/activation.h"
@@ -50,27 +51,48 @@ static bool linear_shape(rt_graph *g, rti_node *n) {
 
 typedef struct kept {
     rt_real *z;
-    uint16_t *nonzero;
+    rti_nonzero *nonzero;
 } kept;
 
-static rti_matrix matrix_of(const rt_tensor *x, const uint16_t *nonzero) {
+static rti_matrix matrix_of(const rt_tensor *x, const rti_nonzero *nonzero) {
     return (rti_matrix){rt_real_data(x), x->stride[0], x->stride[1], nonzero};
 }
 
-/* Three fifths of all numbers are 0 in a wide layer; or, with `runs`, several examples have zeros in common,
- * as pictures do, so that whole words of the map are 0. Of one example the product itself sees what is 0. */
-static uint16_t *map_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,
-                           bool runs) {
+/* Memory until the notes, if there are any, or the step are at their end. */
+static void *keep(rt_graph *g, const rti_node *n, rti_notes *notes, size_t bytes) {
+    if (!notes) return rti_step_alloc(g, bytes);
+    void *block = rti_arena_alloc(&notes->arena, bytes);
+    if (!block) rti_op_fail(g, n, RT_MEMORY, "no memory for %zu bytes of notes about the batch", bytes);
+    return block;
+}
+
+/* What of x is not 0, when a product with U columns can make use of it: as lists, when three fifths of a wide
+ * layer's numbers are 0; or else, of inputs, as a map, when zeros come in runs, as in pictures. Of one example
+ * the product itself sees what is 0. */
+static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,
+                               bool is_input, rti_notes *notes) {
     enum { WIDE = 64 };
-    const int64_t words = rti_nonzero_map_words(D);
-    if (n->a.i[1] || x.column_stride != 1 || words == 0 || N < 2) return NULL;
-    if (!runs && (D < WIDE || U < WIDE)) return NULL;
-    uint16_t *map = rti_step_alloc(g, (size_t)(N * words) * sizeof *map);
-    if (!map) return NULL;
-    if (5 * rti_nonzero_map(N, D, x.data, x.row_stride, map) <= 2 * N * D) return map;
-    int64_t some = 0;
-    for (int64_t i = 0; i < N * words; i++) some += map[i] != 0;
-    return runs && 8 * some <= 7 * N * words ? map : NULL;
+    const bool lists = D >= WIDE && N >= 2 && (notes ? rti_lists_serve(U) : rti_lists_pay(U));
+    if (n->a.i[1] || x.column_stride != 1 || N < 2 || D < 1 || !(lists || is_input)) return NULL;
+    rti_nonzero *z = notes ? notes->nonzero : NULL;
+    if (z && (z->rows != N || z->columns != D)) return NULL;
+    if (!z) {
+        const size_t bytes = rti_nonzero_bytes(N, D, lists);
+        if (bytes == 0) return NULL;
+        z = keep(g, n, notes, sizeof *z);
+        void *memory = keep(g, n, notes, bytes);
+        if (!z || !memory) return NULL;
+        rti_nonzero_note(z, N, D, x.data, x.row_stride, memory, lists);
+        if (notes) notes->nonzero = z;
+    }
+    if (lists && z->room && z->is_sparse && !z->by_row.start) rti_nonzero_by_row(z, x.data, x.row_stride);
+    return z->by_row.start || (is_input && z->has_runs) ? z : NULL;
+}
+
+/* Lists of columns for dW = dz^T x, made from those of rows. */
+static void list_columns(rti_nonzero *z, int64_t N, int64_t U) {
+    if (z && z->by_row.start && !z->by_column.start && N <= RTI_LIST_BATCH && rti_lists_serve(U))
+        rti_nonzero_by_column(z);
 }
 
 static void linear_forward(rt_graph *g, rti_node *n) {
@@ -82,7 +104,8 @@ static void linear_forward(rt_graph *g, rti_node *n) {
     rt_real *y = rt_real_data(n->out);
     kept *keep = n->saved = rti_step_alloc(g, sizeof *keep);
     if (!keep) return;
-    *keep = (kept){NULL, map_zeros(g, n, matrix_of(x, NULL), N, D, U, !x->requires_grad)};
+    *keep = (kept){NULL, note_zeros(g, n, matrix_of(x, NULL), N, D, U, !x->requires_grad,
+                                      rti_notes_about(g, x))};
     product(g, n, N, U, D, matrix_of(x, keep->nonzero),
             (rti_matrix){rt_real_data(w), w->stride[1], w->stride[0], NULL}, y, false, &epilogue);
     if (act == RT_ACT_GELU && n->out->requires_grad) {
@@ -108,13 +131,15 @@ static void linear_backward(rt_graph *g, rti_node *n) {
     rti_grad dx = rti_grad_begin(g, n, 0);
     if (dx.data) {
         rti_matrix of_dz = {dz, U, 1, NULL};
-        if (act == RT_ACT_RELU && !dx.accumulate) of_dz.nonzero = map_zeros(g, n, of_dz, N, U, D, false);
+        if (act == RT_ACT_RELU && !dx.accumulate) of_dz.nonzero = note_zeros(g, n, of_dz, N, U, D, false, NULL);
         product(g, n, N, D, U, of_dz, matrix_of(w, NULL), dx.data, dx.accumulate, NULL);
     }
     rti_grad dw = rti_grad_begin(g, n, 1);
-    if (dw.data)
+    if (dw.data) {
+        if (!dw.accumulate) list_columns(keep->nonzero, N, U);
         product(g, n, U, D, N, (rti_matrix){dz, 1, U, NULL}, matrix_of(x, keep->nonzero), dw.data,
                 dw.accumulate, NULL);
+    }
     if (n->inputs < 3) return;
     rti_grad db = rti_grad_begin(g, n, 2);
     if (db.data) rti_column_sums(N, U, dz, db.data, db.accumulate);
