@@ -96,17 +96,17 @@ static void run(const filling *f, int64_t tasks, void (*task)(void *, int64_t)) 
 static void list_rows(void *context, int64_t task) {
     const filling *f = context;
     const rti_nonzero *z = f->z;
-    const int64_t first = ROWS * task, end = z->rows - first < ROWS ? z->rows : first + ROWS,
-                  last = end * z->blocks - 1;
+    const int64_t first = ROWS * task, end = z->rows - first < ROWS ? z->rows : first + ROWS;
+    const uint32_t others = f->start[end * z->blocks]; /* of the next task */
     int64_t n = first * z->blocks;
     for (int64_t i = first; i < end; i++)
         for (int64_t j = 0; j < z->columns; j += z->depth, n++) {
             const int64_t columns = z->columns - j < z->depth ? z->columns - j : z->depth;
             const rt_real *x = f->x + i * f->stride + j;
             rti_entry *to = f->entry + f->start[n], rest[RTI_LIST_DEPTH + SLACK];
-            if (n < last) {
+            if (f->start[n + 1] + SLACK <= others) {
                 rti_kernels()->loops->nonzero_list(columns, x, to);
-            } else { /* behind it another task's list may stand */
+            } else { /* would write over what another task has written */
                 const int count = rti_kernels()->loops->nonzero_list(columns, x, rest);
                 memcpy(to, rest, (size_t)count * sizeof *to);
             }

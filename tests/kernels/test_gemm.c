@@ -350,31 +350,37 @@ static void make_sparse(rt_real *x, int64_t rows, int64_t columns, int64_t strid
         }
 }
 
+/* With a map alone and, where enough is 0, with lists. */
 static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t K, uint32_t keep,
                         bool of_a) {
     rti_kernels_use(set);
     operand a = operand_new(M, K, of_a ? 3 : 1, 1), b = operand_new(K, N, of_a ? 1 : 3, 3);
-    const int64_t rows = of_a ? M : K, columns = of_a ? K : N, words = rti_nonzero_map_words(columns);
+    const int64_t rows = of_a ? M : K, columns = of_a ? K : N;
     rti_matrix *sparse = of_a ? &a.m : &b.m;
     rt_real *x = (of_a ? a.block : b.block) + (sparse->data - (of_a ? a.block : b.block));
     make_sparse(x, rows, columns, sparse->row_stride, keep);
-    uint16_t *map = malloc((size_t)(rows * words + 1) * sizeof *map);
+    rti_nonzero nonzero;
+    void *memory = malloc(rti_nonzero_bytes(rows, columns, true));
     rt_real *with = reals(M * N), *without = reals(M * N), *bias = reals(N);
-    cr_assert(map != NULL);
+    cr_assert(memory != NULL);
     fill_random(bias, N);
     const rti_epilogue epilogue = {bias, true};
-    for (int turn = 0; turn < 4; turn++) { /* accumulating or not, an epilogue or not */
+    for (int turn = 0; turn < 8; turn++) { /* accumulating or not, an epilogue or not, lists or not */
         fill_random(with, M * N);
         memcpy(without, with, (size_t)(M * N) * sizeof *with);
         sparse->nonzero = NULL;
         set->gemm(M, N, K, a.m, b.m, without, N, turn & 1, turn & 2 ? &epilogue : NULL);
-        rti_nonzero_map(rows, columns, x, sparse->row_stride, map);
-        sparse->nonzero = map;
+        rti_nonzero_note(&nonzero, rows, columns, x, sparse->row_stride, memory, true);
+        if (turn & 4 && nonzero.is_sparse) {
+            rti_nonzero_by_row(&nonzero, x, sparse->row_stride);
+            rti_nonzero_by_column(&nonzero);
+        }
+        sparse->nonzero = &nonzero;
         set->gemm(M, N, K, a.m, b.m, with, N, turn & 1, turn & 2 ? &epilogue : NULL);
         cr_assert(same(with, without, M * N), "%s: M %d N %d K %d, %d%% kept, zeros in %c", set->name, (int)M,
                   (int)N, (int)K, (int)keep, of_a ? 'A' : 'B');
     }
-    free(a.block), free(b.block), free(map), free(with), free(without), free(bias);
+    free(a.block), free(b.block), free(memory), free(with), free(without), free(bias);
     rti_kernels_use(NULL);
 }
 
@@ -386,7 +392,7 @@ Test(gemm, zeros_left_out_change_no_bit) {
     static const uint32_t keep[] = {0, 20, 70, 100};
     for (int s = 0; s < SETS; s++) {
         const rti_kernel_set *set = rti_kernels_named(set_names[s]);
-        if (!set || !set->skips_zeros) continue;
+        if (!set || !set->list_width) continue;
         rng = rt_rng_stream(8, "gemm", 0, 0);
         for (int threads = 1; threads <= 3; threads += 2) {
             rt_threads_set(threads);
@@ -406,16 +412,18 @@ Test(gemm, steps_of_zeros_are_not_computed) {
     enum { M = 20, N = 40, K = 64 };
     for (int s = 0; s < SETS; s++) {
         const rti_kernel_set *set = rti_kernels_named(set_names[s]);
-        if (!set || !set->skips_zeros) continue;
+        if (!set || !set->list_width) continue;
         rti_kernels_use(set);
         rng = rt_rng_stream(9, "gemm", 0, 0);
         operand a = operand_new(M, K, 0, 0), b = operand_new(K, N, 0, 0);
         uint16_t map[M * K / RTI_MAP_BITS];
+        rti_nonzero nonzero;
         rt_real c[M * N];
         for (int i = 0; i < M; i++) a.block[i * K + 7] = a.block[i * K + 50] = 0;
         b.block[7 * N + 3] = (rt_real)INFINITY, b.block[50 * N] = (rt_real)NAN;
-        cr_assert_eq(rti_nonzero_map(M, K, a.block, K, map), M * (K - 2));
-        a.m.nonzero = map;
+        rti_nonzero_note(&nonzero, M, K, a.block, K, map, false);
+        cr_assert_eq(nonzero.count, M * (K - 2));
+        a.m.nonzero = &nonzero;
         set->gemm(M, N, K, a.m, b.m, c, N, false, NULL);
         for (int i = 0; i < M * N; i++) cr_assert(isfinite(c[i]));
         free(a.block), free(b.block);
@@ -423,8 +431,69 @@ Test(gemm, steps_of_zeros_are_not_computed) {
     }
 }
 
-/* The map of every instruction set, and lists made from it, against plain loops. */
-Test(gemm, maps_and_lists_of_zeros) {
+/* Of every instruction set, against plain loops: the map, and what is made from it. */
+static void check_lists(const rti_nonzero *z, const rt_real *x, int64_t stride) {
+    const rti_entry *e = z->by_row.entry;
+    for (int64_t i = 0; i < z->rows; i++)
+        for (int64_t j = 0; j < z->columns; j++) {
+            const int64_t list = i * z->blocks + j / z->depth;
+            if (j % z->depth == 0) cr_assert_eq(e - z->by_row.entry, z->by_row.start[list]);
+            if (x[i * stride + j] == 0) continue;
+            cr_assert_eq(e->place, j % z->depth);
+            cr_assert(same(&e->value, &x[i * stride + j], 1));
+            e++;
+        }
+    cr_assert_eq(e - z->by_row.entry, z->by_row.start[z->rows * z->blocks]);
+    cr_assert_eq(e - z->by_row.entry, z->count);
+    e = z->by_column.entry;
+    for (int64_t j = 0; j < z->columns; j++) {
+        cr_assert_eq(e - z->by_column.entry, z->by_column.start[j]);
+        for (int64_t i = 0; i < z->rows; i++) {
+            if (x[i * stride + j] == 0) continue;
+            cr_assert_eq(e->place, i);
+            cr_assert(same(&e->value, &x[i * stride + j], 1));
+            e++;
+        }
+    }
+    cr_assert_eq(e - z->by_column.entry, z->by_column.start[z->columns]);
+}
+
+Test(gemm, lists_of_what_is_not_zero) {
+    static const int shapes[][2] = {{1, 1},   {3, 17},   {100, 784}, {9, 77},  {2, 224},
+                                    {2, 225}, {130, 33}, {8, 500},   {17, 16}, {300, 900}, {900, 300}, {300, 900}};
+    for (int s = 0; s < SETS; s++) {
+        const rti_kernel_set *set = rti_kernels_named(set_names[s]);
+        if (!set || !set->list_width) continue;
+        rti_kernels_use(set);
+        rng = rt_rng_stream(11, "gemm", 0, 0);
+        for (size_t n = 0; n < sizeof shapes / sizeof *shapes; n++)
+            for (uint32_t keep = 0; keep <= 30; keep += 15) {
+                rt_threads_set(keep ? 3 : 1);
+                const int64_t rows = shapes[n][0], columns = shapes[n][1], stride = columns + 3;
+                rt_real *x = reals(rows * stride);
+                fill_random(x, rows * stride);
+                make_sparse(x, rows, columns, stride, keep);
+                const size_t bytes = rti_nonzero_bytes(rows, columns, true);
+                char *memory = malloc(bytes + 1);
+                cr_assert(memory != NULL);
+                memory[bytes] = 42;
+                rti_nonzero z;
+                rti_nonzero_note(&z, rows, columns, x, stride, memory, true);
+                if (z.is_sparse) {
+                    rti_nonzero_by_row(&z, x, stride);
+                    rti_nonzero_by_column(&z);
+                    check_lists(&z, x, stride);
+                }
+                cr_assert(z.is_sparse || keep > 0);
+                cr_assert_eq(memory[bytes], 42);
+                free(x), free(memory);
+            }
+        rt_threads_set(1);
+        rti_kernels_use(NULL);
+    }
+}
+
+Test(gemm, maps_of_zeros_and_steps_that_are_left) {
     enum { ROWS = 9, COLUMNS = 77, WORDS = 5 };
     rt_real x[ROWS * COLUMNS];
     for (int s = 0; s < SETS; s++) {
@@ -436,14 +505,19 @@ Test(gemm, maps_and_lists_of_zeros) {
         make_sparse(x, ROWS, COLUMNS, COLUMNS, 30);
         x[5] = (rt_real)NAN;
         uint16_t map[ROWS * WORDS];
-        int64_t count = 0;
-        rti_nonzero_map(ROWS, COLUMNS, x, COLUMNS, map);
+        rti_nonzero nonzero;
+        int64_t count = 0, words = 0;
+        rti_nonzero_note(&nonzero, ROWS, COLUMNS, x, COLUMNS, map, false);
+        cr_assert_eq(nonzero.map_stride, WORDS);
         for (int i = 0; i < ROWS; i++)
             for (int j = 0; j < COLUMNS; j++) {
                 cr_assert_eq(map[i * WORDS + j / 16] >> j % 16 & 1, !(x[i * COLUMNS + j] == 0));
                 count += !(x[i * COLUMNS + j] == 0);
             }
-        cr_assert_eq(rti_nonzero_map(ROWS, COLUMNS, x, COLUMNS, map), count);
+        for (int i = 0; i < ROWS * WORDS; i++) words += map[i] != 0;
+        cr_assert_eq(nonzero.count, count);
+        cr_assert_eq(nonzero.is_sparse, 5 * count <= 2 * ROWS * COLUMNS);
+        cr_assert_eq(nonzero.has_runs, 8 * words <= 7 * ROWS * WORDS);
 
         rti_steps_left left;
         rti_steps_left_of_rows(map + WORDS, WORDS, 3, 16, COLUMNS - 16, &left);

@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "graph/notes.h"
 #include "retort/ops.h"
 #include "retort/rng.h"
 
@@ -89,4 +91,55 @@ Test(linear, products_with_many_zeros_are_those_of_every_element) {
     rng = rt_rng_stream(31, "zeros", 0, 0);
     static const double keep[] = {0, 0.02, 0.2, 0.38, 0.42, 1};
     for (size_t k = 0; k < sizeof keep / sizeof *keep; k++) check(keep[k]);
+}
+
+/* ---- notes about a batch ---- */
+
+/* y and dW of two layers over x, one after the other, into `to`. */
+static void two_layers(rt_graph *g, rt_tensor *x, rt_tensor *const w[2], rt_real *to) {
+    for (int i = 0; i < 2; i++) {
+        rt_tensor *y = rt_linear(g, x, w[i], NULL, RT_ACT_RELU);
+        rt_tensor_clear_grad(w[i]);
+        cr_assert_eq(rt_backward(g, rt_sum(g, rt_mul(g, y, y), RT_ALL_AXES)), RT_OK, "%s",
+                     rt_graph_error(g)->message);
+        const int64_t outputs = rt_tensor_count(y), weights = rt_tensor_count(w[i]);
+        memcpy(to, y->data, (size_t)outputs * sizeof *to);
+        memcpy(to + outputs, w[i]->grad, (size_t)weights * sizeof *to);
+        to += outputs + weights;
+        rt_graph_reset(g);
+    }
+}
+
+Test(linear, what_is_noted_about_a_batch_serves_every_layer_and_changes_no_bit) {
+    enum { NARROW = 20, COUNT = N * (NARROW + U) + D * (NARROW + U) };
+    static rt_real with[COUNT], without[COUNT];
+    rng = rt_rng_stream(32, "zeros", 0, 0);
+    static const double keep[] = {0.1, 0.9};
+    for (int k = 0; k < 2; k++) {
+        rt_graph *g = rt_graph_new(NULL);
+        rt_tensor *x = parameter(N, D, -1, keep[k]);
+        rt_tensor *w[2] = {parameter(NARROW, D, -1, 1), parameter(U, D, -1, 1)};
+        x->requires_grad = false;
+        two_layers(g, x, w, without);
+        rti_notes notes;
+        rti_notes_init(&notes);
+        rti_graph_use_notes(g, &notes);
+        two_layers(g, x, w, with); /* about no batch */
+        cr_assert(!notes.nonzero && memcmp(with, without, sizeof with) == 0);
+        rti_notes_begin(&notes, x);
+        two_layers(g, x, w, with);
+        cr_assert(memcmp(with, without, sizeof with) == 0);
+        cr_assert_eq(notes.nonzero != NULL, rti_nonzero_bytes(N, D, false) > 0);
+        if (notes.nonzero) cr_assert_eq(notes.nonzero->by_row.start && notes.nonzero->by_column.start, k == 0);
+
+        cr_assert(rti_notes_about(g, x) == &notes);
+        cr_assert(rti_notes_about(g, rt_reshape(g, x, 1, (const int64_t[]){N * D})) == &notes);
+        cr_assert(!rti_notes_about(g, rt_slice(g, x, 0, 0, N - 1)));
+        cr_assert(!rti_notes_about(g, rt_transpose(g, x, 0, 1)));
+        rti_notes_begin(&notes, NULL);
+        cr_assert(!rti_notes_about(g, x) && !notes.nonzero);
+        rti_notes_deinit(&notes);
+        rt_graph_free(g);
+        rt_tensor_free(x), rt_tensor_free(w[0]), rt_tensor_free(w[1]);
+    }
 }

@@ -1,0 +1,82 @@
+/* What is noted about a batch once, for all students of a group: where sparse pictures are 0. Students of
+ * different widths, some of which alone would go another way, must keep their bits. */
+#include "fixture.h"
+
+#include "distill/distiller.h"
+#include "graph/notes.h"
+
+enum { INPUTS = 150, STUDENTS = 4, EPOCHS = 3 };
+
+static uint8_t pixels[EXAMPLES * INPUTS];
+static rt_examples sparse;
+static rt_params optimizer, options;
+
+/* Of each picture a tenth to a third is not 0. */
+static void sparse_data(void) {
+    rt_rng rng = rt_rng_stream(12, "notes", 0, 0);
+    fixture_data();
+    for (int i = 0; i < EXAMPLES * INPUTS; i++)
+        if (rt_rng_below(&rng, 100) < 10 + (uint32_t)(i / INPUTS) % 24)
+            pixels[i] = (uint8_t)rt_rng_below(&rng, 256);
+    sparse = (rt_examples){.count = EXAMPLES, .ndim = 1, .shape = {INPUTS}, .features = INPUTS,
+                           .classes = CLASSES, .bytes = pixels, .labels = fixture_labels, .scale = 1.0 / 255};
+    fixture_part.examples = &sparse;
+    fixture_optimizer(&optimizer, "lr=0.05 momentum=0.9");
+}
+
+static rt_model *network(int64_t hidden, uint64_t seed) {
+    rt_error error;
+    rt_model *model = rt_mlp_new(3, (const int64_t[]){INPUTS, hidden, CLASSES}, seed, &error);
+    cr_assert(model, "%s", error.message);
+    return model;
+}
+
+static rt_distiller *student(rt_model *model, rt_teacher *teacher, rt_targets targets, rt_distiller *beside) {
+    fixture_options(&options, "kd", "");
+    const rt_distiller_config config = {.student = model, .teacher = teacher, .method = "kd",
+                                        .options = &options, .transfer = &fixture_part, .batch = BATCH,
+                                        .seed = 3, .epochs = EPOCHS, .training = &optimizer, .prefix = "",
+                                        .beside = beside, .targets = targets};
+    return fixture_distiller(&config);
+}
+
+static void check_group(rt_targets targets) {
+    static const int64_t widths[STUDENTS] = {20, 20, 70, 10};
+    rt_distiller *together[STUDENTS];
+    rt_model *models[STUDENTS], *net = network(90, 9);
+    rt_epoch_outcome outcomes[STUDENTS];
+    rt_error error;
+    rt_teacher *teacher = rt_teacher_new(&net, 1, RT_COMBINE_LOGITS, &error);
+    cr_assert(teacher, "%s", error.message);
+    for (int i = 0; i < STUDENTS; i++) {
+        models[i] = network(widths[i], (uint64_t)i);
+        together[i] = student(models[i], teacher, targets, i ? together[0] : NULL);
+    }
+    rt_distillers_epoch(together, STUDENTS, outcomes);
+    const size_t calls = rt_alloc_stats_get().calls;
+    for (int e = 1; e < EPOCHS; e++) rt_distillers_epoch(together, STUDENTS, outcomes);
+    cr_assert_eq(rt_alloc_stats_get().calls, calls);
+    cr_assert_null(together[0]->own.notes.batch);
+    for (int i = 0; i < STUDENTS; i++) {
+        cr_assert_eq(outcomes[i].status, RT_OK, "%s", outcomes[i].error.message);
+        rt_model *model = network(widths[i], (uint64_t)i);
+        rt_distiller *alone = student(model, teacher, targets, NULL);
+        for (int e = 0; e < EPOCHS; e++) fixture_epoch(alone);
+        int64_t count, expected;
+        const rt_real *found = rt_model_block(models[i], &count), *block = rt_model_block(model, &expected);
+        cr_assert(count == expected && memcmp(found, block, (size_t)count * sizeof *found) == 0,
+                  "student %d of %lld units has other weights", i, (long long)widths[i]);
+        rt_distiller_free(alone);
+        rt_model_free(model);
+    }
+    for (int i = STUDENTS - 1; i >= 0; i--) rt_distiller_free(together[i]), rt_model_free(models[i]);
+    rt_teacher_free(teacher);
+    rt_model_free(net);
+}
+
+Test(notes, students_of_several_widths_keep_their_bits) {
+    sparse_data();
+    check_group(RT_TARGETS_TEACHER);
+    check_group(RT_TARGETS_DROPOUT); /* the teacher looks at every batch, too */
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}
