@@ -235,12 +235,16 @@ ALWAYS void transpose8(__m256 r[8]) {
 
 static void transpose(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out,
                       int64_t out_stride) {
+    enum { LINE = 16, AHEAD = 96 };
+    const bool is_long = depth > 64; /* the runs that are read are long enough to fetch ahead */
     for (int j = 0; j < width; j += 8) {
         const int here = columns - j < 8 ? columns - j : 8;
         const float *column = from + j * stride;
         for (int64_t p = 0; p < depth; p += 8) {
             const int deep = depth - p < 8 ? (int)(depth - p) : 8;
             __m256 r[8];
+            if (is_long && p % LINE == 0)
+                for (int i = 0; i < here; i++) __builtin_prefetch(column + i * stride + p + AHEAD);
             if (here == 8 && deep == 8) {
                 EACH(i, 8) r[i] = _mm256_loadu_ps(column + i * stride + p);
                 transpose8(r);

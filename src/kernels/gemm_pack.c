@@ -16,7 +16,10 @@ void rti_pack(const rti_tiles *tiles, int64_t depth, int columns, int width, rti
         tiles->transpose(depth, columns, width, from, B.column_stride, panel, width);
         return;
     }
+    enum { AHEAD = 16, LINE = 16 };
     for (int64_t p = 0; p < depth; p++, from += B.row_stride, panel += width) {
+        if (B.column_stride == 1)
+            for (int j = 0; j < columns; j += LINE) __builtin_prefetch(from + AHEAD * B.row_stride + j);
         if (B.column_stride == 1 && columns == width) copy_eights(panel, from, width);
         else if (B.column_stride == 1) memcpy(panel, from, (size_t)columns * sizeof *panel);
         else
