@@ -16,6 +16,8 @@ void rti_pack(const rti_tiles *tiles, int64_t depth, int columns, int width, rti
         tiles->transpose(depth, columns, width, from, B.column_stride, panel, width);
         return;
     }
+    /* Rows lie far apart, and few are asked for at once: without fetching, W of 1200 x 1200 was copied at 1.8
+     * GB/s, 8, 16, 24, 48 rows ahead at 5.0, 5.8, 5.4, 4.9 (Zen 3; a sum over it read 12). */
     enum { AHEAD = 16, LINE = 16 };
     for (int64_t p = 0; p < depth; p++, from += B.row_stride, panel += width) {
         if (B.column_stride == 1)

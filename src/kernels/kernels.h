@@ -26,7 +26,7 @@
 typedef struct rti_matrix {
     const rt_real *data;
     int64_t row_stride, column_stride;
-    const struct rti_nonzero *nonzero; /* NULL, or what of it is not 0: the rest is left out (column_stride 1) */
+    const struct rti_nonzero *nonzero; /* NULL, or what is not 0: the rest is left out (column_stride 1) */
 } rti_matrix;
 
 typedef struct rti_epilogue {
@@ -54,17 +54,18 @@ typedef struct rti_entry {
 } rti_entry;
 
 typedef struct rti_lists {
-    const uint32_t *start;  /* list n: entries start[n] up to start[n + 1]; NULL: not made */
-    const rti_entry *entry; /* places ascend */
+    const uint32_t *start;        /* list n: entries start[n] up to start[n + 1]; NULL: not made */
+    const rti_entry *entry;       /* places ascend */
 } rti_lists;
 
 typedef struct rti_nonzero {
-    int64_t rows, columns, count; /* so many are not 0; */
+    int64_t rows, columns, count; /* so many are not 0 */
     bool is_sparse, has_runs;     /* two fifths or less; an eighth or more of the map's words are 0 */
     const uint16_t *map;          /* element j of a row: bit j % 16 of word j / 16 */
     int64_t map_stride;           /* words */
-    int64_t depth, blocks;        /* list i * blocks + d: of row i, columns d * depth ..., places from there */
-    rti_lists by_row, by_column;  /* list j: of column j, places are rows */
+    rti_lists by_row;             /* list i * blocks + d: of row i, columns d * depth ..., places from there */
+    int64_t depth, blocks;
+    rti_lists by_column;          /* list j: of column j, places are rows */
     void *room;                   /* for lists; NULL: none */
 } rti_nonzero;
 
@@ -76,8 +77,8 @@ void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_re
 /* Lists of the rows of the x that was noted, which is sparse; and of its columns, made from those. */
 void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride);
 void rti_nonzero_by_column(rti_nonzero *z);
-/* Can a product with `extent` columns (or rows, for lists of columns) use lists; and do they pay when they are
- * made for it alone? Lists of columns serve up to RTI_LIST_BATCH rows. */
+/* Can a product with `extent` columns (or rows, for lists of columns) use lists; and do they pay, when they
+ * are made for it alone? Lists of columns serve up to RTI_LIST_BATCH rows. */
 enum { RTI_LIST_BATCH = 160 };
 bool rti_lists_serve(int64_t extent);
 bool rti_lists_pay(int64_t extent);

@@ -21,7 +21,8 @@ static const uint64_t places_of[256] = {SIXTY_FOUR(0), SIXTY_FOUR(64), SIXTY_FOU
 /* Writes eight entries; returns how many of them count. */
 ALWAYS int list8(__m256 x, int first, rti_entry *to) {
     const int bits = _mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ));
-    const __m256i lane = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)&places_of[bits])),
+    const __m128i lanes = _mm_loadl_epi64((const __m128i *)(const void *)&places_of[bits]);
+    const __m256i lane = _mm256_cvtepu8_epi32(lanes),
                   place = _mm256_add_epi32(lane, _mm256_set1_epi32(first)),
                   value = _mm256_castps_si256(_mm256_permutevar8x32_ps(x, lane)),
                   low = _mm256_unpacklo_epi32(place, value), high = _mm256_unpackhi_epi32(place, value);

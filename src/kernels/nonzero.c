@@ -12,7 +12,7 @@
 enum {
     ROWS = 8,        /* of a task */
     SLACK = 16,      /* entries that nonzero_list writes beyond a list */
-    ALONE = 1 << 18, /* elements that one thread lists by itself */
+    ALONE = 1 << 15, /* elements that one thread lists by itself */
     NARROW = 32,     /* columns of a product; up to here tiles are faster than making lists is */
 };
 

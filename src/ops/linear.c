@@ -67,8 +67,9 @@ static void *keep(rt_graph *g, const rti_node *n, rti_notes *notes, size_t bytes
 }
 
 /* What of x is not 0, when a product with U columns can make use of it: as lists, when three fifths of a wide
- * layer's numbers are 0; or else, of inputs, as a map, when zeros come in runs, as in pictures. Of one example
- * the product itself sees what is 0. */
+ * layer's numbers are 0; or else, of inputs, as a map, when zeros come in runs, as in pictures. Lists of a
+ * batch that has notes serve several students, so they pay for narrower layers. Of one example the product
+ * itself sees what is 0. */
 static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,
                                bool is_input, rti_notes *notes) {
     enum { WIDE = 64 };
@@ -131,7 +132,8 @@ static void linear_backward(rt_graph *g, rti_node *n) {
     rti_grad dx = rti_grad_begin(g, n, 0);
     if (dx.data) {
         rti_matrix of_dz = {dz, U, 1, NULL};
-        if (act == RT_ACT_RELU && !dx.accumulate) of_dz.nonzero = note_zeros(g, n, of_dz, N, U, D, false, NULL);
+        if (act == RT_ACT_RELU && !dx.accumulate)
+            of_dz.nonzero = note_zeros(g, n, of_dz, N, U, D, false, NULL);
         product(g, n, N, D, U, of_dz, matrix_of(w, NULL), dx.data, dx.accumulate, NULL);
     }
     rti_grad dw = rti_grad_begin(g, n, 1);

@@ -460,7 +460,8 @@ static void check_lists(const rti_nonzero *z, const rt_real *x, int64_t stride) 
 
 Test(gemm, lists_of_what_is_not_zero) {
     static const int shapes[][2] = {{1, 1},   {3, 17},   {100, 784}, {9, 77},  {2, 224},
-                                    {2, 225}, {130, 33}, {8, 500},   {17, 16}, {300, 900}, {900, 300}, {300, 900}};
+                                    {2, 225}, {130, 33}, {8, 500},   {17, 16}, {300, 900},
+                                    {900, 300}, {300, 900}};
     for (int s = 0; s < SETS; s++) {
         const rti_kernel_set *set = rti_kernels_named(set_names[s]);
         if (!set || !set->list_width) continue;

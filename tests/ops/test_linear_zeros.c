@@ -130,7 +130,8 @@ Test(linear, what_is_noted_about_a_batch_serves_every_layer_and_changes_no_bit) 
         two_layers(g, x, w, with);
         cr_assert(memcmp(with, without, sizeof with) == 0);
         cr_assert_eq(notes.nonzero != NULL, rti_nonzero_bytes(N, D, false) > 0);
-        if (notes.nonzero) cr_assert_eq(notes.nonzero->by_row.start && notes.nonzero->by_column.start, k == 0);
+        const rti_nonzero *z = notes.nonzero;
+        if (z) cr_assert_eq(z->by_row.start && z->by_column.start, k == 0);
 
         cr_assert(rti_notes_about(g, x) == &notes);
         cr_assert(rti_notes_about(g, rt_reshape(g, x, 1, (const int64_t[]){N * D})) == &notes);
