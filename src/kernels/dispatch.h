@@ -23,7 +23,7 @@ typedef struct rti_kernel_set {
     const char *name;
     const rti_loops *loops;
     rti_gemm_function *gemm;
-    int list_width;                    /* columns of C that a list serves; 0: rti_matrix.nonzero is not read */
+    int list_width;                    /* columns of C that a list serves; 0: no use for rti_matrix.nonzero */
     rti_gemm_bf16_function *gemm_bf16; /* NULL: has no instruction for it. Ask rti_kernels_bf16 */
     const struct rti_int8_kernels *int8; /* NULL: has no instruction for it. Ask rti_kernels_int8 */
     const struct rti_conv_tiles *conv; /* conv_tiles.h */

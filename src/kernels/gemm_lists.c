@@ -35,13 +35,12 @@
  *   32 columns, one list for two rows                  24       20
  *   adding rows of dY to the sums of each pixel                 35
  *
- * Values that stand in the lists are read one after the other, from X they come from 784 places. One list that
- * serves two rows multiplies by half as many zeros again. 32 columns take what narrow layers have.
+ * Values that stand in the lists are read one after the other, from X they come from 784 places. One list
+ * that serves two rows multiplies by half as many zeros again. 32 columns take what narrow layers have.
  *
  * To make lists for 784 x 30 takes as long as they save, some 60 microseconds; so tiles do it, unless several
- * students look at the batch (graph/notes.h): eight of 784-30-30-10 in two groups took 0.85 of the time, start
- * and end included. And copying W, whose rows lie 4.8 KB apart, ran at 1.8 GB/s before gemm_pack.c fetched
- * ahead. Epochs and sweep before and after all of it: tests/bench/values.csv.
+ * students look at the batch (graph/notes.h). And copying W, whose rows lie 4.8 KB apart, ran at 1.8 GB/s
+ * before gemm_pack.c fetched ahead. Epochs and sweep before and after all of it: tests/bench/values.csv.
  *
  * Not kept: rows in pairs in the order of their lists, so that both end together, 0.4 and 2 % (ten pairs of
  * old and new at the same time), within the noise. */

@@ -60,10 +60,10 @@ typedef struct rti_lists {
 
 typedef struct rti_nonzero {
     int64_t rows, columns, count; /* so many are not 0 */
-    bool is_sparse, has_runs;     /* two fifths or less; an eighth or more of the map's words are 0 */
+    bool is_sparse, has_runs;     /* so few that lists pay; an eighth or more of the map's words are 0 */
     const uint16_t *map;          /* element j of a row: bit j % 16 of word j / 16 */
     int64_t map_stride;           /* words */
-    rti_lists by_row;             /* list i * blocks + d: of row i, columns d * depth ..., places from there */
+    rti_lists by_row;             /* list i * blocks + d: row i, columns d * depth ..., places from there */
     int64_t depth, blocks;
     rti_lists by_column;          /* list j: of column j, places are rows */
     void *room;                   /* for lists; NULL: none */
