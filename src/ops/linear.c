@@ -59,7 +59,7 @@ static rti_matrix matrix_of(const rt_tensor *x, const rti_nonzero *nonzero) {
 }
 
 /* Memory until the notes, if there are any, or the step are at their end. */
-static void *keep(rt_graph *g, const rti_node *n, rti_notes *notes, size_t bytes) {
+static void *lend(rt_graph *g, const rti_node *n, rti_notes *notes, size_t bytes) {
     if (!notes) return rti_step_alloc(g, bytes);
     void *block = rti_arena_alloc(&notes->arena, bytes);
     if (!block) rti_op_fail(g, n, RT_MEMORY, "no memory for %zu bytes of notes about the batch", bytes);
@@ -73,20 +73,21 @@ static void *keep(rt_graph *g, const rti_node *n, rti_notes *notes, size_t bytes
 static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,
                                bool is_input, rti_notes *notes) {
     enum { WIDE = 64 };
-    const bool lists = D >= WIDE && N >= 2 && (notes ? rti_lists_serve(U) : rti_lists_pay(U));
+    const bool lists = D >= WIDE && (notes ? rti_lists_serve(U) : rti_lists_pay(U));
     if (n->a.i[1] || x.column_stride != 1 || N < 2 || D < 1 || !(lists || is_input)) return NULL;
     rti_nonzero *z = notes ? notes->nonzero : NULL;
     if (z && (z->rows != N || z->columns != D)) return NULL;
     if (!z) {
-        const size_t bytes = rti_nonzero_bytes(N, D, lists);
+        const bool has_room = lists || (notes && D >= WIDE); /* for a wider layer that looks later */
+        const size_t bytes = rti_nonzero_bytes(N, D, has_room);
         if (bytes == 0) return NULL;
-        z = keep(g, n, notes, sizeof *z);
-        void *memory = keep(g, n, notes, bytes);
+        z = lend(g, n, notes, sizeof *z);
+        void *memory = lend(g, n, notes, bytes);
         if (!z || !memory) return NULL;
-        rti_nonzero_note(z, N, D, x.data, x.row_stride, memory, lists);
+        rti_nonzero_note(z, N, D, x.data, x.row_stride, memory, has_room);
         if (notes) notes->nonzero = z;
     }
-    if (lists && z->room && z->is_sparse && !z->by_row.start) rti_nonzero_by_row(z, x.data, x.row_stride);
+    if (lists && z->is_sparse && !z->by_row.start) rti_nonzero_by_row(z, x.data, x.row_stride);
     return z->by_row.start || (is_input && z->has_runs) ? z : NULL;
 }
 

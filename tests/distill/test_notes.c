@@ -41,7 +41,7 @@ static rt_distiller *student(rt_model *model, rt_teacher *teacher, rt_targets ta
 }
 
 static void check_group(rt_targets targets) {
-    static const int64_t widths[STUDENTS] = {20, 20, 70, 10};
+    static const int64_t widths[STUDENTS] = {10, 20, 20, 70};
     rt_distiller *together[STUDENTS];
     rt_model *models[STUDENTS], *net = network(90, 9);
     rt_epoch_outcome outcomes[STUDENTS];
