@@ -54,10 +54,10 @@ static rt_status ask(rti_answers *a, const rti_plan *plan, rt_teacher *teacher, 
     return status;
 }
 
-rt_status rti_answers_of_trial(rti_answers *answers, const rti_plan *plan, int trial, rt_part_name name,
-                               rt_error *error) {
-    const rti_trial *t = &plan->trials[trial];
-    const rt_part *part = rt_dataset_part(plan->datasets[t->dataset], name);
+rt_status rti_answers_of_some(rti_answers *answers, const rti_plan *plan, int trial, rt_part_name name,
+                              int64_t most, rt_error *error) {
+    rt_part some = *rt_dataset_part(plan->datasets[plan->trials[trial].dataset], name);
+    if (some.count > most) some.count = most;
     char directory[RTI_PATH_MAX], path[RTI_PATH_MAX];
     *answers = (rti_answers){0};
     rti_trial_directory(plan, trial, directory, sizeof directory);
@@ -68,12 +68,84 @@ rt_status rti_answers_of_trial(rti_answers *answers, const rti_plan *plan, int t
     rt_teacher *alone = status == RT_OK ? rt_teacher_new(&model, 1, RT_COMBINE_LOGITS, error) : NULL;
     if (status == RT_OK && !alone) status = RT_MEMORY;
     if (status == RT_OK) {
-        bool keep = (double)rt_model_cost_get(model).multiply_adds * (double)part->count >= WORTH_KEEPING;
-        status = ask(answers, plan, alone, part, keep, 1, error);
+        bool keep = (double)rt_model_cost_get(model).multiply_adds * (double)some.count >= WORTH_KEEPING;
+        status = ask(answers, plan, alone, &some, keep, 1, error);
     }
     rt_teacher_free(alone);
     rt_model_free(model);
     return status;
+}
+
+rt_status rti_answers_of_trial(rti_answers *answers, const rti_plan *plan, int trial, rt_part_name name,
+                               rt_error *error) {
+    return rti_answers_of_some(answers, plan, trial, name, INT64_MAX, error);
+}
+
+/* ---- kept for the next who asks ---- */
+
+#define KEPT_BYTES_MOST ((size_t)64 << 20)
+
+typedef struct kept_entry {
+    struct kept_entry *next;
+    int trial;
+    rt_part_name part;
+    rti_answers answers;
+} kept_entry;
+
+struct rti_kept_answers {
+    kept_entry *first;
+    size_t bytes;
+};
+
+struct rti_kept_answers *rti_kept_answers_new(void) {
+    return rt_alloc_zero(1, sizeof(struct rti_kept_answers));
+}
+
+void rti_kept_answers_free(struct rti_kept_answers *kept) {
+    if (!kept) return;
+    for (kept_entry *e = kept->first, *next; e; e = next) {
+        next = e->next;
+        rti_answers_deinit(&e->answers);
+        rt_free(e);
+    }
+    rt_free(kept);
+}
+
+static size_t bytes_of(const rti_answers *a) { return (size_t)(a->count * a->classes) * sizeof *a->logits; }
+
+static bool copy(rti_answers *to, const rti_answers *from) {
+    *to = *from;
+    to->logits = rt_alloc(bytes_of(from));
+    if (to->logits && bytes_of(from) > 0) memcpy(to->logits, from->logits, bytes_of(from));
+    return to->logits != NULL;
+}
+
+/* Without memory nothing is kept. */
+static void keep(struct rti_kept_answers *kept, int trial, rt_part_name part, const rti_answers *answers) {
+    if (kept->bytes + bytes_of(answers) > KEPT_BYTES_MOST) return;
+    kept_entry *e = rt_alloc_zero(1, sizeof *e);
+    if (!e || !copy(&e->answers, answers)) {
+        rt_free(e);
+        return;
+    }
+    e->next = kept->first;
+    e->trial = trial;
+    e->part = part;
+    kept->first = e;
+    kept->bytes += bytes_of(answers);
+}
+
+rt_status rti_answers_of_done(rti_answers *answers, const rti_summary *summary, int trial, rt_part_name part,
+                              rt_error *error) {
+    for (const kept_entry *e = summary->kept->first; e; e = e->next) {
+        if (e->trial != trial || e->part != part) continue;
+        if (copy(answers, &e->answers)) return RT_OK;
+        *answers = (rti_answers){0};
+        return rt_fail(error, RT_MEMORY, "not enough memory for the answers of a network");
+    }
+    RT_TRY(rti_answers_of_trial(answers, summary->plan, trial, part, error));
+    keep(summary->kept, trial, part, answers);
+    return RT_OK;
 }
 
 rt_status rti_answers_of_teacher(rti_answers *answers, const rti_summary *summary, int student,

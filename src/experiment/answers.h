@@ -22,6 +22,15 @@ typedef struct rti_answers {
 rt_status rti_answers_of_trial(rti_answers *answers, const rti_plan *plan, int trial, rt_part_name part,
                                rt_error *error) RT_MUST_CHECK;
 
+/* Of the first examples of the part, `most` of them or all there are. */
+rt_status rti_answers_of_some(rti_answers *answers, const rti_plan *plan, int trial, rt_part_name part,
+                              int64_t most, rt_error *error) RT_MUST_CHECK;
+
+/* As rti_answers_of_trial; kept with the summary, as far as there is room, because several tables of a report
+ * ask for the same. What is returned is a copy. */
+rt_status rti_answers_of_done(rti_answers *answers, const rti_summary *summary, int trial, rt_part_name part,
+                              rt_error *error) RT_MUST_CHECK;
+
 /* Of those whose answers `student` is compared with, together at T. logits NULL, and RT_OK, when there is
  * nobody, when a member is not finished, or when a file of answers knows nothing of this part. */
 rt_status rti_answers_of_teacher(rti_answers *answers, const rti_summary *summary, int student,

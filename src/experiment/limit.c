@@ -168,9 +168,9 @@ static rt_status ask(pair_of_answers *a, rti_limit *l, const rti_summary *summar
         RT_TRY(rti_answers_of_teacher(&a->teacher, summary, l->trial, part, 1, error));
     }
     if (!a->teacher.logits) return RT_OK;
-    RT_TRY(rti_answers_of_trial(&a->student, plan, l->trial, part, error));
+    RT_TRY(rti_answers_of_some(&a->student, plan, l->trial, part, EXAMPLES_MAX, error));
     a->K = a->student.classes;
-    a->count = a->student.count < EXAMPLES_MAX ? a->student.count : EXAMPLES_MAX;
+    a->count = a->student.count;
     a->z = rt_alloc((size_t)a->K * 4 * sizeof *a->z);
     if (!a->z) return rt_fail(error, RT_MEMORY, "not enough memory for the limit of high temperature");
     a->v = a->z + a->K;

@@ -63,7 +63,7 @@ static rt_status take_top(facet_answers *f, rti_answers *answers, int32_t **top,
 static rt_status ask_trial(facet_answers *f, int trial, int32_t **top, rt_error *error) {
     rti_answers answers;
     if (trial < 0 || f->summary->records[trial].state != RTI_DONE) return RT_OK;
-    RT_TRY(rti_answers_of_trial(&answers, f->summary->plan, trial, RT_PART_TEST, error));
+    RT_TRY(rti_answers_of_done(&answers, f->summary, trial, RT_PART_TEST, error));
     return take_top(f, &answers, top, error);
 }
 

@@ -95,7 +95,12 @@ typedef struct rti_summary {
     int done, failed, unfinished; /* trials */
     double seconds;               /* training of all finished trials, added up */
     int64_t test_examples, validation_examples;
+    struct rti_kept_answers *kept; /* answers that were asked for (answers.h) */
 } rti_summary;
+
+/* What is kept of answers, empty. (answers.c) */
+struct rti_kept_answers *rti_kept_answers_new(void);
+void rti_kept_answers_free(struct rti_kept_answers *kept);
 
 /* From the records on disk. RT_MEMORY, RT_IO; *summary is empty then. */
 rt_status rti_summary_read(rti_summary *summary, const rti_plan *plan, rt_error *error) RT_MUST_CHECK;

@@ -23,7 +23,7 @@ typedef struct maker {
 /* What the network says of a part: of the teacher when trial is -1. */
 static rt_status ask(const maker *m, int trial, rt_part_name part, rti_answers *answers, rt_error *error) {
     const rti_plan *plan = m->summary->plan;
-    if (trial >= 0) return rti_answers_of_trial(answers, plan, trial, part, error);
+    if (trial >= 0) return rti_answers_of_done(answers, m->summary, trial, part, error);
     return rti_answers_of_teacher(answers, m->summary, rti_facet_student(plan, m->facet), part, 1, error);
 }
 

@@ -79,7 +79,7 @@ static rt_status add_students(rti_similarity *s, const rti_summary *summary, int
     for (int i = 0; cell >= 0 && i < plan->spec.seed_count; i++) {
         int trial = plan->cells[cell].trials[i];
         if (trial < 0 || summary->records[trial].state != RTI_DONE) continue;
-        RT_TRY(rti_answers_of_trial(&answers, plan, trial, RT_PART_TEST, error));
+        RT_TRY(rti_answers_of_done(&answers, summary, trial, RT_PART_TEST, error));
         RT_TRY(add_confusion(s->students, &answers, s->classes, &s->has_students, error));
     }
     return RT_OK;

@@ -186,11 +186,12 @@ rt_status rti_summary_make(rti_summary *summary, const rti_plan *plan, rti_recor
     if (seeds > longest) longest = seeds;
     summary->cells = rt_alloc_zero(cells, sizeof *summary->cells);
     summary->facets = rt_alloc_zero((size_t)plan->facet_count, sizeof *summary->facets);
+    summary->kept = rti_kept_answers_new();
     workspace w = {records, rt_alloc_zero(longest, sizeof(double)), rt_alloc_zero(longest, sizeof(double))};
     int *list = rt_alloc_zero(trials, sizeof *list);
     bool *seen = rt_alloc_zero(trials, sizeof *seen);
     rt_status status;
-    if (summary->cells && summary->facets && w.values && w.others && list && seen)
+    if (summary->cells && summary->facets && summary->kept && w.values && w.others && list && seen)
         status = fill(summary, &w, list, seen, error);
     else
         status = rt_fail(error, RT_MEMORY, "not enough memory to summarise %d trials", plan->trial_count);
@@ -223,5 +224,6 @@ void rti_summary_deinit(rti_summary *summary) {
     rt_free(summary->records);
     rt_free(summary->cells);
     rt_free(summary->facets);
+    rti_kept_answers_free(summary->kept);
     *summary = (rti_summary){0};
 }

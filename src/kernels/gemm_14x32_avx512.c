@@ -145,7 +145,7 @@ ALWAYS void rows_by_lists(const rti_list_job *t, int64_t i, const int rows) {
     int64_t common = INT64_MAX;
     float *c[2];
     EACH(r, rows) {
-        const uint32_t *list = t->lists.start + (i + r) * t->lists_step;
+        const uint32_t *list = t->lists.start + i + r;
         at[r] = t->lists.entry + list[0];
         end[r] = t->lists.entry + list[1];
         if (end[r] - at[r] < common) common = end[r] - at[r];

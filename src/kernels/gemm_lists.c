@@ -101,14 +101,13 @@ static void multiply_rows(void *context, int64_t task) {
     rti_list_job job = {
         .rows = end - first,
         .lists = z->by_row,
-        .lists_step = z->blocks,
         .b = panel,
         .c = t->C + first * t->ldc + j0,
         .ldc = t->ldc,
         .columns = width_at(t, t->N, j0),
     };
-    job.lists.start += first * z->blocks;
-    for (int64_t d = 0; d < z->blocks; d++, job.lists.start++) {
+    job.lists.start += first;
+    for (int64_t d = 0; d < z->blocks; d++, job.lists.start += z->rows) {
         const int64_t p0 = d * z->depth;
         rti_matrix B = t->B;
         B.data += p0 * B.row_stride + j0 * B.column_stride;
@@ -139,7 +138,6 @@ static void multiply_columns(void *context, int64_t task) {
         rti_list_job job = {
             .rows = columns,
             .lists = t->B.nonzero->by_column,
-            .lists_step = 1,
             .b = panel,
             .c = turned,
             .ldc = t->width,

@@ -46,13 +46,12 @@ typedef struct rti_row_job {
 
 typedef void rti_row(const rti_row_job *job);
 
-/* Rows of C by lists (gemm_lists.c). List n is row i's, for n = i * lists_step:
+/* Rows of C by lists (gemm_lists.c), row i by list i:
  *
- *     c[i][j] = fma(a, b[p][j], c[i][j])         for the pairs p, a of list n */
+ *     c[i][j] = fma(a, b[p][j], c[i][j])         for the pairs p, a of list i */
 typedef struct rti_list_job {
     int64_t rows;
     rti_lists lists;
-    int64_t lists_step;
     const float *b;             /* rows of list_width */
     float *c;
     int64_t ldc;

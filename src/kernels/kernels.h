@@ -63,7 +63,7 @@ typedef struct rti_nonzero {
     bool is_sparse, has_runs;     /* so few that lists pay; an eighth or more of the map's words are 0 */
     const uint16_t *map;          /* element j of a row: bit j % 16 of word j / 16 */
     int64_t map_stride;           /* words */
-    rti_lists by_row;             /* list i * blocks + d: row i, columns d * depth ..., places from there */
+    rti_lists by_row;             /* list d * rows + i: row i, columns d * depth ..., places from there */
     int64_t depth, blocks;
     rti_lists by_column;          /* list j: of column j, places are rows */
     void *room;                   /* for lists; NULL: none */

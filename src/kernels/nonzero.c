@@ -97,20 +97,20 @@ static void list_rows(void *context, int64_t task) {
     const filling *f = context;
     const rti_nonzero *z = f->z;
     const int64_t first = ROWS * task, end = z->rows - first < ROWS ? z->rows : first + ROWS;
-    const uint32_t others = f->start[end * z->blocks]; /* of the next task */
-    int64_t n = first * z->blocks;
-    for (int64_t i = first; i < end; i++)
-        for (int64_t j = 0; j < z->columns; j += z->depth, n++) {
-            const int64_t columns = z->columns - j < z->depth ? z->columns - j : z->depth;
+    for (int64_t d = 0; d < z->blocks; d++) {
+        const int64_t j = d * z->depth, columns = z->columns - j < z->depth ? z->columns - j : z->depth;
+        const uint32_t *start = f->start + d * z->rows, others = start[end]; /* of the next task */
+        for (int64_t i = first; i < end; i++) {
+            rti_entry *to = f->entry + start[i], rest[RTI_LIST_DEPTH + SLACK];
             const rt_real *x = f->x + i * f->stride + j;
-            rti_entry *to = f->entry + f->start[n], rest[RTI_LIST_DEPTH + SLACK];
-            if (f->start[n + 1] + SLACK <= others) {
+            if (start[i + 1] + SLACK <= others) {
                 rti_kernels()->loops->nonzero_list(columns, x, to);
             } else { /* would write over what another task has written */
                 const int count = rti_kernels()->loops->nonzero_list(columns, x, rest);
                 memcpy(to, rest, (size_t)count * sizeof *to);
             }
         }
+    }
 }
 
 /* How many bits of a word are 1, by additions that the compiler makes for eight words at once. */
@@ -125,8 +125,8 @@ static void count_rows(const filling *f) {
     const rti_nonzero *z = f->z;
     const int64_t words = z->depth / RTI_MAP_BITS;
     uint32_t *start = f->start, at = 0;
-    for (int64_t i = 0; i < z->rows; i++)
-        for (int64_t w = 0; w < z->map_stride; w += words) {
+    for (int64_t w = 0; w < z->map_stride; w += words)
+        for (int64_t i = 0; i < z->rows; i++) {
             const uint16_t *word = z->map + i * z->map_stride + w;
             const int64_t here = z->map_stride - w < words ? z->map_stride - w : words;
             uint32_t count = 0;
@@ -179,7 +179,7 @@ static void deal_out(void *context, int64_t block) {
     const rti_nonzero *z = f->z;
     uint32_t *next = f->start + 1 + block * z->depth;
     for (int64_t i = 0; i < z->rows; i++) {
-        const uint32_t *list = z->by_row.start + i * z->blocks + block;
+        const uint32_t *list = z->by_row.start + block * z->rows + i;
         const rti_entry *from = z->by_row.entry + list[0], *const end = z->by_row.entry + list[1];
         for (; from < end; from++) f->entry[next[from->place]++] = (rti_entry){(uint32_t)i, from->value};
     }

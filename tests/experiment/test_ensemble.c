@@ -199,3 +199,33 @@ Test(ensemble, report_and_picture_of_made_up_records) {
         synthetic_free(&s);
     }
 }
+
+/* ---- answers ------------------------------------------------------------------------------------ */
+
+static void same_answers(const rti_answers *a, const rti_answers *b, int64_t count) {
+    cr_assert(a->count == count && a->classes == b->classes && a->labels == b->labels);
+    cr_assert(a->logits != b->logits);
+    cr_assert_arr_eq(a->logits, b->logits, (size_t)(count * a->classes) * sizeof *a->logits);
+}
+
+Test(answers, what_is_kept_with_a_summary_is_what_is_asked_anew) {
+    static const char *const overrides[] = {"teacher.count=2"};
+    finished_make(&plan, &summary, TEST_SPEC, overrides, 1, "a");
+    const size_t blocks = rt_alloc_stats_get().live_blocks;
+    for (int trial = 0; trial < 2; trial++) {
+        rti_answers anew, first, again, some;
+        cr_assert_eq(rti_answers_of_trial(&anew, &plan, trial, RT_PART_TEST, &error), RT_OK);
+        cr_assert_eq(rti_answers_of_done(&first, &summary, trial, RT_PART_TEST, &error), RT_OK);
+        same_answers(&first, &anew, EXAMPLES);
+        for (int64_t i = 0; i < EXAMPLES * CLASSES; i++) first.logits[i] = -1; /* a copy: it may be changed */
+        cr_assert_eq(rti_answers_of_done(&again, &summary, trial, RT_PART_TEST, &error), RT_OK);
+        same_answers(&again, &anew, EXAMPLES);
+        cr_assert_eq(rti_answers_of_some(&some, &plan, trial, RT_PART_TEST, 7, &error), RT_OK);
+        same_answers(&some, &anew, 7);
+        rti_answers_deinit(&anew), rti_answers_deinit(&first), rti_answers_deinit(&again);
+        rti_answers_deinit(&some);
+    }
+    cr_assert(rt_alloc_stats_get().live_blocks > blocks, "nothing was kept");
+    finished_free(&plan, &summary);
+    cr_assert(rt_alloc_stats_get().live_blocks == 0);
+}

@@ -434,14 +434,15 @@ Test(gemm, steps_of_zeros_are_not_computed) {
 /* Of every instruction set, against plain loops: the map, and what is made from it. */
 static void check_lists(const rti_nonzero *z, const rt_real *x, int64_t stride) {
     const rti_entry *e = z->by_row.entry;
-    for (int64_t i = 0; i < z->rows; i++)
-        for (int64_t j = 0; j < z->columns; j++) {
-            const int64_t list = i * z->blocks + j / z->depth;
-            if (j % z->depth == 0) cr_assert_eq(e - z->by_row.entry, z->by_row.start[list]);
-            if (x[i * stride + j] == 0) continue;
-            cr_assert_eq(e->place, j % z->depth);
-            cr_assert(same(&e->value, &x[i * stride + j], 1));
-            e++;
+    for (int64_t d = 0; d < z->blocks; d++)
+        for (int64_t i = 0; i < z->rows; i++) {
+            cr_assert_eq(e - z->by_row.entry, z->by_row.start[d * z->rows + i]);
+            for (int64_t j = d * z->depth; j < z->columns && j < (d + 1) * z->depth; j++) {
+                if (x[i * stride + j] == 0) continue;
+                cr_assert_eq(e->place, j - d * z->depth);
+                cr_assert(same(&e->value, &x[i * stride + j], 1));
+                e++;
+            }
         }
     cr_assert_eq(e - z->by_row.entry, z->by_row.start[z->rows * z->blocks]);
     cr_assert_eq(e - z->by_row.entry, z->count);
