@@ -130,7 +130,7 @@ ALWAYS __mmask16 lanes_of(int left) {
     return left >= 16 ? 0xffff : left <= 0 ? 0 : (__mmask16)((1u << left) - 1);
 }
 
-enum { LIST_VECTORS = 4, LIST_WIDTH = 16 * LIST_VECTORS };
+enum { LIST_VECTORS = RTI_LIST_VECTORS, LIST_WIDTH = 16 * LIST_VECTORS };
 
 ALWAYS void list_step(const rti_list_job *t, const rti_entry *e, __m512 acc[LIST_VECTORS]) {
     const __m512 factor = _mm512_set1_ps(e->value);

@@ -154,7 +154,7 @@ static void row(const rti_row_job *t) {
     }
 }
 
-enum { LIST_VECTORS = 4, LIST_WIDTH = 8 * LIST_VECTORS };
+enum { LIST_VECTORS = RTI_LIST_VECTORS, LIST_WIDTH = 8 * LIST_VECTORS };
 
 ALWAYS void list_step(const rti_list_job *t, const rti_entry *e, __m256 acc[LIST_VECTORS]) {
     const __m256 factor = _mm256_set1_ps(e->value);

@@ -53,7 +53,7 @@
 #include <string.h>
 
 enum {
-    WIDTH_MOST = 64,      /* of list_width */
+    WIDTH_MOST = 16 * RTI_LIST_VECTORS,
     STRIP = RTI_MAP_BITS, /* columns of dW that are turned together */
     ALONE = 1 << 18,      /* multiply-adds per lane, as in gemm_tiled.c */
 };

@@ -48,7 +48,11 @@ typedef void rti_row(const rti_row_job *job);
 
 /* Rows of C by lists (gemm_lists.c), row i by list i:
  *
- *     c[i][j] = fma(a, b[p][j], c[i][j])         for the pairs p, a of list i */
+ *     c[i][j] = fma(a, b[p][j], c[i][j])         for the pairs p, a of list i, j < list_width
+ *
+ * A row's sums stay in so many vectors: list_width of dispatch.h is as many times the lanes. */
+enum { RTI_LIST_VECTORS = 4 };
+
 typedef struct rti_list_job {
     int64_t rows;
     rti_lists lists;
