@@ -142,13 +142,9 @@ ALWAYS void list_step(const rti_list_job *t, const rti_entry *e, __m512 acc[LIST
 ALWAYS void rows_by_lists(const rti_list_job *t, int64_t i, const int rows) {
     __m512 acc[2][LIST_VECTORS];
     const rti_entry *at[2], *end[2];
-    int64_t common = INT64_MAX;
     float *c[2];
+    int64_t common = rti_list_ends(t, i, rows, at, end);
     EACH(r, rows) {
-        const uint32_t *list = t->lists.start + i + r;
-        at[r] = t->lists.entry + list[0];
-        end[r] = t->lists.entry + list[1];
-        if (end[r] - at[r] < common) common = end[r] - at[r];
         c[r] = t->c + (i + r) * t->ldc;
         EACH(v, LIST_VECTORS)
             acc[r][v] = t->from_zero ? _mm512_setzero_ps()

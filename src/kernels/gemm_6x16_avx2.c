@@ -167,13 +167,9 @@ ALWAYS void rows_by_lists(const rti_list_job *t, int64_t i, const int rows, cons
 #define COUNT(v) (whole ? 8 : t->columns - 8 * (v))
     __m256 acc[2][LIST_VECTORS];
     const rti_entry *at[2], *end[2];
-    int64_t common = INT64_MAX;
     float *c[2];
+    int64_t common = rti_list_ends(t, i, rows, at, end);
     EACH(r, rows) {
-        const uint32_t *list = t->lists.start + i + r;
-        at[r] = t->lists.entry + list[0];
-        end[r] = t->lists.entry + list[1];
-        if (end[r] - at[r] < common) common = end[r] - at[r];
         c[r] = t->c + (i + r) * t->ldc;
         EACH(v, LIST_VECTORS)
             acc[r][v] = t->from_zero || COUNT(v) <= 0 ? _mm256_setzero_ps()

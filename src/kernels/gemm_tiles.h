@@ -66,6 +66,19 @@ typedef struct rti_list_job {
 
 typedef void rti_list_rows(const rti_list_job *job);
 
+/* Where the lists of rows i ... begin and end; returns the length of the shortest. */
+static inline int64_t rti_list_ends(const rti_list_job *job, int64_t i, int rows, const rti_entry *at[],
+                                    const rti_entry *end[]) {
+    int64_t common = INT64_MAX;
+    for (int r = 0; r < rows; r++) {
+        const uint32_t *list = job->lists.start + i + r;
+        at[r] = job->lists.entry + list[0];
+        end[r] = job->lists.entry + list[1];
+        if (end[r] - at[r] < common) common = end[r] - at[r];
+    }
+    return common;
+}
+
 typedef struct rti_tiles {
     int lanes;                  /* floats in a vector */
     bool masked_loads;          /* columns beyond the last are not read; otherwise they must be readable */

@@ -32,7 +32,7 @@ ALWAYS int list8(__m256 x, int first, rti_entry *to) {
     return __builtin_popcount((unsigned)bits);
 }
 
-ALWAYS int list_avx2(int64_t n, const float *x, rti_entry *to) {
+static int list_avx2(int64_t n, const float *x, rti_entry *to) {
     int count = 0;
     for (int64_t i = 0; i < n; i += 8)
         count += list8(load_first(x + i, n - i < 8 ? (int)(n - i) : 8), (int)i, to + count);

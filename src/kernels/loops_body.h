@@ -286,14 +286,12 @@ static int list_of(int64_t n, const rt_real *x, rti_entry *to) {
 #define LOOPS_LIST list_of
 #endif
 
-static int nonzero_list(int64_t n, const rt_real *x, rti_entry *to) { return LOOPS_LIST(n, x, to); }
-
 #include "kernels/norm_body.h"
 #include "kernels/pool_body.h"
 
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
     sum,          dot,          all_finite, column_sums, dropout,   LOOPS_NORMALS, sgd,  adam, bytes_to_real,
-    exp_down, nonzero_bits, nonzero_list, norm_moments, norm_forward, norm_sums, norm_backward,
+    exp_down, nonzero_bits, LOOPS_LIST, norm_moments, norm_forward, norm_sums, norm_backward,
     max_rows, max_rows_backward,
 };

@@ -31,10 +31,13 @@ static int64_t blocks_of(int64_t columns) {
 /* Two fifths of all, or less, may be listed. */
 static int64_t entries_of(int64_t rows, int64_t columns) { return 2 * rows * columns / 5 + SLACK; }
 
-static size_t lists_bytes(int64_t rows, int64_t columns, int64_t lists) {
-    const size_t bytes = (size_t)entries_of(rows, columns) * sizeof(rti_entry) +
-                         (size_t)(lists + 1) * sizeof(uint32_t);
+static size_t whole_entries(size_t bytes) {
     return (bytes + sizeof(rti_entry) - 1) / sizeof(rti_entry) * sizeof(rti_entry);
+}
+
+static size_t lists_bytes(int64_t rows, int64_t columns, int64_t lists) {
+    return (size_t)entries_of(rows, columns) * sizeof(rti_entry) +
+           whole_entries((size_t)(lists + 1) * sizeof(uint32_t));
 }
 
 static size_t by_row_bytes(int64_t rows, int64_t columns) {
@@ -42,8 +45,7 @@ static size_t by_row_bytes(int64_t rows, int64_t columns) {
 }
 
 static size_t map_bytes(int64_t rows, int64_t columns) {
-    const size_t bytes = (size_t)(rows * words_of(columns)) * sizeof(uint16_t);
-    return (bytes + sizeof(rti_entry) - 1) / sizeof(rti_entry) * sizeof(rti_entry);
+    return whole_entries((size_t)(rows * words_of(columns)) * sizeof(uint16_t));
 }
 
 size_t rti_nonzero_bytes(int64_t rows, int64_t columns, bool with_lists) {
