@@ -4,8 +4,9 @@
  * part of A stays in the second-level cache. A block and some panels side by side are one task. It takes K
  * in steps of `depth`: B's part of a panel is copied into a contiguous buffer on the stack (64 KiB at most,
  * transposed on the way when B's columns are contiguous), or is used where it is, and then the tiles of the
- * block, from top to bottom, are swept over it. A is read where it is, or copied once for all panels. No
- * memory is allocated, so none can be missing.
+ * block, from top to bottom, are swept over it. A is read where it is, or copied once for all panels. When
+ * there are many rows and one thread, B's panels are kept for all blocks of rows (1.4 MB of stack at most);
+ * otherwise each block copies its own. No memory is allocated, so none can be missing.
  *
  * What was tried (Zen 5 at 4.2 GHz, peak 269 GFLOP/s on one thread; 784 x 1200, batch 100):
  *
@@ -44,6 +45,17 @@
  * and a block of A is kept for 16 panels before the next steps of p, because all of a wide A is more than the
  * second-level cache holds: dX of 784 x 1200 went from 0.80 to 0.87 of oneDNN's speed.
  *
+ * Later, there too, several builds of the library in one process, in turn: the speed of Y, dX and dW of the
+ * wide layers at batch 1000, in parts of what it was before (tests/bench/kept.csv):
+ *
+ *   B's panels kept for all rows, A copied by rows      1.04, 1.08, 1.06; batch 256 1.02, 1.01, 1.03
+ *   up to 39 panels in place of 80                      1.04, 1.08, 1.02
+ *   the same way for Y and dX of batch 256              0.96, 0.98: not kept
+ *   the same way on two threads                         0.93; in smaller tasks 0.99: not kept
+ *   tiles of 4 x 24, depth 272, 208, 160                0.95 of those of 6 x 16: not kept
+ *   A's next rows fetched ahead; 8 steps at once         0.99; 0.93: not kept
+ *   B not fetched ahead, batch 100                      0.98, 0.90, 1.01: not kept
+ *
  * Zeros (gemm_zeros.h), batch 100, MNIST, microseconds without and with, the making of the map included:
  *
  *                        784 x 30       784 x 110      784 x 800       784 x 1200
@@ -67,6 +79,7 @@ enum {
     FAR = 480 << 10,        /* bytes of a B that is not in the second-level cache */
     FEW_ROWS = 256,         /* B in place up to here */
     ALONE = 1 << 18,        /* multiply-adds per lane that one thread does by itself, some 20 us */
+    KEPT = 350 << 10,       /* floats of B's panels that are kept for all blocks of A; 1.4 MB of stack */
     LISTS = 256,            /* of steps that are left, for tiles of A; 256 KiB on the caller's stack */
     LOW = 4,                /* rows of a tile that leaves steps out, */
     MANY_PANELS = 3,        /* when so many panels share its list */
@@ -86,6 +99,7 @@ typedef struct product {
     int64_t row_blocks, depth, depth_blocks;
     bool b_in_place, b_is_far;  /* read where it is; larger than what the second-level cache will hold */
     bool packs_a;               /* each block of A is copied before its tiles are */
+    bool keeps_b;               /* a task is a group of panels, copied once, for all blocks of rows */
     bool alone;                 /* too small for threads */
     const rti_steps_left *lists; /* NULL, or [row_block][tile][depth block] */
     int64_t height, tiles_of_block; /* with lists: the highest tile, and how many a block has at most */
@@ -105,6 +119,12 @@ static void pack_b(const product *t, const part *k, float *panel) {
 }
 
 static void pack_a(const product *t, const part *k, float *packed) {
+    if (t->a_by_rows) {
+        const float *row = t->A.data + k->i_start * t->A.row_stride + k->p0;
+        for (int64_t i = k->i_start; i < k->i_end; i++, row += t->A.row_stride, packed += k->depth)
+            memcpy(packed, row, (size_t)k->depth * sizeof *packed);
+        return;
+    }
     const int64_t step = t->A.column_stride;
     const float *from = t->A.data + k->i_start + k->p0 * step;
     rti_pack_a(t->tiles, k->i_end - k->i_start, k->depth, from, step, packed);
@@ -165,10 +185,11 @@ static void leave_out(const rti_steps_left *left, rti_tile_job *job) {
     job->strides = left->strides;
 }
 
-static void sweep_tiles(const product *t, const part *k, float *panel) {
+/* The tiles of one block of rows and one panel, which is copied first, unless that is done. */
+static void sweep_tiles(const product *t, const part *k, float *panel, bool is_copied) {
     const bool last = k->p0 + k->depth >= t->K;
     const bool in_place = t->b_in_place && (k->columns == k->width || t->tiles->masked_loads);
-    if (!in_place) pack_b(t, k, panel);
+    if (!in_place && !is_copied) pack_b(t, k, panel);
     rti_tile_job job = {
         .depth = k->depth,
         .a_row = t->A.row_stride,
@@ -190,7 +211,7 @@ static void sweep_tiles(const product *t, const part *k, float *panel) {
     }
     const int64_t rows = k->i_end - k->i_start;
     const int64_t tiles = rti_tiles_of(rows, t->lists ? t->height : t->tiles->rows[k->vectors - 1]);
-    const bool fetches = t->b_is_far && k->j0 + t->width < t->N;
+    const bool fetches = !is_copied && t->b_is_far && k->j0 + t->width < t->N;
     rti_cuts cuts = rti_cuts_of(rows, tiles), shares = fetches ? shares_of_next_panel(t, k, tiles) : cuts;
     for (int64_t n = 0; n < tiles; n++) {
         const int64_t i = k->i_start + cuts.at, next = k->i_start + rti_next_cut(&cuts);
@@ -204,8 +225,8 @@ static void sweep_tiles(const product *t, const part *k, float *panel) {
         here.a = t->A.data + i * t->A.row_stride + k->p0 * t->A.column_stride;
         if (k->packed) {
             here.a = k->packed + (i - k->i_start) * k->depth;
-            here.a_row = 1;
-            here.a_step = next - i;
+            here.a_row = t->a_by_rows ? k->depth : 1;
+            here.a_step = t->a_by_rows ? 1 : next - i;
         }
         if (t->lists)
             left = &t->lists[(k->row_block * t->tiles_of_block + n) * t->depth_blocks + k->p0 / t->depth];
@@ -218,35 +239,50 @@ static void sweep_tiles(const product *t, const part *k, float *panel) {
     }
 }
 
+/* Panels first ... end - 1 under one block of rows. */
 static void panels_of_block(const product *t, part *k, int64_t first, int64_t end, const float *packed,
-                            float *panel) {
+                            float *panels, bool are_copied) {
     for (int64_t n = first; n < end; n++) {
         k->j0 = n * t->width;
         k->columns = t->N - k->j0 < t->width ? (int)(t->N - k->j0) : t->width;
         k->vectors = k->columns > t->tiles->lanes ? 2 : 1;
         k->width = k->vectors * t->tiles->lanes;
-        k->packed = k->vectors == 2 ? packed : NULL; /* tiles of one vector have more rows */
-        sweep_tiles(t, k, panel);
+        k->packed = k->vectors == 2 || t->a_by_rows ? packed : NULL; /* tiles of one vector have more rows */
+        sweep_tiles(t, k, panels + (t->keeps_b ? (n - first) * t->width * k->depth : 0), are_copied);
     }
 }
 
-static void block(void *context, int64_t task) {
-    const product *t = context;
-    const int64_t row_block = task / t->groups, group = task % t->groups;
+static void sweep(const product *t, int64_t group, int64_t first_block, int64_t end_block, float *panels,
+                  float *packed) {
     const int64_t first = t->panels * group / t->groups, end = t->panels * (group + 1) / t->groups;
-    part k = {
-        .i_start = first_of_block(t, row_block),
-        .i_end = first_of_block(t, row_block + 1),
-        .row_block = row_block,
-    };
-    _Alignas(64) float panel[RTI_STEPS_MOST * WIDTH];
-    float packed[RTI_PACKED_BYTES / sizeof(float)]; /* 240 KiB, touched only when A is copied */
+    part k = {.p0 = 0};
     do {
         k.depth = t->K - k.p0 < t->depth ? t->K - k.p0 : t->depth;
-        if (t->packs_a) pack_a(t, &k, packed);
-        panels_of_block(t, &k, first, end, t->packs_a ? packed : NULL, panel);
+        for (k.row_block = first_block; k.row_block < end_block; k.row_block++) {
+            k.i_start = first_of_block(t, k.row_block);
+            k.i_end = first_of_block(t, k.row_block + 1);
+            if (t->packs_a) pack_a(t, &k, packed);
+            panels_of_block(t, &k, first, end, t->packs_a ? packed : NULL, panels,
+                            k.row_block > first_block);
+        }
         k.p0 += t->depth;
     } while (k.p0 < t->K);
+}
+
+/* Of the buffers, what is not needed is not touched. */
+static void block(void *context, int64_t task) {
+    const product *t = context;
+    const int64_t row_block = task / t->groups;
+    _Alignas(64) float panel[RTI_STEPS_MOST * WIDTH];
+    float packed[RTI_PACKED_BYTES / sizeof(float)];
+    sweep(t, task % t->groups, row_block, row_block + 1, panel, packed);
+}
+
+static void all_blocks(void *context, int64_t group) {
+    const product *t = context;
+    _Alignas(64) float panels[KEPT];
+    float packed[RTI_PACKED_BYTES / sizeof(float)];
+    sweep(t, group, 0, t->row_blocks, panels, packed);
 }
 
 /* More blocks of rows when there are too few groups of panels to keep the threads busy evenly. */
@@ -257,11 +293,12 @@ static int64_t divide_rows(const product *t, int64_t row_blocks, int threads) {
     return row_blocks;
 }
 
-static void run_blocks(product *t) {
-    const int64_t tasks = t->row_blocks * t->groups;
-    if (!t->alone) rti_parallel(tasks, block, t);
+static void run_tasks(product *t) {
+    const int64_t tasks = t->keeps_b ? t->groups : t->row_blocks * t->groups;
+    void (*const task)(void *, int64_t) = t->keeps_b ? all_blocks : block;
+    if (!t->alone) rti_parallel(tasks, task, t);
     else
-        for (int64_t i = 0; i < tasks; i++) block(t, i);
+        for (int64_t i = 0; i < tasks; i++) task(t, i);
 }
 
 /* `count`, or more to be `wanted`, but not more than `most` for that. */
@@ -274,11 +311,14 @@ static int64_t raised(int64_t count, int64_t wanted, int64_t most) {
  * `panels_at_once`; but several tasks for each thread. */
 static void divide(product *t) {
     const int64_t rows_at_once = t->tiles->near / ((int64_t)sizeof *t->A.data * t->depth);
-    const int64_t panels_at_once = t->packs_a ? t->panels : t->tiles->panels_at_once;
     t->row_blocks = (t->M - 1) / rows_at_once + 1;
+    t->keeps_b = t->packs_a && t->row_blocks > 1 && rt_threads_get() == 1;
+    const int64_t kept = KEPT / (t->depth * t->width),
+                  panels_at_once = t->keeps_b ? kept : t->packs_a ? t->panels : t->tiles->panels_at_once;
     t->groups = (t->panels + panels_at_once - 1) / (panels_at_once > 0 ? panels_at_once : 1);
     t->alone = (double)t->M * (double)t->N * (double)t->K < (double)ALONE * t->tiles->lanes;
-    if (t->alone) return;
+    if (t->keeps_b) t->b_in_place = false;
+    if (t->keeps_b || t->alone) return;
     const int threads = rt_threads_get();
     if (threads > 1) {
         const int64_t tasks = 4 * threads;
@@ -325,7 +365,7 @@ static void run_with_lists(const product *whole) {
                 }
             }
         }
-        run_blocks(&t);
+        run_tasks(&t);
     }
 }
 
@@ -383,13 +423,14 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
     if (!skips || B.column_stride != 1 || t.A.nonzero || !(t.a_by_rows || t.a_by_steps)) t.B.nonzero = NULL;
     if (t.B.nonzero) t.width = RTI_MAP_BITS;
     t.panels = (N + t.width - 1) / t.width;
-    t.packs_a = tiles->packs_a && t.a_by_steps && !t.a_by_rows && t.panels >= FEW_PANELS && M * K > L1;
+    t.packs_a = tiles->packs_a && !t.A.nonzero && t.panels >= FEW_PANELS && M * K > L1 &&
+                (t.a_by_rows ? M > FEW_ROWS && rt_threads_get() == 1 : t.a_by_steps);
     if (t.A.nonzero) {
         run_with_lists(&t);
         return;
     }
     divide(&t);
-    run_blocks(&t);
+    run_tasks(&t);
 }
 
 #endif

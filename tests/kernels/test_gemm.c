@@ -143,6 +143,35 @@ Test(gemm, blocked_shapes_in_every_layout) {
     check_shapes(shapes, sizeof shapes / sizeof *shapes);
 }
 
+/* Several blocks of rows under the same panels. */
+Test(gemm, tall_shapes_with_one_thread) {
+    static const int shapes[][3] = {{500, 73, 600}, {290, 100, 50}};
+    rng = rt_rng_stream(8, "gemm", 0, 0);
+    rt_threads_set(1);
+    check_shapes(shapes, sizeof shapes / sizeof *shapes);
+}
+
+/* One thread keeps panels for all rows, and here not all at once; several cut the rows. */
+Test(gemm, threads_and_kept_panels_give_the_same_bits) {
+    enum { M = 280, N = 1500, K = 270 };
+    rng = rt_rng_stream(9, "gemm", 0, 0);
+    rt_real *one = reals(M * N), *three = reals(M * N);
+    for (int s = 0; s < SETS; s++) {
+        const rti_kernel_set *set = rti_kernels_named(set_names[s]);
+        if (!set) continue;
+        for (int layouts = 0; layouts < 4; layouts++) {
+            operand a = operand_new(M, K, layouts & 1, 0), b = operand_new(K, N, layouts >> 1, 0);
+            rt_threads_set(1);
+            set->gemm(M, N, K, a.m, b.m, one, N, false, NULL);
+            rt_threads_set(3);
+            set->gemm(M, N, K, a.m, b.m, three, N, false, NULL);
+            cr_assert(memcmp(one, three, M * N * sizeof *one) == 0, "%s, layouts %d", set->name, layouts);
+            free(a.block), free(b.block);
+        }
+    }
+    free(one), free(three);
+}
+
 Test(gemm, tall_shapes_with_threads) {
     static const int shapes[][3] = {{700, 40, 260}, {130, 70, 90}};
     rng = rt_rng_stream(3, "gemm", 0, 0);
