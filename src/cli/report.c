@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "experiment/report.h"
 #include "retort/alloc.h"
+#include "retort/threads.h"
 
 extern const rti_command rti_command_report;
 
@@ -88,6 +89,7 @@ static rt_status report(const arguments *a, rt_error *error) {
     rt_status status = make_plan(a, plan, error);
     if (status == RT_OK) {
         rti_text said = RTI_TEXT_EMPTY;
+        rt_threads_set(rt_threads_available());
         rti_report_options options = {.plots = a->plots, .program = rti_program_name, .chart = true};
         status = rti_report_write(plan, &options, &said, error);
         if (status == RT_OK) fputs(rti_text_string(&said), stdout);

@@ -28,6 +28,8 @@ typedef struct arguments {
 
 /* ---- arguments ---- */
 
+static int workers_of(const arguments *a) { return a->run.workers ? a->run.workers : rt_threads_available(); }
+
 /* One task of a Slurm array: the tasks are numbered MIN, MIN + STEP, ... and there are COUNT. */
 static const char *shard_of_slurm(arguments *a) {
     const char *id = getenv("SLURM_ARRAY_TASK_ID"), *count = getenv("SLURM_ARRAY_TASK_COUNT");
@@ -102,7 +104,7 @@ static bool say_trials(const rti_plan *plan, const arguments *a, const char *nam
         failed += state == RTI_FAILED;
         if (state != RTI_DONE) work += rti_estimator_seconds(&estimator, rti_trial_work(plan, t));
     }
-    int workers = a->run.workers ? a->run.workers : rt_threads_available();
+    int workers = workers_of(a);
     fprintf(stderr, "%s: %d trials (%d teacher, ", name, total, roles[0]);
     if (tuning) fprintf(stderr, "%d tuning, ", tuning);
     fprintf(stderr, "%d scratch, %d distilled)", roles[1], roles[2]);
@@ -158,7 +160,9 @@ static int report(const rti_plan *plan, const arguments *a) {
     rti_text said = RTI_TEXT_EMPTY;
     rt_error error = {0};
     rti_report_options options = {.plots = !a->no_plots, .program = rti_program_name};
+    rt_threads_set(workers_of(a)); /* they have ended, and others start after this */
     rt_status status = rti_report_write(plan, &options, &said, &error);
+    rt_threads_set(1);
     fputs(rti_text_string(&said), stdout);
     rti_text_deinit(&said);
     return status == RT_OK ? RTI_EXIT_DONE : rti_complain(&error);

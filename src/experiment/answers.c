@@ -88,9 +88,12 @@ rt_status rti_answers_of_trial(rti_answers *answers, const rti_plan *plan, int t
 typedef struct kept_entry {
     struct kept_entry *next;
     int trial;
+    double T; /* OF_TRIAL, or of those whose answers the trial is compared with, together at T */
     rt_part_name part;
     rti_answers answers;
 } kept_entry;
+
+#define OF_TRIAL 0.0
 
 struct rti_kept_answers {
     kept_entry *first;
@@ -120,8 +123,39 @@ static bool copy(rti_answers *to, const rti_answers *from) {
     return to->logits != NULL;
 }
 
+/* Are both compared with the same, asked about the same examples? */
+static bool is_same_reference(const rti_plan *plan, int of_one, int of_other) {
+    const rti_trial *a = &plan->trials[of_one], *b = &plan->trials[of_other];
+    return a->dataset == b->dataset && a->reference_count == b->reference_count &&
+           memcmp(a->references, b->references, (size_t)a->reference_count * sizeof *a->references) == 0 &&
+           !strcmp(a->reference_answers, b->reference_answers) &&
+           !strcmp(rti_reference_combine(plan, of_one), rti_reference_combine(plan, of_other));
+}
+
+static bool is_asked_for(const kept_entry *e, const rti_plan *plan, int trial, double T, rt_part_name part) {
+    if (e->part != part) return false;
+    if (T == OF_TRIAL || e->T == OF_TRIAL) return e->T == T && e->trial == trial;
+    const rti_trial *of = &plan->trials[trial];
+    const bool alone = of->reference_count == 1 && !of->reference_answers[0]; /* the same at every T */
+    return (alone || e->T == T) && is_same_reference(plan, e->trial, trial);
+}
+
+/* false: not kept. true: *status is RT_OK, or RT_MEMORY. */
+static bool find(const rti_summary *summary, int trial, double T, rt_part_name part, rti_answers *answers,
+                 rt_status *status, rt_error *error) {
+    const kept_entry *e = summary->kept->first;
+    while (e && !is_asked_for(e, summary->plan, trial, T, part)) e = e->next;
+    if (!e) return false;
+    *status = RT_OK;
+    if (copy(answers, &e->answers)) return true;
+    *answers = (rti_answers){0};
+    *status = rt_fail(error, RT_MEMORY, "not enough memory for the answers of a network");
+    return true;
+}
+
 /* Without memory nothing is kept. */
-static void keep(struct rti_kept_answers *kept, int trial, rt_part_name part, const rti_answers *answers) {
+static void keep(struct rti_kept_answers *kept, int trial, double T, rt_part_name part,
+                 const rti_answers *answers) {
     if (kept->bytes + bytes_of(answers) > KEPT_BYTES_MOST) return;
     kept_entry *e = rt_alloc_zero(1, sizeof *e);
     if (!e || !copy(&e->answers, answers)) {
@@ -130,6 +164,7 @@ static void keep(struct rti_kept_answers *kept, int trial, rt_part_name part, co
     }
     e->next = kept->first;
     e->trial = trial;
+    e->T = T;
     e->part = part;
     kept->first = e;
     kept->bytes += bytes_of(answers);
@@ -137,14 +172,10 @@ static void keep(struct rti_kept_answers *kept, int trial, rt_part_name part, co
 
 rt_status rti_answers_of_done(rti_answers *answers, const rti_summary *summary, int trial, rt_part_name part,
                               rt_error *error) {
-    for (const kept_entry *e = summary->kept->first; e; e = e->next) {
-        if (e->trial != trial || e->part != part) continue;
-        if (copy(answers, &e->answers)) return RT_OK;
-        *answers = (rti_answers){0};
-        return rt_fail(error, RT_MEMORY, "not enough memory for the answers of a network");
-    }
+    rt_status status;
+    if (find(summary, trial, OF_TRIAL, part, answers, &status, error)) return status;
     RT_TRY(rti_answers_of_trial(answers, summary->plan, trial, part, error));
-    keep(summary->kept, trial, part, answers);
+    keep(summary->kept, trial, OF_TRIAL, part, answers);
     return RT_OK;
 }
 
@@ -157,12 +188,14 @@ rt_status rti_answers_of_teacher(rti_answers *answers, const rti_summary *summar
     if (!t->reference_count && !t->reference_answers[0]) return RT_OK;
     for (int i = 0; i < t->reference_count; i++)
         if (summary->records[t->references[i]].state != RTI_DONE) return RT_OK;
+    rt_status status = RT_OK;
+    if (find(summary, student, T, name, answers, &status, error)) return status;
     rti_teaching reference;
     RT_TRY(rti_reference_load(&reference, plan, student, error));
-    rt_status status = RT_OK;
     if (rti_teacher_knows(reference.teacher, part->examples))
         status = ask(answers, plan, reference.teacher, part, true, T, error);
     rti_teaching_deinit(&reference);
+    if (status == RT_OK && answers->logits) keep(summary->kept, student, T, name, answers);
     return status;
 }
 

@@ -32,7 +32,7 @@ rt_status rti_answers_of_done(rti_answers *answers, const rti_summary *summary, 
                               rt_error *error) RT_MUST_CHECK;
 
 /* Of those whose answers `student` is compared with, together at T. logits NULL, and RT_OK, when there is
- * nobody, when a member is not finished, or when a file of answers knows nothing of this part. */
+ * nobody, when a member is not finished, or when a file of answers knows nothing of this part. Kept, too. */
 rt_status rti_answers_of_teacher(rti_answers *answers, const rti_summary *summary, int student,
                                  rt_part_name part, double T, rt_error *error) RT_MUST_CHECK;
 

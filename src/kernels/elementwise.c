@@ -280,3 +280,9 @@ void rti_bytes_to_real(int64_t n, const uint8_t *bytes, rt_real scale, rt_real s
 }
 
 void rti_exp_down(int64_t n, const double *x, double *out) { rti_kernels()->loops->exp_down(n, x, out); }
+void rti_log_up(int64_t n, const double *x, double *out) { rti_kernels()->loops->log_up(n, x, out); }
+
+void rti_softmax_rows(int64_t N, int64_t K, const rt_real *z, double T, double *p, double *log_p) {
+    RT_ASSERT(K >= 1, "a softmax over %d classes", (int)K);
+    rti_kernels()->loops->softmax(N, K, z, T, p, log_p);
+}

@@ -125,6 +125,10 @@ void rti_relu_backward(int64_t n, const rt_real *y, const rt_real *dy, rt_real *
 /* exp of numbers that are at most 0, or NaN, within 1 ulp; 0 below -708, where it would be subnormal. Made of
  * additions and multiplications alone: the same bits with every instruction set and every libm. */
 void rti_exp_down(int64_t n, const double *x, double *out);
+/* log of numbers that are at least 1 and finite, or NaN, made in the same way and as exact. */
+void rti_log_up(int64_t n, const double *x, double *out);
+/* See ops/softmax_row.h. */
+void rti_softmax_rows(int64_t N, int64_t K, const rt_real *z, double T, double *p, double *log_p);
 
 /* ---- reductions: fixed order, in double inside ---- */
 double rti_sum(int64_t n, const rt_real *x);

@@ -41,6 +41,8 @@ typedef struct rti_loops {
     void (*adam)(int64_t n, const rti_adam *c, rt_real *p, const rt_real *g, rt_real *m, rt_real *v);
     void (*bytes_to_real)(int64_t n, const uint8_t *bytes, rt_real scale, rt_real shift, rt_real *out);
     void (*exp_down)(int64_t n, const double *x, double *out);
+    void (*log_up)(int64_t n, const double *x, double *out);
+    void (*softmax)(int64_t N, int64_t K, const rt_real *z, double T, double *p, double *log_p);
     /* A row of rti_nonzero.map; returns how many are not 0. */
     int64_t (*nonzero_bits)(int64_t n, const rt_real *x, uint16_t *bits);
     /* The same as a list; `to` has room for 16 entries more. */

@@ -86,7 +86,10 @@ static void cross_entropy_forward(rt_graph *g, rti_node *n) {
         if (off != 0)
             for (int64_t k = 0; k < K; k++) others -= k == y ? 0 : log_p[k];
         total += on == 0 ? off * others : off == 0 ? -on * log_p[y] : off * others - on * log_p[y];
-        for (int64_t k = 0; k < K; k++) p[k] -= k == y ? on : off;
+        const double of_label = p[y] - on;
+        if (off != 0)
+            for (int64_t k = 0; k < K; k++) p[k] -= off;
+        p[y] = of_label;
     }
     rt_real_data(n->out)[0] = (rt_real)(total / (double)N);
 }
@@ -233,7 +236,8 @@ rt_tensor *rt_cross_entropy_soft(rt_graph *g, rt_tensor *p, rt_tensor *z, double
  *   dL/db_k = (q_k - p_k) / (T N)
  *   dL/da_k = p_k (r_k - D) / (T N)        d p_j/d a_k = p_j ([j=k] - p_k)/T; the 1 of d(p log p)
  *                                          meets sum_j p_j = 1 and drops out
- * Keeps q - p and p (r - D). `first` is the input that p comes from: 0 teacher first, 1 reversed. */
+ * Keeps q - p and, when it is asked for, p (r - D). `first` is the input that p comes from: 0 teacher first,
+ * 1 reversed. */
 
 static void kl_forward(rt_graph *g, rti_node *n, int first) {
     int64_t N = n->in[0]->shape[0], K = n->in[0]->shape[1];
@@ -245,14 +249,14 @@ static void kl_forward(rt_graph *g, rti_node *n, int first) {
     double *q = p + N * K, *log_p = q + N * K, *log_q = log_p + N * K, total = 0;
     rti_softmax_rows(N, K, a, T, p, log_p);
     rti_softmax_rows(N, K, b, T, q, log_q);
-    for (int64_t i = 0; i < N; i++, p += K, q += K, log_p += K, log_q += K) {
+    for (int64_t i = 0; i < N * K; i++) log_p[i] -= log_q[i]; /* r */
+    const bool wants_first = n->in[first]->requires_grad;
+    for (int64_t i = 0; i < N; i++, p += K, q += K, log_p += K) {
         double divergence = 0;
-        for (int64_t k = 0; k < K; k++) divergence += p[k] == 0 ? 0 : p[k] * (log_p[k] - log_q[k]);
-        for (int64_t k = 0; k < K; k++) {
-            double of_first = p[k] == 0 ? 0 : p[k] * (log_p[k] - log_q[k] - divergence);
-            q[k] -= p[k];
-            p[k] = of_first;
-        }
+        for (int64_t k = 0; k < K; k++) divergence += p[k] == 0 ? 0 : p[k] * log_p[k];
+        for (int64_t k = 0; k < K; k++) q[k] -= p[k];
+        if (wants_first)
+            for (int64_t k = 0; k < K; k++) p[k] = p[k] == 0 ? 0 : p[k] * (log_p[k] - divergence);
         total += divergence;
     }
     rt_real_data(n->out)[0] = (rt_real)(total / (double)N);

@@ -6,36 +6,15 @@
  *
  * Nothing overflows: exponents are at most 0. A class far below the top has p_k = 0 and a finite
  * log p_k; a log of p_k is never taken. All in double, whatever rt_real is, because distillation at
- * high temperature lives on small differences between nearly equal probabilities. */
+ * high temperature lives on small differences between nearly equal probabilities. exp and log are our own
+ * (kernels.h): the same bits on every processor and with every libm. */
 #ifndef RTI_SOFTMAX_ROW_H
 #define RTI_SOFTMAX_ROW_H
 
-#include <math.h>
-
 #include "kernels/kernels.h"
 
-/* z (N, K), T > 0, K >= 1; p (N, K) and log_p (N, K) are written. NaN in a row of z makes all of it NaN. */
-static inline void rti_softmax_rows(int64_t N, int64_t K, const rt_real *z, double T, double *p,
-                                    double *log_p) {
-    RT_ASSERT(K >= 1, "a softmax over %d classes", (int)K);
-    for (int64_t row = 0; row < N * K; row += K) {
-        double m = (double)z[row];
-        for (int64_t k = 1; k < K; k++)
-            if ((double)z[row + k] > m) m = (double)z[row + k];
-        for (int64_t k = 0; k < K; k++) log_p[row + k] = ((double)z[row + k] - m) / T;
-    }
-    rti_exp_down(N * K, log_p, p);
-    for (int64_t row = 0; row < N * K; row += K) {
-        double s = 0;
-        for (int64_t k = 0; k < K; k++) s += p[row + k];
-        const double log_s = log(s);
-        for (int64_t k = 0; k < K; k++) {
-            p[row + k] /= s;
-            log_p[row + k] -= log_s;
-        }
-    }
-}
-
+/* rti_softmax_rows (kernels.h): z (N, K), T > 0, K >= 1; p (N, K) and log_p (N, K) are written. NaN in a row
+ * of z makes all of it NaN. This is one row. */
 static inline void rti_softmax_row(int64_t K, const rt_real *z, double T, double *p, double *log_p) {
     rti_softmax_rows(1, K, z, T, p, log_p);
 }

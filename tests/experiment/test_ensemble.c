@@ -229,3 +229,24 @@ Test(answers, what_is_kept_with_a_summary_is_what_is_asked_anew) {
     finished_free(&plan, &summary);
     cr_assert(rt_alloc_stats_get().live_blocks == 0);
 }
+
+/* A teacher of two, whose answers together depend on T: what is kept for one T is not given for another. */
+Test(answers, a_teachers_answers_are_kept_for_their_temperature) {
+    static const char *const overrides[] = {"teacher.count=2", "teacher.combine=probabilities"};
+    finished_make(&plan, &summary, TEST_SPEC, overrides, 2, "a");
+    const int student = rti_facet_student(&plan, 0);
+    rti_answers first, again, other, kept;
+    cr_assert_eq(rti_answers_of_teacher(&first, &summary, student, RT_PART_TEST, 1, &error), RT_OK);
+    cr_assert_eq(rti_answers_of_teacher(&other, &summary, student, RT_PART_TEST, 4, &error), RT_OK);
+    cr_assert_arr_neq(first.logits, other.logits, EXAMPLES * CLASSES * sizeof *first.logits);
+    const size_t calls = rt_alloc_stats_get().calls;
+    cr_assert_eq(rti_answers_of_teacher(&again, &summary, student, RT_PART_TEST, 1, &error), RT_OK);
+    cr_assert_eq(rti_answers_of_teacher(&kept, &summary, student, RT_PART_TEST, 4, &error), RT_OK);
+    cr_assert_eq(rt_alloc_stats_get().calls - calls, 2, "asked anew"); /* a block for each copy */
+    same_answers(&again, &first, EXAMPLES);
+    same_answers(&kept, &other, EXAMPLES);
+    rti_answers_deinit(&first), rti_answers_deinit(&again), rti_answers_deinit(&other);
+    rti_answers_deinit(&kept);
+    finished_free(&plan, &summary);
+    cr_assert(rt_alloc_stats_get().live_blocks == 0);
+}

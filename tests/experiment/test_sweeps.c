@@ -307,6 +307,8 @@ Test(sweeps, every_failing_allocation_is_an_error_and_leaks_nothing) {
         if (third == RT_OK) rti_limits_deinit(&limits);
         if (second == RT_OK) rti_sizes_deinit(&sizes);
         if (first == RT_OK) rti_temperatures_deinit(&temperatures);
+        rti_kept_answers_free(summary.kept);
+        summary.kept = rti_kept_answers_new();
         cr_assert_eq(rt_alloc_stats_get().live_blocks, before, "n = %zu", n);
         failures += third != RT_OK;
         if (third == RT_OK) break;

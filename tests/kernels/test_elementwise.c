@@ -366,3 +366,33 @@ Test(elementwise, exp_is_within_an_ulp) {
     }
     rti_kernels_use(NULL);
 }
+
+/* log against libm's: of sums as softmax has them, all powers of 2, and both sides of where m begins anew. */
+Test(elementwise, log_is_within_an_ulp) {
+    enum { N = 20011 };
+    static double x[N], y[N], first[N];
+    rt_rng rng = rt_rng_stream(2, "log", 0, 0);
+    for (int i = 0; i < N; i++) x[i] = 1 + pow(10, rt_rng_uniform(&rng) * 24 - 16);
+    for (int i = 0; i < 1000; i++) x[i] = 1 + i;
+    for (int i = 0; i < 1024; i++) x[1000 + i] = ldexp(1, i);
+    x[3000] = 1 + DBL_EPSILON, x[3001] = M_SQRT2, x[3002] = nextafter(M_SQRT2, 1), x[3003] = DBL_MAX;
+    x[3004] = NAN, x[3005] = nextafter(M_SQRT2, 2), x[3006] = nextafter(2 * M_SQRT2, 1);
+    for (int s = 0; s < SETS; s++) {
+        if (!use(s)) continue;
+        rti_log_up(N, x, y);
+        if (s == 0) memcpy(first, y, sizeof y);
+        cr_assert_eq(memcmp(first, y, sizeof y), 0, "%s has other bits", set_names[s]);
+        for (int i = 0; i < N; i++) {
+            if (isnan(x[i])) {
+                cr_assert(isnan(y[i]));
+                continue;
+            }
+            const double right = log(x[i]), ulp = nextafter(right, INFINITY) - right;
+            cr_assert(fabs(y[i] - right) <= ulp * (right > 0), "%s: log(%.17g) is %.17g, not %.17g",
+                      set_names[s], x[i], y[i], right);
+        }
+        rti_log_up(1, x + 7, y); /* alone, too */
+        cr_assert_eq(y[0], first[7]);
+    }
+    rti_kernels_use(NULL);
+}
