@@ -1,7 +1,11 @@
 /* threads.h - how many threads the kernels may use.                   Floor 1 (core)
  *
  * One pool for the process, started by the first work that is worth it. Results never depend on
- * the number of threads: work is split over outputs, never over a summed dimension. */
+ * the number of threads: work is split over outputs, never over a summed dimension.
+ *
+ * Kernels keep what they pack on the stack: a thread that calls this library should have 2 MB of it. (The
+ * first thread of a program has 8 as a rule, threads of the pool have 4; with musl and on macOS other threads
+ * have less, unless pthread_attr_setstacksize says so.) */
 #ifndef RETORT_THREADS_H
 #define RETORT_THREADS_H
 
