@@ -160,7 +160,8 @@ static int report(const rti_plan *plan, const arguments *a) {
     rti_text said = RTI_TEXT_EMPTY;
     rt_error error = {0};
     rti_report_options options = {.plots = !a->no_plots, .program = rti_program_name};
-    rt_threads_set(workers_of(a)); /* they have ended, and others start after this */
+    const int workers = workers_of(a), processors = rt_threads_available();
+    rt_threads_set(workers < processors ? workers : processors); /* they have ended, others start later */
     rt_status status = rti_report_write(plan, &options, &said, &error);
     rt_threads_set(1);
     fputs(rti_text_string(&said), stdout);
