@@ -43,9 +43,9 @@
  * before gemm_pack.c fetched ahead. Epochs and sweep before and after all of it: tests/bench/values.csv.
  *
  * Not kept: dW of 784 x 30 as its transpose by tiles of six neighbouring columns, whose steps that are left
- * are fewer (a quarter of all, not 58 %): their lists cost what they save, the step takes 1.10 of its time.
- * Rows in pairs in the order of their lists, so that both end together, 0.4 and 2 % (ten pairs of
- * old and new at the same time), within the noise. */
+ * are fewer (a quarter of all, not 58 %): their lists cost what they save, the step takes 1.10 of its time
+ * (tests/bench/kept.csv). Rows in pairs in the order of their lists, so that both end together, 0.4 and 2 %
+ * (ten pairs of old and new at the same time), within the noise. */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
 #include "kernels/gemm_zeros.h"

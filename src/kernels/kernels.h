@@ -127,7 +127,17 @@ void rti_relu_backward(int64_t n, const rt_real *y, const rt_real *dy, rt_real *
 void rti_exp_down(int64_t n, const double *x, double *out);
 /* log of numbers that are at least 1 and finite, or NaN, made in the same way and as exact. */
 void rti_log_up(int64_t n, const double *x, double *out);
-/* See ops/softmax_row.h. */
+
+/* ---- the one softmax of the library: z (N, K), T > 0, K >= 1; p (N, K) and log_p (N, K) are written ----
+ *
+ * With m the largest logit of the row and s = sum_k exp((z_k - m)/T), which is at least 1:
+ *
+ *     log p_k = (z_k - m)/T - log s          p_k = exp((z_k - m)/T) / s
+ *
+ * Nothing overflows: exponents are at most 0. A class far below the top has p_k = 0 and a finite log p_k; a
+ * log of p_k is never taken. NaN in a row of z makes all of it NaN. All in double, whatever rt_real is,
+ * because distillation at high temperature lives on small differences between nearly equal probabilities; exp
+ * and log are those above, so the bits do not depend on the processor or on libm. */
 void rti_softmax_rows(int64_t N, int64_t K, const rt_real *z, double T, double *p, double *log_p);
 
 /* ---- reductions: fixed order, in double inside ---- */

@@ -285,7 +285,7 @@ static void log_up(int64_t n, const double *x, double *out) {
     for (int64_t i = 0; i < n; i++) out[i] = log_of(x[i]);
 }
 
-/* ---- softmax: ops/softmax_row.h ---- */
+/* ---- softmax ---- */
 
 enum { SOFTMAX_ROWS = 64 };
 

@@ -1,6 +1,6 @@
 /* losses.c - cross-entropy and Kullback-Leibler divergence on logits.  Floor 5 (ops)
  *
- * Every loss takes logits and works on log-softmax (softmax_row.h): a probability is never computed
+ * Every loss takes logits and works on log-softmax (rti_softmax_rows): a probability is never computed
  * first and its logarithm taken after. Each is summed over the K classes and averaged over the N
  * examples of the batch, in double, and keeps the probabilities for backward.
  *
