@@ -21,14 +21,13 @@
 
 #include <immintrin.h>
 
-/* rows, vectors, by_steps and some are constants in every caller, so acc lives in registers. */
-ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const bool by_steps,
-                 const bool some) {
+/* One tile. rows, vectors, by_steps and some are constants in every caller, so acc lives in registers. */
+ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const int rows, const int vectors,
+                 const bool by_steps, const bool some) {
     __m512 acc[RTI_TILE_ROWS_MOST][2];
     const int last_columns = t->columns - 16 * (vectors - 1);
     const __mmask16 last = (__mmask16)((1u << last_columns) - 1),
                     lanes[2] = {vectors == 1 ? last : 0xffff, last};
-    float *c = t->c;
     const int64_t ldc = t->ldc;
     if (t->from_zero) {
         EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm512_setzero_ps();
@@ -40,7 +39,7 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
     const float *b = t->b;
     const int64_t b_step = t->b_step, a_step = by_steps ? t->a_step : 1, a_row = by_steps ? 1 : t->a_row;
     const float *a[(RTI_TILE_ROWS_MOST + 2) / 3];
-    EACH(i, (rows + 2) / 3) a[i] = t->a + 3 * i * a_row;
+    EACH(i, (rows + 2) / 3) a[i] = first_a + 3 * i * a_row;
     EACH(i, rows) EACH(v, vectors) __builtin_prefetch(c + i * ldc + 16 * v, 1, 3);
     const uint16_t *strides = t->strides;
     for (int64_t p = t->depth; p > 0; p--) {
@@ -69,8 +68,12 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
         _mm512_mask_storeu_ps(c + i * ldc + 16 * v, lanes[v], acc[i][v]);
 }
 
-#define VARIANT(name, r, v, by_steps, some) \
-    static void name##_##r##x##v(const rti_tile_job *t) { tile(t, r, v, by_steps, some); }
+#define VARIANT(name, r, v, by_steps, some)                                                              \
+    static __attribute__((noinline)) void one_##name##_##r##x##v(const rti_tile_job *t, const float *a,  \
+                                                                 float *c) {                             \
+        tile(t, a, c, r, v, by_steps, some);                                                             \
+    }                                                                                                    \
+    static void name##_##r##x##v(const rti_tile_job *t) { rti_each_tile(t, r, one_##name##_##r##x##v); }
 #define TILE(r, v)                         \
     VARIANT(rows, r, v, false, false)      \
     VARIANT(steps, r, v, true, false)      \

@@ -27,55 +27,74 @@ ALWAYS void add_product(__m256 factor, const __m256 x[2], const int vectors, __m
 
 /* acc[i][v] = fma(A[i][p], B[p][v], acc[i][v]) for one p; A[i][p] stands `p_offset` and i % 3 rows behind
  * a[i / 3]. */
-ALWAYS void step(const float *const a[4], int64_t p_offset, int64_t a_row, const float *b, const int rows,
-                 const int vectors, __m256 acc[12][2]) {
+ALWAYS void step(const float *const a[4], int64_t p_offset, int64_t a_row, const float *b, float *copy,
+                 const int rows, const int vectors, __m256 acc[12][2]) {
     __m256 x[2];
     EACH(v, vectors) x[v] = _mm256_loadu_ps(b + 8 * v);
+    if (copy) EACH(v, vectors) _mm256_storeu_ps(copy + 8 * v, x[v]);
     EACH(i, rows)
         add_product(_mm256_broadcast_ss(a[i / 3] + p_offset + i % 3 * a_row), x, vectors, acc[i]);
 }
 
-/* rows, vectors, by_steps and some are constants in every caller, so acc lives in registers. */
-ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const bool by_steps,
-                 const bool some) {
+/* How a tile reads B: in rows of whole vectors that follow each other (and A by steps without gaps); where it
+ * is; where it is, to copy it; by strides. */
+typedef enum reading { COPIED, PLACED, COPIES, SOME } reading;
+
+/* The whole tile along p, four steps at a time. */
+ALWAYS void walk(const float *a_start, int64_t a_row, int64_t a_step, const float *b, int64_t b_step,
+                 float *copy, int64_t depth, const int rows, const int vectors, const reading how,
+                 __m256 acc[12][2]) {
+    const bool copied = how == COPIED, copies = how == COPIES;
+    const float *a[4]; /* each addresses three rows */
+    EACH(i, (rows + 2) / 3) a[i] = a_start + 3 * i * a_row;
+    int64_t p = depth;
+    for (; p >= 4; p -= 4) {
+        EACH(k, 4) {
+            step(a, k * a_step, a_row, b + (copied ? k * b_step : 0), copies ? copy + 8 * k * vectors : NULL,
+                 rows, vectors, acc);
+            if (!copied) b += b_step;
+            if (!copied) __asm__("" : "+r"(b)); /* one addition, not an address for each k */
+            if (!__builtin_constant_p(a_row)) __asm__("" : "+r"(a_row)); /* nor one for each k and row */
+        }
+        EACH(i, (rows + 2) / 3) a[i] += 4 * a_step;
+        if (copied) b += 4 * b_step;
+        if (copies) copy += 4 * 8 * vectors;
+    }
+    for (; p > 0; p--, b += b_step) {
+        step(a, 0, a_row, b, copies ? copy : NULL, rows, vectors, acc);
+        if (copies) copy += 8 * vectors;
+        EACH(i, (rows + 2) / 3) a[i] += a_step;
+    }
+}
+
+/* One tile. rows, vectors, by_steps and how are constants in every caller, so acc lives in registers. */
+ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const int rows, const int vectors,
+                 const bool by_steps, const reading how) {
     __m256 acc[12][2];
     const int last = t->columns - 8 * (vectors - 1);
-    float *c = t->c;
-    const int64_t ldc = t->ldc;
+    int64_t ldc = t->ldc;
     if (t->from_zero) {
         EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm256_setzero_ps();
     } else {
         EACH(i, rows) EACH(v, vectors)
             acc[i][v] = load_first(c + i * ldc + 8 * v, lanes_of(v, vectors, last));
+        __asm__("" : "+r"(ldc)); /* the addresses of rows of C are not kept through the loop */
     }
 
-    const float *b = t->b;
-    const int64_t b_step = t->b_step, a_step = by_steps ? t->a_step : 1, a_row = by_steps ? 1 : t->a_row;
-    const float *a[4]; /* each addresses three rows */
-    EACH(i, (rows + 2) / 3) a[i] = t->a + 3 * i * a_row;
+    const int64_t b_step = how == COPIED ? 8 * vectors : t->b_step, a_row = by_steps ? 1 : t->a_row,
+                  a_step = !by_steps ? 1 : how == COPIED ? rows : t->a_step;
     const uintptr_t below = (uintptr_t)(c + (rows - 1) * ldc); /* C of the next tile, if there is one */
     EACH(i, rows)
         __builtin_prefetch((const void *)(below + (uintptr_t)((i + 1) * ldc) * sizeof *c), 1, 3);
-    int64_t p = some ? 0 : t->depth;
-    for (; p >= 4; p -= 4) {
-        EACH(k, 4) {
-            step(a, k * a_step, a_row, b, rows, vectors, acc);
-            b += b_step;
-            __asm__("" : "+r"(b)); /* one addition, not an address for each k */
-        }
-        EACH(i, (rows + 2) / 3) a[i] += 4 * a_step;
-    }
-    for (; p > 0; p--, b += b_step) {
-        step(a, 0, a_row, b, rows, vectors, acc);
-        EACH(i, (rows + 2) / 3) a[i] += a_step;
-    }
-    if (some) {
+    if (how != SOME) {
+        walk(first_a, a_row, a_step, t->b, b_step, t->copy, t->depth, rows, vectors, how, acc);
+    } else {
         const float *row[12]; /* by steps their distances are constants */
-        EACH(i, rows) row[i] = a[0] + i * a_row;
+        EACH(i, rows) row[i] = first_a + i * a_row;
         int64_t at = 0;
         const uint16_t *far = t->strides, *const end = far + t->depth;
         for (; far < end; at += *far++) {
-            const float *here = b + at * b_step;
+            const float *here = t->b + at * b_step;
             const int64_t a_at = at * a_step;
             __m256 x[2];
             EACH(v, vectors) x[v] = _mm256_loadu_ps(here + 8 * v);
@@ -83,6 +102,7 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
         }
     }
 
+    __asm__("" : "+r"(ldc));
     if (t->bias) {
         EACH(v, vectors) {
             const __m256 bias = load_first(t->bias + 8 * v, lanes_of(v, vectors, last));
@@ -97,13 +117,23 @@ ALWAYS void tile(const rti_tile_job *t, const int rows, const int vectors, const
         store_first(c + i * ldc + 8 * v, acc[i][v], lanes_of(v, vectors, last));
 }
 
-#define VARIANT(name, r, v, by_steps, some) \
-    static void name##_##r##x##v(const rti_tile_job *t) { tile(t, r, v, by_steps, some); }
-#define TILE(r, v)                         \
-    VARIANT(rows, r, v, false, false)      \
-    VARIANT(steps, r, v, true, false)      \
-    VARIANT(rows_some, r, v, false, true)  \
-    VARIANT(steps_some, r, v, true, true)
+#define ONE(name, r, v, by_steps, how)                                                            \
+    static __attribute__((noinline)) void name(const rti_tile_job *t, const float *a, float *c) { \
+        tile(t, a, c, r, v, by_steps, how);                                                       \
+    }
+#define VARIANT(name, r, v, by_steps)                                                                       \
+    ONE(name##_copied_##r##x##v, r, v, by_steps, COPIED)                                                    \
+    ONE(name##_placed_##r##x##v, r, v, by_steps, PLACED)                                                    \
+    ONE(name##_copies_##r##x##v, r, v, by_steps, COPIES)                                                    \
+    ONE(name##_part_##r##x##v, r, v, by_steps, SOME)                                                        \
+    static void name##_##r##x##v(const rti_tile_job *t) {                                                   \
+        const bool copied = t->b_step == 8 * v && (!by_steps || t->a_step == r);                            \
+        rti_each_tile(t, r, t->copy  ? name##_copies_##r##x##v                                              \
+                            : copied ? name##_copied_##r##x##v                                              \
+                                     : name##_placed_##r##x##v);                                            \
+    }                                                                                                       \
+    static void name##_some_##r##x##v(const rti_tile_job *t) { rti_each_tile(t, r, name##_part_##r##x##v); }
+#define TILE(r, v) VARIANT(rows, r, v, false) VARIANT(steps, r, v, true)
 
 #define HEIGHTS_6(X, v) X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v)
 #define HEIGHTS_12(X, v) HEIGHTS_6(X, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v) X(12, v)
@@ -263,6 +293,7 @@ static const rti_tiles tiles = {
     .depth = 272,
     .near = RTI_PACKED_BYTES,
     .panels_at_once = 16,
+    .copies_b = true,
     .packs_a = true,
     .a_by_rows = a_by_rows,
     .a_by_steps = a_by_steps,

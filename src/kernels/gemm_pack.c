@@ -40,15 +40,21 @@ static inline void copy_few(float *to, const float *from, int64_t count) {
 
 void rti_pack_a(const rti_tiles *tiles, int64_t rows, int64_t depth, const float *a, int64_t a_step,
                 float *out) {
-    enum { STEPS = 16 }; /* the runs that are read stay in the first-level cache */
-    const rti_cuts from_first = rti_cuts_of(rows, rti_tiles_of(rows, tiles->rows[1]));
+    enum {
+        STEPS = 16, /* the runs that are read stay in the first-level cache */
+        AHEAD = 96, /* floats of them: dW of wide layers at batch 100 and 256 takes 2 % less (Zen 3) */
+    };
+    const rti_cuts cuts = rti_cuts_of(rows, tiles->rows[1]);
     for (int64_t p0 = 0; p0 < depth; p0 += STEPS) {
         const int64_t end = depth - p0 < STEPS ? depth : p0 + STEPS;
-        rti_cuts cuts = from_first;
-        while (cuts.at < rows) {
-            const int64_t i = cuts.at, height = rti_next_cut(&cuts) - i;
+        for (int64_t n = 0; n < cuts.tiles; n++) {
+            const int64_t i = rti_cut(&cuts, n), height = rti_cut(&cuts, n + 1) - i;
             float *to = out + i * depth + p0 * height;
-            for (int64_t p = p0; p < end; p++, to += height) copy_few(to, a + p * a_step + i, height);
+            const float *from = a + p0 * a_step + i;
+            for (int64_t p = p0; p < end; p++, from += a_step, to += height) {
+                __builtin_prefetch(from + AHEAD);
+                copy_few(to, from, height);
+            }
         }
     }
 }

@@ -81,6 +81,7 @@ enum {
     ALONE = 1 << 18,        /* multiply-adds per lane that one thread does by itself, some 20 us */
     KEPT = 350 << 10,       /* floats of B's panels that are kept for all blocks of A; 1.4 MB of stack */
     LISTS = 256,            /* of steps that are left, for tiles of A; 256 KiB on the caller's stack */
+    SEVERAL = 3,            /* tiles that are worth a copy of B, where one tile makes it in passing */
     LOW = 4,                /* rows of a tile that leaves steps out, */
     MANY_PANELS = 3,        /* when so many panels share its list */
 };
@@ -98,6 +99,7 @@ typedef struct product {
     int64_t panels, groups;     /* a group: panels side by side, of one task */
     int64_t row_blocks, depth, depth_blocks;
     bool b_in_place, b_is_far;  /* read where it is; larger than what the second-level cache will hold */
+    bool copies_b;              /* the first of SEVERAL tiles of a panel copies it in passing */
     bool packs_a;               /* each block of A is copied before its tiles are */
     bool keeps_b;               /* a task is a group of panels, copied once, for all blocks of rows */
     bool alone;                 /* too small for threads */
@@ -109,6 +111,7 @@ typedef struct product {
 typedef struct part {
     int64_t i_start, i_end, row_block, j0, p0, depth;
     int columns, vectors, width;
+    rti_cuts cuts[2];    /* of the rows, for panels of one and of two vectors */
     const float *packed; /* the block of A, tile after tile; or NULL */
 } part;
 
@@ -130,34 +133,16 @@ static void pack_a(const product *t, const part *k, float *packed) {
     rti_pack_a(t->tiles, k->i_end - k->i_start, k->depth, from, step, packed);
 }
 
-static int64_t columns_of_next_panel(const product *t, const part *k) {
-    const int64_t j = k->j0 + t->width;
-    return t->N - j < t->width ? t->N - j : t->width;
-}
-
-static rti_cuts shares_of_next_panel(const product *t, const part *k, int64_t tiles) {
-    return rti_cuts_of(t->B.row_stride == 1 ? columns_of_next_panel(t, k) : k->depth, tiles);
-}
-
-/* While the tiles of one panel compute, the memory is idle: for a B that is far, fetches the next of `shares`
- * of what the next panel will read of B into the second-level cache. (Inlined by force, because gcc drops
- * calls of a function that does nothing but prefetch.) */
-static inline __attribute__((always_inline)) void prefetch_b(const product *t, const part *k,
-                                                             rti_cuts *shares) {
-    const int64_t j = k->j0 + t->width, columns = columns_of_next_panel(t, k);
-    const int64_t first = shares->at, end = rti_next_cut(shares);
-    enum { LINE = 16 };
-    if (t->B.row_stride == 1) {
-        for (int64_t c = first; c < end; c++) {
-            const float *from = t->B.data + k->p0 + (j + c) * t->B.column_stride;
-            for (int64_t p = 0; p < k->depth; p += LINE) __builtin_prefetch(from + p, 0, 2);
-        }
-    } else if (t->B.column_stride == 1) {
-        for (int64_t p = first; p < end; p++) {
-            const float *from = t->B.data + (k->p0 + p) * t->B.row_stride + j;
-            for (int64_t c = 0; c < columns; c += LINE) __builtin_prefetch(from + c, 0, 2);
-        }
-    }
+/* Of a B that is far, `tiles` tiles share the fetching of what the next panel will read. */
+static void fetch_next_panel(const product *t, const part *k, int64_t tiles, rti_tile_job *job) {
+    const int64_t j = k->j0 + t->width, columns = t->N - j < t->width ? t->N - j : t->width;
+    const bool by_columns = t->B.row_stride == 1;
+    if (columns <= 0 || (!by_columns && t->B.column_stride != 1)) return;
+    job->ahead.from = t->B.data + k->p0 * t->B.row_stride + j * t->B.column_stride;
+    job->ahead.rows = by_columns ? columns : k->depth;
+    job->ahead.floats = by_columns ? k->depth : columns;
+    job->ahead.step = by_columns ? t->B.column_stride : t->B.row_stride;
+    job->ahead.each = (job->ahead.rows + tiles - 1) / tiles;
 }
 
 /* For an A that is contiguous in neither direction: its tile is copied first, so that a_row is 1. */
@@ -188,7 +173,10 @@ static void leave_out(const rti_steps_left *left, rti_tile_job *job) {
 /* The tiles of one block of rows and one panel, which is copied first, unless that is done. */
 static void sweep_tiles(const product *t, const part *k, float *panel, bool is_copied) {
     const bool last = k->p0 + k->depth >= t->K;
-    const bool in_place = t->b_in_place && (k->columns == k->width || t->tiles->masked_loads);
+    const bool whole = k->columns == k->width || t->tiles->masked_loads;
+    const rti_cuts *cuts = &k->cuts[k->vectors - 1];
+    const bool copies = t->copies_b && whole && !is_copied && cuts->tiles >= SEVERAL;
+    const bool in_place = copies || (t->b_in_place && whole);
     if (!in_place && !is_copied) pack_b(t, k, panel);
     rti_tile_job job = {
         .depth = k->depth,
@@ -209,24 +197,36 @@ static void sweep_tiles(const product *t, const part *k, float *panel, bool is_c
                                 k->depth, &of_panel);
         left = &of_panel;
     }
-    const int64_t rows = k->i_end - k->i_start;
-    const int64_t tiles = rti_tiles_of(rows, t->lists ? t->height : t->tiles->rows[k->vectors - 1]);
-    const bool fetches = !is_copied && t->b_is_far && k->j0 + t->width < t->N;
-    rti_cuts cuts = rti_cuts_of(rows, tiles), shares = fetches ? shares_of_next_panel(t, k, tiles) : cuts;
-    for (int64_t n = 0; n < tiles; n++) {
-        const int64_t i = k->i_start + cuts.at, next = k->i_start + rti_next_cut(&cuts);
+    if (t->b_is_far && !is_copied) fetch_next_panel(t, k, cuts->tiles, &job);
+    const bool strided_a = !t->a_by_rows && !t->a_by_steps, one_by_one = t->lists || strided_a;
+    for (int64_t n = 0, next; n < cuts->tiles; n = next) {
+        const bool copying = copies && n == 0;
+        next = one_by_one || copying ? n + 1 : n < cuts->taller ? cuts->taller : cuts->tiles;
+        const int64_t from_start = rti_cut(cuts, n), i = k->i_start + from_start;
+        const int rows = (int)(cuts->height + (n < cuts->taller));
         rti_tile_job here = job;
+        here.tiles = next - n;
+        if (copying) {
+            here.copy = panel;
+            job.b = panel;
+            job.b_step = k->width;
+        }
         here.c = t->C + i * t->ldc + k->j0;
-        if (fetches) prefetch_b(t, k, &shares);
-        if (!t->a_by_rows && !t->a_by_steps) {
-            tile_of_strided_a(t, k, i, (int)(next - i), &here);
+        if (job.ahead.rows > 0) {
+            here.ahead.from += n * job.ahead.each * job.ahead.step;
+            here.ahead.rows -= n * job.ahead.each;
+        }
+        if (strided_a) {
+            tile_of_strided_a(t, k, i, rows, &here);
             continue;
         }
         here.a = t->A.data + i * t->A.row_stride + k->p0 * t->A.column_stride;
+        here.a_tile = rows * t->A.row_stride;
         if (k->packed) {
-            here.a = k->packed + (i - k->i_start) * k->depth;
+            here.a = k->packed + from_start * k->depth;
             here.a_row = t->a_by_rows ? k->depth : 1;
-            here.a_step = t->a_by_rows ? 1 : next - i;
+            here.a_step = t->a_by_rows ? 1 : rows;
+            here.a_tile = rows * k->depth;
         }
         if (t->lists)
             left = &t->lists[(k->row_block * t->tiles_of_block + n) * t->depth_blocks + k->p0 / t->depth];
@@ -235,7 +235,7 @@ static void sweep_tiles(const product *t, const part *k, float *panel, bool is_c
         rti_tile *const(*table)[RTI_TILE_ROWS_MOST] =
             t->a_by_rows ? (some ? t->tiles->a_by_rows_some : t->tiles->a_by_rows)
                          : (some ? t->tiles->a_by_steps_some : t->tiles->a_by_steps);
-        table[k->vectors - 1][next - i - 1](&here);
+        table[k->vectors - 1][rows - 1](&here);
     }
 }
 
@@ -261,6 +261,8 @@ static void sweep(const product *t, int64_t group, int64_t first_block, int64_t 
         for (k.row_block = first_block; k.row_block < end_block; k.row_block++) {
             k.i_start = first_of_block(t, k.row_block);
             k.i_end = first_of_block(t, k.row_block + 1);
+            for (int v = 0; v < 2; v++)
+                k.cuts[v] = rti_cuts_of(k.i_end - k.i_start, t->lists ? t->height : t->tiles->rows[v]);
             if (t->packs_a) pack_a(t, &k, packed);
             panels_of_block(t, &k, first, end, t->packs_a ? packed : NULL, panels,
                             k.row_block > first_block);
@@ -344,7 +346,7 @@ static void run_with_lists(const product *whole) {
         t.lists = lists;
         t.height = height;
         divide(&t);
-        t.tiles_of_block = rti_tiles_of((t.M + t.row_blocks - 1) / t.row_blocks, height);
+        t.tiles_of_block = rti_cuts_of((t.M + t.row_blocks - 1) / t.row_blocks, height).tiles;
         if (t.row_blocks * t.tiles_of_block * t.depth_blocks > LISTS) { /* uneven blocks */
             most = most * 3 / 4;
             next = start;
@@ -352,10 +354,9 @@ static void run_with_lists(const product *whole) {
         }
         for (int64_t b = 0; b < t.row_blocks; b++) {
             const int64_t first = first_of_block(&t, b), rows = first_of_block(&t, b + 1) - first;
-            const int64_t tiles = rti_tiles_of(rows, height);
-            rti_cuts cuts = rti_cuts_of(rows, tiles);
-            for (int64_t n = 0; n < tiles; n++) {
-                const int64_t i = first + cuts.at, end = first + rti_next_cut(&cuts);
+            const rti_cuts cuts = rti_cuts_of(rows, height);
+            for (int64_t n = 0; n < cuts.tiles; n++) {
+                const int64_t i = first + rti_cut(&cuts, n), end = first + rti_cut(&cuts, n + 1);
                 const int64_t map_stride = t.A.nonzero->map_stride;
                 const uint16_t *map = t.A.nonzero->map + (start + i) * map_stride;
                 for (int64_t d = 0; d < t.depth_blocks; d++) {
@@ -416,12 +417,15 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
     t.a_by_rows = t.A.column_stride == 1;
     t.a_by_steps = t.A.row_stride == 1;
     t.b_in_place = t.B.column_stride == 1 && M <= FEW_ROWS && t.B.row_stride % (128 * tiles->lanes) != 0;
+    t.copies_b = tiles->copies_b && t.B.column_stride == 1 && (t.a_by_rows || t.a_by_steps) &&
+                 t.B.row_stride % (128 * tiles->lanes) != 0;
     t.b_is_far = K * N * (int64_t)sizeof *B.data > FAR;
 
     const bool skips = !accumulate && K > 0;
     if (!skips || A.column_stride != 1 || K > LISTS / 2 * tiles->depth) t.A.nonzero = NULL;
     if (!skips || B.column_stride != 1 || t.A.nonzero || !(t.a_by_rows || t.a_by_steps)) t.B.nonzero = NULL;
     if (t.B.nonzero) t.width = RTI_MAP_BITS;
+    if (t.A.nonzero || t.B.nonzero) t.copies_b = false;
     t.panels = (N + t.width - 1) / t.width;
     t.packs_a = tiles->packs_a && !t.A.nonzero && t.panels >= FEW_PANELS && M * K > L1 &&
                 (t.a_by_rows ? M > FEW_ROWS && rt_threads_get() == 1 : t.a_by_steps);

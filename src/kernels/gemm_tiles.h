@@ -15,12 +15,16 @@
 
 enum { RTI_TILE_ROWS_MOST = 32, RTI_PACKED_BYTES = 240 << 10 };
 
+/* Tiles of the same height, one below the other. */
 typedef struct rti_tile_job {
+    int64_t tiles;              /* 1 or more */
     int64_t depth;              /* how many p */
     const float *a;             /* element (i, p) at a[i * a_row + p * a_step] */
     int64_t a_row, a_step;
+    int64_t a_tile;             /* from one tile to the next */
     const float *b;             /* whole vectors at b[p * b_step], see masked_loads */
     int64_t b_step;
+    float *copy;                /* NULL, or where B is copied to in passing, in rows of whole vectors */
     const uint16_t *strides;    /* NULL: every p. Else from one p that is visited to the next */
     float *c;
     int64_t ldc;
@@ -28,9 +32,34 @@ typedef struct rti_tile_job {
     bool from_zero;             /* or from C */
     bool relu;                  /* at the end */
     const float *bias;          /* at the end, or NULL */
+    /* While the tiles compute, the memory is idle: each fetches into the second-level cache so many of `rows`
+     * rows of `floats` floats that will be needed. */
+    struct {
+        const float *from;
+        int64_t rows, step, floats, each;
+    } ahead;
 } rti_tile_job;
 
 typedef void rti_tile(const rti_tile_job *job);
+
+typedef void rti_one_tile(const rti_tile_job *job, const float *a, float *c);
+
+/* Calls `one` for each tile, of `height` rows. (Inlined by force, because gcc drops a call of a function that
+ * does nothing but prefetch; and `one` is not inlined into it, because gcc then takes registers from the sums
+ * for what it needs outside of them.) */
+static inline __attribute__((always_inline)) void rti_each_tile(const rti_tile_job *job, int height,
+                                                                rti_one_tile *one) {
+    enum { LINE = 16 };
+    const float *a = job->a, *ahead = job->ahead.from;
+    float *c = job->c;
+    int64_t left = job->ahead.rows;
+    for (int64_t n = 0; n < job->tiles; n++, a += job->a_tile, c += height * job->ldc) {
+        const int64_t end = left > job->ahead.each ? left - job->ahead.each : 0;
+        for (; left > end; left--, ahead += job->ahead.step)
+            for (int64_t j = 0; j < job->ahead.floats; j += LINE) __builtin_prefetch(ahead + j, 0, 2);
+        one(job, a, c);
+    }
+}
 
 /* One row of any number of columns: c[j] = fma(a, b[p * b_step + j], c[j]) for `count` pairs p, a. */
 typedef struct rti_row_job {
@@ -86,6 +115,7 @@ typedef struct rti_tiles {
     int depth;                  /* most steps of p at a time, up to RTI_STEPS_MOST */
     int near;                   /* bytes of a block of A: half a second-level cache */
     int panels_at_once;         /* that share a block of A before the next steps of p */
+    bool copies_b;              /* the first two tables copy B in passing, when a job asks for it */
     bool packs_a;               /* an A contiguous from row to row is copied: near <= RTI_PACKED_BYTES */
     /* [vectors - 1][rows - 1]: a_step is 1, or a_row is 1; the last two go by strides. */
     rti_tile *const (*a_by_rows)[RTI_TILE_ROWS_MOST];
@@ -104,26 +134,20 @@ typedef struct rti_tiles {
  * are masked. */
 void rti_pack(const rti_tiles *tiles, int64_t depth, int columns, int width, rti_matrix B, float *panel);
 
-/* `total` rows in tiles of nearly equal height: 100 are 12 + 13 + 12 + ... and not 7 * 14 + 2. Tile n starts
- * at total * n / tiles; found by additions, because two divisions take as long as a small tile. */
+/* Rows in as few tiles as can be, of nearly equal height: 100 are 4 * 13 + 4 * 12 and not 7 * 14 + 2. */
 typedef struct rti_cuts {
-    int64_t at, rest, height, left_over, tiles;
+    int64_t tiles, height, taller; /* so many, the first, have a row more */
 } rti_cuts;
 
-static inline rti_cuts rti_cuts_of(int64_t total, int64_t tiles) {
-    if (tiles == 0) return (rti_cuts){0}; /* of no rows */
-    return (rti_cuts){.height = total / tiles, .left_over = total % tiles, .tiles = tiles};
+static inline rti_cuts rti_cuts_of(int64_t rows, int64_t most) {
+    const int64_t tiles = (rows + most - 1) / most, height = tiles ? rows / tiles : 0;
+    return (rti_cuts){tiles, height, rows - tiles * height};
 }
 
-/* Moves on to the next tile and returns where it starts. */
-static inline int64_t rti_next_cut(rti_cuts *c) {
-    c->at += c->height;
-    c->rest += c->left_over;
-    if (c->rest >= c->tiles) c->rest -= c->tiles, c->at++;
-    return c->at;
+/* The row at which tile n starts. */
+static inline int64_t rti_cut(const rti_cuts *c, int64_t n) {
+    return n * c->height + (n < c->taller ? n : c->taller);
 }
-
-static inline int64_t rti_tiles_of(int64_t rows, int64_t most) { return (rows + most - 1) / most; }
 
 /* Rows 0 ... of A, whose element (i, p) is at a[p * a_step + i], for tiles two vectors wide, one after
  * the other: of the tile that starts at row i0, out[i0 * depth + p * height + i - i0]. */
