@@ -323,7 +323,7 @@ static void divide(product *t) {
     if (t->keeps_b || t->alone) return;
     const int threads = rt_threads_get();
     if (threads > 1) {
-        const int64_t tasks = 4 * threads;
+        const int64_t tasks = (t->packs_a ? 4 : 32) * threads; /* without a copy of A a task may be one panel */
         if (t->packs_a) t->row_blocks = raised(t->row_blocks, tasks, t->M / (4 * t->tiles->rows[1]));
         t->groups = raised(t->groups, (tasks - 1) / t->row_blocks + 1, t->panels);
     }
