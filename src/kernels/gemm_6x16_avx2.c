@@ -91,6 +91,7 @@ ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const in
     } else {
         const float *row[12]; /* by steps their distances are constants */
         EACH(i, rows) row[i] = first_a + i * a_row;
+        if (!by_steps && rows <= 6) EACH(i, rows) __asm__("" : "+r"(row[i])); /* in a register each */
         int64_t at = 0;
         const uint16_t *far = t->strides, *const end = far + t->depth;
         for (; far < end; at += *far++) {
