@@ -4,7 +4,8 @@
  * part of A stays in the second-level cache. A block and some panels side by side are one task. It takes K
  * in steps of `depth`: B's part of a panel is copied into a contiguous buffer on the stack (64 KiB at most,
  * transposed on the way when B's columns are contiguous), or is used where it is, and then the tiles of the
- * block, from top to bottom, are swept over it. A is read where it is, or copied once for all panels. When
+ * block, from top to bottom, are swept over it, all of a height in one call. With AVX2 the first tile copies
+ * B's rows in passing, the others read the copy. A is read where it is, or copied once for all panels. When
  * there are many rows and one thread, B's panels are kept for all blocks of rows (1.4 MB of stack at most);
  * otherwise each block copies its own. No memory is allocated, so none can be missing.
  *
@@ -55,6 +56,19 @@
  *   tiles of 4 x 24, depth 272, 208, 160                0.95 of those of 6 x 16: not kept
  *   A's next rows fetched ahead; 8 steps at once         0.99; 0.93: not kept
  *   B not fetched ahead, batch 100                      0.98, 0.90, 1.01: not kept
+ *
+ * After that what a tile costs beside its sums (gemm_6x16_avx2.c): Y, dX and dW in parts of what they were,
+ * at batch 100; 256; 1000. Beside OpenBLAS and oneDNN, shape by shape: tests/bench/tiles.csv.
+ *
+ *   all tiles of a height in one call       1.03, 1.03, 1.09; 1.02, 1.03, 1.07; 1.03, 1.04, 1.05
+ *   and the first copies B in passing       1.04, 1.03, 1.12; 1.03, 1.04, 1.10; 1.04, 1.05, 1.06
+ *   dX's B copied before its tiles          0.92; 0.96 of in place: not kept
+ *   A copied by rows at batch 100, too      1.00, 1.00: not kept
+ *   two panels at once, not 16              1.01, 0.98, 1.00; 1.03, 0.98, 1.03: not kept
+ *   two threads, and where A is not copied 64 tasks, not 8:   Y, dX 1.04, 1.00; 1.06, 1.02; 0.99, 0.99
+ *   two threads, A copied by rows           batch 1000 0.97, 0.99: not kept
+ *   Y^T = W X^T without a copy of W, tiles of 4 x 24 turned in registers, 16 bytes of a row of Y at a time:
+ *                                           0.95 to 0.99 at batch 100: not kept
  *
  * Zeros (gemm_zeros.h), batch 100, MNIST, microseconds without and with, the making of the map included:
  *
@@ -310,7 +324,7 @@ static int64_t raised(int64_t count, int64_t wanted, int64_t most) {
 }
 
 /* A task is a block of rows times a group of panels: all panels when the block is copied for them, otherwise
- * `panels_at_once`; but several tasks for each thread. */
+ * `panels_at_once`; but several tasks for each thread, and where no task copies A, down to a panel. */
 static void divide(product *t) {
     const int64_t rows_at_once = t->tiles->near / ((int64_t)sizeof *t->A.data * t->depth);
     t->row_blocks = (t->M - 1) / rows_at_once + 1;
@@ -323,7 +337,7 @@ static void divide(product *t) {
     if (t->keeps_b || t->alone) return;
     const int threads = rt_threads_get();
     if (threads > 1) {
-        const int64_t tasks = (t->packs_a ? 4 : 32) * threads; /* without a copy of A a task may be one panel */
+        const int64_t tasks = (t->packs_a ? 4 : 32) * threads;
         if (t->packs_a) t->row_blocks = raised(t->row_blocks, tasks, t->M / (4 * t->tiles->rows[1]));
         t->groups = raised(t->groups, (tasks - 1) / t->row_blocks + 1, t->panels);
     }
