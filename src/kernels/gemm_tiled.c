@@ -184,7 +184,8 @@ static void leave_out(const rti_steps_left *left, rti_tile_job *job) {
     job->strides = left->strides;
 }
 
-/* The tiles of one block of rows and one panel, which is copied first, unless that is done. */
+/* The tiles of one block of rows and one panel, which is copied first or by the first of them, unless that is
+ * done or not worth it. */
 static void sweep_tiles(const product *t, const part *k, float *panel, bool is_copied) {
     const bool last = k->p0 + k->depth >= t->K;
     const bool whole = k->columns == k->width || t->tiles->masked_loads;
@@ -430,16 +431,16 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
     if (N == 1) t.B.column_stride = 1;
     t.a_by_rows = t.A.column_stride == 1;
     t.a_by_steps = t.A.row_stride == 1;
-    t.b_in_place = t.B.column_stride == 1 && M <= FEW_ROWS && t.B.row_stride % (128 * tiles->lanes) != 0;
-    t.copies_b = tiles->copies_b && t.B.column_stride == 1 && (t.a_by_rows || t.a_by_steps) &&
-                 t.B.row_stride % (128 * tiles->lanes) != 0;
+    const bool good_in_place = t.B.column_stride == 1 && t.B.row_stride % (128 * tiles->lanes) != 0;
+    t.b_in_place = good_in_place && M <= FEW_ROWS;
     t.b_is_far = K * N * (int64_t)sizeof *B.data > FAR;
 
     const bool skips = !accumulate && K > 0;
     if (!skips || A.column_stride != 1 || K > LISTS / 2 * tiles->depth) t.A.nonzero = NULL;
     if (!skips || B.column_stride != 1 || t.A.nonzero || !(t.a_by_rows || t.a_by_steps)) t.B.nonzero = NULL;
     if (t.B.nonzero) t.width = RTI_MAP_BITS;
-    if (t.A.nonzero || t.B.nonzero) t.copies_b = false;
+    t.copies_b = tiles->copies_b && good_in_place && (t.a_by_rows || t.a_by_steps) && !t.A.nonzero &&
+                 !t.B.nonzero;
     t.panels = (N + t.width - 1) / t.width;
     t.packs_a = tiles->packs_a && !t.A.nonzero && t.panels >= FEW_PANELS && M * K > L1 &&
                 (t.a_by_rows ? M > FEW_ROWS && rt_threads_get() == 1 : t.a_by_steps);
