@@ -7,56 +7,72 @@
 #include <string.h>
 
 #define NORMALS rti_normals_avx2
-enum { LANES = 4, GROUPS = 2 };
+enum { VECTORS = 4, LANES = 4 * VECTORS };
 
-typedef __m256d reals;
-typedef __m256i words;
+typedef struct {
+    __m256d v[VECTORS];
+} reals;
 
-static inline reals all(double x) { return _mm256_set1_pd(x); }
-static inline reals add(reals a, reals b) { return _mm256_add_pd(a, b); }
-static inline reals subtract(reals a, reals b) { return _mm256_sub_pd(a, b); }
-static inline reals multiply(reals a, reals b) { return _mm256_mul_pd(a, b); }
-static inline reals divide(reals a, reals b) { return _mm256_div_pd(a, b); }
-static inline reals root(reals x) { return _mm256_sqrt_pd(x); }
-static inline reals multiply_add(reals a, reals b, reals c) { return _mm256_fmadd_pd(a, b, c); }
-static inline reals multiply_subtract_from(reals a, reals b, reals c) { return _mm256_fnmadd_pd(a, b, c); }
-static inline reals as_reals(words x) { return _mm256_castsi256_pd(x); }
-static inline words as_words(reals x) { return _mm256_castpd_si256(x); }
+typedef struct {
+    __m256i v[VECTORS];
+} words;
 
-static inline words all_words(uint64_t x) { return _mm256_set1_epi64x((long long)x); }
-static inline words add_words(words a, words b) { return _mm256_add_epi64(a, b); }
-static inline words subtract_words(words a, words b) { return _mm256_sub_epi64(a, b); }
-static inline words or_words(words a, words b) { return _mm256_or_si256(a, b); }
-static inline words xor_words(words a, words b) { return _mm256_xor_si256(a, b); }
+/* The operation's vectors, one after the other. */
+#define EACH(type, operation)                                                                                  \
+    type each;                                                                                                 \
+    for (int i = 0; i < VECTORS; i++) each.v[i] = operation;                                                   \
+    return each
+
+static inline reals all(double x) { EACH(reals, _mm256_set1_pd(x)); }
+static inline reals add(reals a, reals b) { EACH(reals, _mm256_add_pd(a.v[i], b.v[i])); }
+static inline reals subtract(reals a, reals b) { EACH(reals, _mm256_sub_pd(a.v[i], b.v[i])); }
+static inline reals multiply(reals a, reals b) { EACH(reals, _mm256_mul_pd(a.v[i], b.v[i])); }
+static inline reals divide(reals a, reals b) { EACH(reals, _mm256_div_pd(a.v[i], b.v[i])); }
+static inline reals root(reals x) { EACH(reals, _mm256_sqrt_pd(x.v[i])); }
+static inline reals multiply_add(reals a, reals b, reals c) {
+    EACH(reals, _mm256_fmadd_pd(a.v[i], b.v[i], c.v[i]));
+}
+static inline reals multiply_subtract_from(reals a, reals b, reals c) {
+    EACH(reals, _mm256_fnmadd_pd(a.v[i], b.v[i], c.v[i]));
+}
+static inline reals as_reals(words x) { EACH(reals, _mm256_castsi256_pd(x.v[i])); }
+static inline words as_words(reals x) { EACH(words, _mm256_castpd_si256(x.v[i])); }
+
+static inline words all_words(uint64_t x) { EACH(words, _mm256_set1_epi64x((long long)x)); }
+static inline words add_words(words a, words b) { EACH(words, _mm256_add_epi64(a.v[i], b.v[i])); }
+static inline words subtract_words(words a, words b) { EACH(words, _mm256_sub_epi64(a.v[i], b.v[i])); }
+static inline words and_words(words a, words b) { EACH(words, _mm256_and_si256(a.v[i], b.v[i])); }
+static inline words or_words(words a, words b) { EACH(words, _mm256_or_si256(a.v[i], b.v[i])); }
+static inline words xor_words(words a, words b) { EACH(words, _mm256_xor_si256(a.v[i], b.v[i])); }
 static inline words xor3(words a, words b, words c) { return xor_words(xor_words(a, b), c); }
-static inline words shift_left(words x, int bits) { return _mm256_slli_epi64(x, bits); }
-static inline words shift_right(words x, int bits) { return _mm256_srli_epi64(x, bits); }
-static inline words multiply_low(words a, words b) { return _mm256_mul_epu32(a, b); }
+static inline words shift_left(words x, int bits) { EACH(words, _mm256_slli_epi64(x.v[i], bits)); }
+static inline words shift_right(words x, int bits) { EACH(words, _mm256_srli_epi64(x.v[i], bits)); }
+static inline words shift_halves_right(words x, int bits) { EACH(words, _mm256_srli_epi32(x.v[i], bits)); }
+static inline words multiply_low(words a, words b) { EACH(words, _mm256_mul_epu32(a.v[i], b.v[i])); }
 
-/* Below 2^53. Each half is put behind the exponent that makes its bits count what they are worth. */
-static inline reals from_integers(words x) {
-    const reals high = as_reals(or_words(shift_right(x, 32), all_words(0x4530000000000000u)));
-    const reals low = as_reals(_mm256_blend_epi32(x, all_words(0x4330000000000000u), 0xaa));
-    return add(subtract(high, all(0x1.00000001p84)), low);
+static inline words with_high_halves(words x, uint32_t high) {
+    EACH(words, _mm256_blend_epi32(x.v[i], _mm256_set1_epi32((int)high), 0xaa));
 }
 
 static inline words count_from(uint32_t first) {
     const __m128i step = _mm_setr_epi32(0, 1, 2, 3);
-    return _mm256_cvtepu32_epi64(_mm_add_epi32(_mm_set1_epi32((int)first), step));
-}
-
-/* The low halves of both: a's stay low. */
-static inline words join_low(words a, words b) {
-    return _mm256_blend_epi32(a, _mm256_slli_epi64(b, 32), 0xaa);
+    EACH(words, _mm256_cvtepu32_epi64(_mm_add_epi32(_mm_set1_epi32((int)first + 4 * i), step)));
 }
 
 /* A bit for each lane that has none of `bits`. */
 static inline unsigned lanes_without(words x, uint64_t bits) {
-    const words found = _mm256_and_si256(x, all_words(bits));
-    return (unsigned)_mm256_movemask_pd(as_reals(_mm256_cmpeq_epi64(found, _mm256_setzero_si256())));
+    unsigned lanes = 0;
+    for (int i = 0; i < VECTORS; i++) {
+        const __m256i found = _mm256_and_si256(x.v[i], _mm256_set1_epi64x((long long)bits));
+        const __m256i none = _mm256_cmpeq_epi64(found, _mm256_setzero_si256());
+        lanes |= (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(none)) << 4 * i;
+    }
+    return lanes;
 }
 
-static inline void store_floats(float *out, reals x) { _mm_storeu_ps(out, _mm256_cvtpd_ps(x)); }
+static inline void store_floats(float *out, reals x) {
+    for (int i = 0; i < VECTORS; i++) _mm_storeu_ps(out + 4 * i, _mm256_cvtpd_ps(x.v[i]));
+}
 
 #include "kernels/normals_body.h"
 

@@ -11,47 +11,48 @@
  *
  * P and Q are minimax polynomials of the relative error (2^-45.1 and 2^-43.9).
  *
- * Included by normals_<isa>.c, which defines NORMALS (the function's name), LANES, GROUPS (vectors that are
- * worked on side by side) and the operations: reals and words are vectors of LANES doubles and of as many
- * 64-bit integers.
+ * Included by normals_<isa>.c, which defines NORMALS (the function's name), LANES (at most 32) and the operations:
+ * reals and words are LANES doubles and as many 64-bit integers, in several vectors each. Every operation takes
+ * its vectors in turn. A block is one long chain of operations that wait for one another, and only beside others,
+ * step by step, are the units busy: the processor does not look far enough ahead to find the next block.
  *
- * What was tried, 2.4 million numbers on one thread: the C library 96 ms; plain loops that the compiler
- * vectorises 16 ms with 512 bits; this 8 ms with 512 bits, of which Philox 2.6. Newton steps from the
- * processor's estimates instead of its division and root are no faster. */
+ * What was tried, 2.4 million numbers on one thread. AVX-512 on a Zen 4: the C library 96 ms; plain loops that the
+ * compiler vectorises 16 ms; this, when only Philox took its vectors in turn, 8 ms, of which Philox 2.6. Newton
+ * steps from the processor's estimates instead of its division and root are no faster. AVX2 on a Zen 3: only Philox
+ * with two vectors in turn 19 ms, with fewer steps from bits to doubles 17; all with two 16, with three 14.5, with
+ * four, which do not fit into the registers, 13. Philox's keys worked out ahead make no difference then; its first
+ * two rounds, where most words are the same for all blocks, worked out ahead: 0.8 ms less, not worth the lines. */
 #include "kernels/loops.h"
 
-/* c0 ... c3 of a block in the low halves of a lane; what is in the high halves does not matter, because the
- * products look at low halves only. */
-static inline void draw_blocks(const rt_rng *stream, uint32_t block, words u1[GROUPS], words u2[GROUPS]) {
-    words c0[GROUPS], c1[GROUPS], c2[GROUPS], c3[GROUPS];
-    for (int w = 0; w < GROUPS; w++) {
-        c0[w] = count_from(block + (uint32_t)(w * LANES));
-        c1[w] = all_words(stream->counter[1]);
-        c2[w] = all_words(stream->counter[2]);
-        c3[w] = all_words(stream->counter[3]);
-    }
+/* LANES blocks from the given one: c0 ... c3 in the low halves; what is in the high halves does not matter, because
+ * the products look at low halves only. */
+static inline void draw_blocks(const rt_rng *stream, uint32_t block, words c[4]) {
+    words c0 = count_from(block), c1 = all_words(stream->counter[1]);
+    words c2 = all_words(stream->counter[2]), c3 = all_words(stream->counter[3]);
     uint32_t k0 = stream->key[0], k1 = stream->key[1];
-    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
-        for (int w = 0; w < GROUPS; w++) {
-            const words p0 = multiply_low(all_words(0xD2511F53u), c0[w]);
-            const words p1 = multiply_low(all_words(0xCD9E8D57u), c2[w]);
-            c0[w] = xor3(shift_right(p1, 32), c1[w], all_words(k0));
-            c1[w] = p1;
-            c2[w] = xor3(shift_right(p0, 32), c3[w], all_words(k1));
-            c3[w] = p0;
-        }
-    for (int w = 0; w < GROUPS; w++) {
-        u1[w] = join_low(c0[w], c1[w]);
-        u2[w] = join_low(c2[w], c3[w]);
+    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+        const words p0 = multiply_low(all_words(0xD2511F53u), c0);
+        const words p1 = multiply_low(all_words(0xCD9E8D57u), c2);
+        c0 = xor3(shift_right(p1, 32), c1, all_words(k0));
+        c1 = p1;
+        c2 = xor3(shift_right(p0, 32), c3, all_words(k1));
+        c3 = p0;
     }
+    c[0] = c0, c[1] = c1, c[2] = c2, c[3] = c3;
 }
 
-/* sqrt(-2 log(1 - u)), u = u1's 53 high bits; 1 - u is exact. */
-static inline reals radius(words u1) {
-    const reals x = multiply_subtract_from(from_integers(shift_right(u1, 11)), all(0x1p-53), all(1));
-    const words bits = as_words(x), bias = all_words((UINT64_C(1024) << 52) - 0x3FE6A09E667F3BCDu);
-    const words e = shift_right(add_words(bits, bias), 52); /* plus 1024 */
-    const reals m = as_reals(subtract_words(bits, shift_left(subtract_words(e, all_words(1024)), 52)));
+/* The two words of a uniform number u as in rt_rng_uniform(), 53 bits. Each is put behind the exponent that makes
+ * its bits count what they are worth: u is upper - 2^20 + lower - 1/2. */
+static inline reals upper(words high) { return as_reals(with_high_halves(high, 0x41300000)); }
+static inline reals lower(words low) { return as_reals(with_high_halves(shift_halves_right(low, 11), 0x3FE00000)); }
+
+/* sqrt(-2 log(1 - u)); 1 - u is exact. */
+static inline reals radius(words low, words high) {
+    const reals x = subtract(subtract(all(0x1p20 + 1.5), upper(high)), lower(low));
+    const words root_half = all_words(0x3FE6A09E667F3BCDu);
+    const words bits = add_words(as_words(x), subtract_words(all_words(UINT64_C(1024) << 52), root_half));
+    const words e = shift_right(bits, 52); /* plus 1024 */
+    const reals m = as_reals(add_words(and_words(bits, all_words(0x000FFFFFFFFFFFFFu)), root_half));
     const reals s = divide(subtract(m, all(1)), add(m, all(1))), z = multiply(s, s);
     reals p = all(-4 * 0.09804617062594343254);
     p = multiply_add(p, z, all(-4 * 0.11087083635067314086));
@@ -64,9 +65,10 @@ static inline reals radius(words u1) {
     return root(multiply_add(exponent, all(-2 * 0.6931471805599453094), multiply(s, p)));
 }
 
-/* factor * cos(2 pi u), u = u2's 53 high bits. 2 pi u is rounded as in rt_rng_normal(). */
-static inline reals cosine(words u2, reals factor) {
-    const reals y = multiply(from_integers(shift_right(u2, 11)), all(6.283185307179586476925 * 0x1p-53));
+/* factor * cos(2 pi u). 2 pi u is rounded as in rt_rng_normal(). */
+static inline reals cosine(words low, words high, reals factor) {
+    const reals u = add(subtract(upper(high), all(0x1p20 + 0.5)), lower(low));
+    const reals y = multiply(u, all(6.283185307179586476925));
     const reals magic = all(0x1.8p52);
     const reals t = add(multiply_add(y, all(0.31830988618379067154), all(-0.5)), magic); /* k at its end */
     const reals h = add(subtract(t, magic), all(0.5));
@@ -97,27 +99,24 @@ static float draw_again(const rt_rng *stream, uint32_t block, double deviation) 
 }
 
 void NORMALS(int64_t n, double deviation, const rt_rng *stream, float *out) {
-    enum { STEP = GROUPS * LANES };
     if (!(deviation > 0x1p-40)) { /* numbers smaller than a float's exponent may occur: no vectors */
         for (int64_t i = 0; i < n; i++)
             out[i] = draw_again(stream, stream->counter[0] + (uint32_t)i, deviation);
         return;
     }
     uint32_t block = stream->counter[0];
-    for (int64_t start = 0; start < n; start += STEP, block += STEP) {
-        words u1[GROUPS], u2[GROUPS];
-        float last[STEP];
-        const int width = n - start < STEP ? (int)(n - start) : STEP;
-        float *to = width == STEP ? out + start : last;
-        draw_blocks(stream, block, u1, u2);
-        for (int w = 0; w < GROUPS; w++) {
-            const reals x = cosine(u2[w], multiply(radius(u1[w]), all(deviation)));
-            store_floats(to + w * LANES, x);
-            const unsigned again = undecided(x);
-            for (int i = 0; again >> i; i++)
-                if (again >> i & 1)
-                    to[w * LANES + i] = draw_again(stream, block + (uint32_t)(w * LANES + i), deviation);
+    for (int64_t start = 0; start < n; start += LANES, block += LANES) {
+        float last[LANES];
+        const int width = n - start < LANES ? (int)(n - start) : LANES;
+        float *to = width == LANES ? out + start : last;
+        words c[4];
+        draw_blocks(stream, block, c);
+        const reals x = cosine(c[2], c[3], multiply(radius(c[0], c[1]), all(deviation)));
+        store_floats(to, x);
+        for (unsigned again = undecided(x); again; again &= again - 1) {
+            const int lane = __builtin_ctz(again);
+            to[lane] = draw_again(stream, block + (uint32_t)lane, deviation);
         }
-        if (width < STEP) memcpy(out + start, last, (size_t)width * sizeof *out);
+        if (width < LANES) memcpy(out + start, last, (size_t)width * sizeof *out);
     }
 }
