@@ -18,9 +18,9 @@ typedef struct {
 } words;
 
 /* The operation's vectors, one after the other. */
-#define EACH(type, operation)                                                                                  \
-    type each;                                                                                                 \
-    for (int i = 0; i < VECTORS; i++) each.v[i] = operation;                                                   \
+#define EACH(type, operation)                                \
+    type each;                                               \
+    for (int i = 0; i < VECTORS; i++) each.v[i] = operation; \
     return each
 
 static inline reals all(double x) { EACH(reals, _mm512_set1_pd(x)); }

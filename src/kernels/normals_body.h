@@ -11,21 +11,23 @@
  *
  * P and Q are minimax polynomials of the relative error (2^-45.1 and 2^-43.9).
  *
- * Included by normals_<isa>.c, which defines NORMALS (the function's name), LANES (at most 32) and the operations:
- * reals and words are LANES doubles and as many 64-bit integers, in several vectors each. Every operation takes
- * its vectors in turn. A block is one long chain of operations that wait for one another, and only beside others,
- * step by step, are the units busy: the processor does not look far enough ahead to find the next block.
+ * Included by normals_<isa>.c, which defines NORMALS (the function's name), LANES (at most 32) and the
+ * operations: reals and words are LANES doubles and as many 64-bit integers, in several vectors each. Every
+ * operation takes its vectors in turn. A block is one long chain of operations that wait for one another, and
+ * only beside others, step by step, are the units busy: the processor does not look far enough ahead to find
+ * the next block.
  *
- * What was tried, 2.4 million numbers on one thread. AVX-512 on a Zen 4: the C library 96 ms; plain loops that the
- * compiler vectorises 16 ms; this, when only Philox took its vectors in turn, 8 ms, of which Philox 2.6. Newton
- * steps from the processor's estimates instead of its division and root are no faster. AVX2 on a Zen 3: only Philox
- * with two vectors in turn 19 ms, with fewer steps from bits to doubles 17; all with two 16, with three 14.5, with
- * four, which do not fit into the registers, 13. Philox's keys worked out ahead make no difference then; its first
- * two rounds, where most words are the same for all blocks, worked out ahead: 0.8 ms less, not worth the lines. */
+ * What was tried, 2.4 million numbers on one thread. AVX-512 on a Zen 4: the C library 96 ms; plain loops that
+ * the compiler vectorises 16 ms; this, when only Philox took its vectors in turn, 8 ms, of which Philox 2.6.
+ * Newton steps from the processor's estimates instead of its division and root are no faster. AVX2 on a Zen 3:
+ * only Philox with two vectors in turn 19 ms, with fewer steps from bits to doubles 17; all with two 16, with
+ * three 14.5, with four, which do not fit into the registers, 13. Philox's keys worked out ahead make no
+ * difference then; its first two rounds, where most words are the same for all blocks, worked out ahead: 0.8 ms
+ * less, not worth the lines. */
 #include "kernels/loops.h"
 
-/* LANES blocks from the given one: c0 ... c3 in the low halves; what is in the high halves does not matter, because
- * the products look at low halves only. */
+/* LANES blocks from the given one: c0 ... c3 in the low halves; what is in the high halves does not matter,
+ * because the products look at low halves only. */
 static inline void draw_blocks(const rt_rng *stream, uint32_t block, words c[4]) {
     words c0 = count_from(block), c1 = all_words(stream->counter[1]);
     words c2 = all_words(stream->counter[2]), c3 = all_words(stream->counter[3]);
@@ -41,10 +43,12 @@ static inline void draw_blocks(const rt_rng *stream, uint32_t block, words c[4])
     c[0] = c0, c[1] = c1, c[2] = c2, c[3] = c3;
 }
 
-/* The two words of a uniform number u as in rt_rng_uniform(), 53 bits. Each is put behind the exponent that makes
- * its bits count what they are worth: u is upper - 2^20 + lower - 1/2. */
+/* The two words of a uniform number u as in rt_rng_uniform(), 53 bits. Each is put behind the exponent that
+ * makes its bits count what they are worth: u is upper - 2^20 + lower - 1/2. */
 static inline reals upper(words high) { return as_reals(with_high_halves(high, 0x41300000)); }
-static inline reals lower(words low) { return as_reals(with_high_halves(shift_halves_right(low, 11), 0x3FE00000)); }
+static inline reals lower(words low) {
+    return as_reals(with_high_halves(shift_halves_right(low, 11), 0x3FE00000));
+}
 
 /* sqrt(-2 log(1 - u)); 1 - u is exact. */
 static inline reals radius(words low, words high) {
