@@ -214,6 +214,12 @@ static void transpose(int64_t depth, int columns, int width, const float *from, 
     }
 }
 
+static void copy(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out) {
+    for (int64_t p = 0; p < depth; p++, from += stride, out += width)
+        for (int j = 0; j < width; j += 16)
+            _mm512_storeu_ps(out + j, _mm512_maskz_loadu_ps(lanes_of(columns - j), from + j));
+}
+
 static const rti_tiles tiles = {
     .lanes = 16,
     .masked_loads = true,
@@ -229,6 +235,7 @@ static const rti_tiles tiles = {
     .row = row,
     .list_rows = list_rows,
     .transpose = transpose,
+    .copy = copy,
 };
 
 void rti_gemm_14x32_avx512(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,

@@ -298,6 +298,12 @@ static void transpose(int64_t depth, int columns, int width, const float *from, 
     }
 }
 
+static void copy(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out) {
+    for (int64_t p = 0; p < depth; p++, from += stride, out += width)
+        for (int j = 0; j < width; j += 8)
+            _mm256_storeu_ps(out + j, j < columns ? load_first(from + j, columns - j) : _mm256_setzero_ps());
+}
+
 static const rti_tiles tiles = {
     .lanes = 8,
     .masked_loads = false,
@@ -314,6 +320,7 @@ static const rti_tiles tiles = {
     .row = row,
     .list_rows = list_rows,
     .transpose = transpose,
+    .copy = copy,
 };
 
 void rti_gemm_6x16_avx2(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,

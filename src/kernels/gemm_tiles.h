@@ -128,6 +128,8 @@ typedef struct rti_tiles {
      * anything when loads are masked. */
     void (*transpose)(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out,
                       int64_t out_stride);
+    /* out[p * width + j] = from[p * stride + j], and the same beyond the last column. */
+    void (*copy)(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out);
 } rti_tiles;
 
 /* panel[p * width + j] = B[p][j] for p < depth, j < columns; then, up to width, zeros, or anything when loads
