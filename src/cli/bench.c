@@ -1,4 +1,4 @@
-/* bench.c - `retort bench`: what a training epoch, an answer and a start cost.   Floor 9 (cli)
+/* bench.c - `retort bench`: what a training epoch, a teacher, an answer and a start cost.   Floor 9 (cli)
  *
  * Every measurement prints one JSON line, so that tests/bench/table.sh can put the same work of
  * other programs beside it. Work and keys are those of the peers' programs: an epoch is timed over
@@ -33,6 +33,8 @@ typedef struct bench {
     rt_model *model, *teacher_model;
     rt_teacher *teacher;
     rt_distiller *distiller;
+    rt_distiller *targets; /* keeps the teacher's answers for those beside it; its student learns nothing */
+    rt_model *targets_model;
 } bench;
 
 /* ---- options ---- */
@@ -136,6 +138,12 @@ static bool on_step(void *context, int64_t epoch, int64_t step, int64_t steps) {
     return true;
 }
 
+static rt_status make_teacher(bench *b, rt_error *error) {
+    RT_TRY(make_model(b, false, 2, &b->teacher_model, error));
+    b->teacher = rt_teacher_new(&b->teacher_model, 1, RT_COMBINE_LOGITS, error);
+    return b->teacher ? RT_OK : error->status;
+}
+
 static rt_status make_distiller(bench *b, stopwatch *watch, rt_error *error) {
     const rt_part *part = rt_dataset_part(b->set, RT_PART_TRAIN);
     if (part->examples->features != b->widths[0])
@@ -152,9 +160,7 @@ static rt_status make_distiller(bench *b, stopwatch *watch, rt_error *error) {
     RT_TRY(rt_params_set_text(&training, "momentum", "0.9", error));
     if (b->distil) {
         RT_TRY(rt_params_set_text(&options, "alpha", "0.7", error));
-        RT_TRY(make_model(b, false, 2, &b->teacher_model, error));
-        b->teacher = rt_teacher_new(&b->teacher_model, 1, RT_COMBINE_LOGITS, error);
-        if (!b->teacher) return error->status;
+        if (!b->teacher) RT_TRY(make_teacher(b, error));
     }
     rt_distiller_config config = {
         .student = b->model,
@@ -170,17 +176,25 @@ static rt_status make_distiller(bench *b, stopwatch *watch, rt_error *error) {
         .prefix = "",
         .on_step = on_step,
         .on_step_context = watch,
+        .beside = b->distil ? b->targets : NULL,
     };
     b->distiller = rt_distiller_new(&config, error);
     return b->distiller ? RT_OK : error->status;
 }
 
-static void release_training(bench *b) {
+static void release_student(bench *b) {
     rt_distiller_free(b->distiller);
+    rt_model_free(b->model);
+    b->distiller = NULL, b->model = NULL;
+}
+
+static void release_training(bench *b) {
+    release_student(b);
+    rt_distiller_free(b->targets);
+    rt_model_free(b->targets_model);
     rt_teacher_free(b->teacher);
     rt_model_free(b->teacher_model);
-    rt_model_free(b->model);
-    b->distiller = NULL, b->teacher = NULL, b->teacher_model = NULL, b->model = NULL;
+    b->targets = NULL, b->targets_model = NULL, b->teacher = NULL, b->teacher_model = NULL;
 }
 
 /* Seconds for a whole epoch, from `steps` timed ones. */
@@ -237,6 +251,34 @@ static rt_status bench_epoch(bench *b, rt_error *error) {
            "\"allocations_per_step\": %g, \"rss_mb\": %.0f}\n",
            b->dropout_input, b->dropout_hidden, b->distil ? "true" : "false", epoch_s, times[0],
            times[b->epochs - 1], flop / epoch_s * 1e-9, calls, rti_peak_megabytes());
+    return RT_OK;
+}
+
+/* What distilling costs more than learning from labels alone: epochs of both in turn, each kind first in every
+ * second pair, so that what the machine does meanwhile falls on both alike. */
+static rt_status bench_kd(bench *b, rt_error *error) {
+    RT_TRY(open_data(b, error));
+    stopwatch never = {.first = 0, .last = 0};
+    b->distil = true;
+    RT_TRY(make_model(b, true, 1, &b->model, error));
+    RT_TRY(make_distiller(b, &never, error));
+    b->targets = b->distiller, b->targets_model = b->model;
+    b->distiller = NULL, b->model = NULL;
+    double more[EPOCHS_MAX], calls;
+    for (int pair = 0; pair < b->epochs; pair++) {
+        double epoch_s[2];
+        for (int i = 0; i < 2; i++) {
+            b->distil = i != pair % 2;
+            rt_status status = time_epoch(b, &epoch_s[b->distil], &calls, error);
+            release_student(b);
+            RT_TRY(status);
+        }
+        more[pair] = 100 * (epoch_s[1] / epoch_s[0] - 1);
+    }
+    const double middle = median(more, b->epochs);
+    print_head(b, "kd");
+    printf(", \"extra_percent\": %.2f, \"least\": %.2f, \"most\": %.2f, \"pairs\": %d}\n", middle, more[0],
+           more[b->epochs - 1], b->epochs);
     return RT_OK;
 }
 
@@ -332,11 +374,12 @@ static rt_status bench_answers(bench *b, rt_error *error) {
 extern const rti_command rti_command_bench;
 
 static const char usage[] =
-    "usage: retort bench epoch|step|start|infer [options]\n"
+    "usage: retort bench epoch|kd|step|start|infer [options]\n"
     "\n"
-    "Measures this machine and prints one JSON line: seconds per training epoch (epoch), seconds from\n"
-    "the program's start to the end of its first training step (start), answers per second (infer),\n"
-    "milliseconds per training step of a convolutional network on random images (step).\n"
+    "Measures this machine and prints one JSON line: seconds per training epoch (epoch), how much more an\n"
+    "epoch with a teacher takes than one without, in % (kd), seconds from the program's start to the end\n"
+    "of its first training step (start), answers per second (infer), milliseconds per training step of\n"
+    "a convolutional network on random images (step).\n"
     "\n"
     "  --net 784-800-800-10   widths, input to classes\n"
     "  --batch N              examples per step (100)\n"
@@ -345,7 +388,7 @@ static const char usage[] =
     "  --kd                   distil: alpha 0.7, T 4, cached soft targets\n"
     "  --bf16                 products of bfloat16, as with precision = \"bf16\" in a spec\n"
     "  --steps N              time only N steps of each epoch and scale (all)\n"
-    "  --epochs N             epochs to take the median of (3)\n"
+    "  --epochs N             epochs to take the median of, of kd pairs of them (3)\n"
     "  --data SET             data set (mnist)\n"
     "\n"
     "Of step: --net resnet8 (lenet, conv32, resnet20, wrn-16-1, wrn-16-2, vgg8, ...), --batch N (128),\n"
@@ -360,10 +403,11 @@ static int run(int argc, char **argv) {
     rt_error error = {RT_OK, ""};
     rt_status (*work)(bench *, rt_error *) = NULL;
     if (argc > 1 && !strcmp(argv[1], "epoch")) work = bench_epoch;
+    if (argc > 1 && !strcmp(argv[1], "kd")) work = bench_kd;
     if (argc > 1 && !strcmp(argv[1], "start")) work = bench_start;
     if (argc > 1 && !strcmp(argv[1], "infer")) work = bench_answers;
     if (argc > 1 && !strcmp(argv[1], "step")) return rti_bench_step(self, argc, argv);
-    if (!work) return rti_usage(self, "say what to measure: epoch, step, start or infer");
+    if (!work) return rti_usage(self, "say what to measure: epoch, kd, step, start or infer");
     for (int i = 2; i < argc; i++) {
         if (!strcmp(argv[i], "--kd")) {
             b.distil = true;

@@ -24,9 +24,9 @@ here=$(dirname "$0")
 out=${BENCH_OUT:-$here}
 program=${RETORT:-build/retort} gemm=${BENCH_GEMM:-build/float/bench_gemm}
 sweep_spec=experiments/bench-sweep.toml
-steps=100 more_steps=200 gemm_rounds=5
+steps=100 more_steps=200 pair_steps=40 pairs=16 gemm_rounds=5
 # shellcheck disable=SC2034 # they stand in the commands of the jobs
-[ -z "${BENCH_QUICK:-}" ] || steps=5 more_steps=5 gemm_rounds=1
+[ -z "${BENCH_QUICK:-}" ] || steps=5 more_steps=5 pair_steps=5 pairs=1 gemm_rounds=1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -102,6 +102,8 @@ jobs() {
     epoch 800-800 kd | s | median_s
     epoch 800-800 kd | GFLOP/s | gflops
     allocations per step 800-800 kd | | allocations_per_step
+1 2 | retort bench kd --threads $threads --net 784-800-800-10 --steps $pair_steps --epochs $pairs
+    kd's extra cost 800-800 | % | extra_percent
 1 | epoch 30-30 --epochs 3 | torch_epoch 30-30 --epochs 3 | kann 784-30-30-10 100 1 3
     epoch 30-30 | s | median_s
 1 | epoch 30-30 --epochs 3 --kd | torch_epoch 30-30 --epochs 3 --kd

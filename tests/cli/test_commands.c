@@ -168,6 +168,11 @@ Test(commands, bench_says_what_it_multiplied) {
          "\"precision\": \"bf16\"");
 }
 
+Test(commands, bench_says_what_a_teacher_costs) {
+    says("bench kd --data digits --net 784-8-10 --epochs 2 --steps 2", 0, "\"pairs\": 2}");
+    says("bench kd --data digits --net 784-8-10 --epochs 1 --batch 100000", 1, "too few batches");
+}
+
 Test(commands, gradcheck_of_some_ops) {
     says("gradcheck linear relu", 0, "in double, tolerance 1e-06");
     says("gradcheck linear relu", 0, "2 ops with a gradient");
