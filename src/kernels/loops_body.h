@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "kernels/dispatch.h"
 #include "kernels/loops.h"
 
 #if defined(__clang__)
@@ -139,6 +140,22 @@ static void dropout_step(const rti_dropout_mask *mask, uint32_t block, uint16_t 
 #define LOOPS_DROPOUT_STEP dropout_step
 #endif
 
+#if RTI_REAL_IS_FLOAT
+typedef uint32_t real_bits;
+#else
+typedef uint64_t real_bits;
+#endif
+
+/* x or 0. Of a choice between two numbers compilers make a branch where the instruction set has no masks, and
+ * the processor guesses it wrong half of the time: 4.3 ns an element in place of 0.5 (AVX2, Zen 3). */
+static inline rt_real kept_if(bool kept, rt_real x) {
+    real_bits bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits &= 0 - (real_bits)kept;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 static void dropout(int64_t first, int64_t n, const rti_dropout_mask *mask, const rt_real *x, rt_real *out,
                     bool accumulate) {
     const uint32_t threshold = mask->threshold;
@@ -151,10 +168,10 @@ static void dropout(int64_t first, int64_t n, const rti_dropout_mask *mask, cons
         rt_real *to = out + start;
         if (accumulate) {
             INDEPENDENT
-            for (int i = 0; i < width; i++) to[i] += bits[i] >= threshold ? from[i] * factor : 0;
+            for (int i = 0; i < width; i++) to[i] += kept_if(bits[i] >= threshold, from[i] * factor);
         } else {
             INDEPENDENT
-            for (int i = 0; i < width; i++) to[i] = bits[i] >= threshold ? from[i] * factor : 0;
+            for (int i = 0; i < width; i++) to[i] = kept_if(bits[i] >= threshold, from[i] * factor);
         }
     }
 }
