@@ -254,8 +254,8 @@ static rt_status bench_epoch(bench *b, rt_error *error) {
     return RT_OK;
 }
 
-/* What distilling costs more than learning from labels alone: epochs of both in turn, each kind first in every
- * second pair, so that what the machine does meanwhile falls on both alike. */
+/* What distilling costs more than learning from labels alone: epochs of both in turn, each kind first in
+ * every second pair, so that what the machine does meanwhile falls on both alike. */
 static rt_status bench_kd(bench *b, rt_error *error) {
     RT_TRY(open_data(b, error));
     stopwatch never = {.first = 0, .last = 0};

@@ -3,7 +3,7 @@
  * Included by loops_<isa>.c, which defines LOOPS_TABLE (the table's name) and may define
  * LOOPS_DROPOUT_STEP(mask, block, bits) to draw RTI_DROPOUT_STEP times 16 bits with its own instructions,
  * LOOPS_NORMALS for normal numbers, LOOPS_NONZERO(x) to compare 16 numbers with 0 and
- * LOOPS_PLACES(bits, first, places) to write down which.
+ * LOOPS_LIST(n, x, to) to list those that are not.
  * Plain loops that the compiler turns into vector code: INDEPENDENT says that an iteration
  * only touches what it alone writes, which holds also when out is one of the inputs. */
 #include <math.h>

@@ -17,13 +17,13 @@
  * only beside others, step by step, are the units busy: the processor does not look far enough ahead to find
  * the next block.
  *
- * What was tried, 2.4 million numbers on one thread. AVX-512 on a Zen 4: the C library 96 ms; plain loops that
- * the compiler vectorises 16 ms; this, when only Philox took its vectors in turn, 8 ms, of which Philox 2.6.
- * Newton steps from the processor's estimates instead of its division and root are no faster. AVX2 on a Zen 3:
- * only Philox with two vectors in turn 19 ms, with fewer steps from bits to doubles 17; all with two 16, with
- * three 14.5, with four, which do not fit into the registers, 13. Philox's keys worked out ahead make no
- * difference then; its first two rounds, where most words are the same for all blocks, worked out ahead: 0.8 ms
- * less, not worth the lines. */
+ * What was tried, 2.4 million numbers, one thread. AVX-512 on a Zen 4: the C library 96 ms; plain loops that
+ * the compiler vectorises 16 ms; this, when only Philox took its vectors in turn, 8 ms (Philox 2.6).
+ * Newton steps from the processor's estimates instead of its division and root are no faster. AVX2 on a Zen
+ * 3: only Philox with two vectors in turn 19 ms, with fewer steps from bits to doubles 17; all with two 16,
+ * with three 14.5, with four, which do not fit into the registers, 13. Philox's keys worked out ahead make no
+ * difference then; its first two rounds, where most words are the same for all blocks, worked out ahead: 0.8
+ * ms less, not worth the lines. */
 #include "kernels/loops.h"
 
 /* LANES blocks from the given one: c0 ... c3 in the low halves; what is in the high halves does not matter,
