@@ -215,9 +215,11 @@ static void transpose(int64_t depth, int columns, int width, const float *from, 
 }
 
 static void copy(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out) {
-    for (int64_t p = 0; p < depth; p++, from += stride, out += width)
+    for (int64_t p = 0; p < depth; p++, from += stride, out += width) {
+        for (int j = 0; j < columns; j += 16) __builtin_prefetch(from + RTI_ROWS_AHEAD * stride + j);
         for (int j = 0; j < width; j += 16)
             _mm512_storeu_ps(out + j, _mm512_maskz_loadu_ps(lanes_of(columns - j), from + j));
+    }
 }
 
 static const rti_tiles tiles = {

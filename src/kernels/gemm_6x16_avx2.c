@@ -299,9 +299,11 @@ static void transpose(int64_t depth, int columns, int width, const float *from, 
 }
 
 static void copy(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out) {
-    for (int64_t p = 0; p < depth; p++, from += stride, out += width)
+    for (int64_t p = 0; p < depth; p++, from += stride, out += width) {
+        for (int j = 0; j < columns; j += 16) __builtin_prefetch(from + RTI_ROWS_AHEAD * stride + j);
         for (int j = 0; j < width; j += 8)
             _mm256_storeu_ps(out + j, j < columns ? load_first(from + j, columns - j) : _mm256_setzero_ps());
+    }
 }
 
 static const rti_tiles tiles = {
