@@ -108,9 +108,9 @@ static inline int64_t rti_list_ends(const rti_list_job *job, int64_t i, int rows
     return common;
 }
 
-/* Rows of B lie far apart, and few are asked for at once: without fetching, W of 1200 x 1200 was copied at 1.8
- * GB/s, 8, 16, 24, 48 rows ahead at 5.0, 5.8, 5.4, 4.9 (Zen 3; a sum over it read 12). One row is fetched with
- * each that is copied; sixteen at a time took longer. */
+/* Rows of B lie far apart, and few are asked for at once: without fetching, W of 1200 x 1200 was copied at
+ * 1.8 GB/s, 8, 16, 24, 48 rows ahead at 5.0, 5.8, 5.4, 4.9 (Zen 3; a sum over it read 12). One row is fetched
+ * with each that is copied; sixteen at a time took longer. */
 enum { RTI_ROWS_AHEAD = 16 };
 
 typedef struct rti_tiles {
@@ -133,7 +133,7 @@ typedef struct rti_tiles {
      * anything when loads are masked. */
     void (*transpose)(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out,
                       int64_t out_stride);
-    /* out[p * width + j] = from[p * stride + j], and the same beyond the last column. Fetches RTI_ROWS_AHEAD. */
+    /* out[p * width + j] = from[p * stride + j], as transpose does beyond columns. Fetches RTI_ROWS_AHEAD. */
     void (*copy)(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out);
 } rti_tiles;
 
