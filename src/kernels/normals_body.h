@@ -11,11 +11,11 @@
  *
  * P and Q are minimax polynomials of the relative error (2^-45.1 and 2^-43.9).
  *
- * Included by normals_<isa>.c, which defines NORMALS (the function's name), LANES (at most 32) and the
- * operations: reals and words are LANES doubles and as many 64-bit integers, in several vectors each. Every
- * operation takes its vectors in turn. A block is one long chain of operations that wait for one another, and
- * only beside others, step by step, are the units busy: the processor does not look far enough ahead to find
- * the next block.
+ * Included by normals_<isa>.c, which defines NORMALS (the function's name), the vectors of WIDTH doubles or
+ * 64-bit integers, and those operations whose names the instruction sets do not share. Every operation takes
+ * VECTORS vectors (with 32 lanes at most) in turn. A block is one long chain of operations that wait for one
+ * another, and only beside others, step by step, are the units busy: the processor does not look far enough
+ * ahead to find the next block.
  *
  * What was tried, 2.4 million numbers, one thread. AVX-512 on a Zen 4: the C library 96 ms; plain loops that
  * the compiler vectorises 16 ms; this, when only Philox took its vectors in turn, 8 ms (Philox 2.6).
@@ -24,7 +24,71 @@
  * with three 14.5, with four, which do not fit into the registers, 13. Philox's keys worked out ahead make no
  * difference then; its first two rounds, where most words are the same for all blocks, worked out ahead: 0.8
  * ms less, not worth the lines. */
+#include <string.h>
+
 #include "kernels/loops.h"
+#include "kernels/unroll.h"
+
+enum { LANES = WIDTH * VECTORS };
+
+typedef struct {
+    real_vector v[VECTORS];
+} reals;
+
+typedef struct {
+    word_vector v[VECTORS];
+} words;
+
+#define IN_TURN(type, operation)                   \
+    type all_of_them;                              \
+    EACH(i, VECTORS) all_of_them.v[i] = operation; \
+    return all_of_them
+
+static inline reals all(double x) { IN_TURN(reals, VECTOR(set1_pd)(x)); }
+static inline reals add(reals a, reals b) { IN_TURN(reals, VECTOR(add_pd)(a.v[i], b.v[i])); }
+static inline reals subtract(reals a, reals b) { IN_TURN(reals, VECTOR(sub_pd)(a.v[i], b.v[i])); }
+static inline reals multiply(reals a, reals b) { IN_TURN(reals, VECTOR(mul_pd)(a.v[i], b.v[i])); }
+static inline reals divide(reals a, reals b) { IN_TURN(reals, VECTOR(div_pd)(a.v[i], b.v[i])); }
+static inline reals root(reals x) { IN_TURN(reals, VECTOR(sqrt_pd)(x.v[i])); }
+static inline reals multiply_add(reals a, reals b, reals c) {
+    IN_TURN(reals, VECTOR(fmadd_pd)(a.v[i], b.v[i], c.v[i]));
+}
+static inline reals multiply_subtract_from(reals a, reals b, reals c) {
+    IN_TURN(reals, VECTOR(fnmadd_pd)(a.v[i], b.v[i], c.v[i]));
+}
+static inline reals as_reals(words x) { IN_TURN(reals, AS_REALS(x.v[i])); }
+static inline words as_words(reals x) { IN_TURN(words, AS_WORDS(x.v[i])); }
+
+static inline words all_words(uint64_t x) { IN_TURN(words, ALL_WORDS((long long)x)); }
+static inline words add_words(words a, words b) { IN_TURN(words, VECTOR(add_epi64)(a.v[i], b.v[i])); }
+static inline words subtract_words(words a, words b) { IN_TURN(words, VECTOR(sub_epi64)(a.v[i], b.v[i])); }
+static inline words and_words(words a, words b) { IN_TURN(words, BITWISE(and)(a.v[i], b.v[i])); }
+static inline words or_words(words a, words b) { IN_TURN(words, BITWISE(or)(a.v[i], b.v[i])); }
+static inline words xor_words(words a, words b) { IN_TURN(words, BITWISE(xor)(a.v[i], b.v[i])); }
+static inline words xor3(words a, words b, words c) { IN_TURN(words, vector_xor3(a.v[i], b.v[i], c.v[i])); }
+static inline words shift_left(words x, int bits) { IN_TURN(words, VECTOR(slli_epi64)(x.v[i], bits)); }
+static inline words shift_right(words x, int bits) { IN_TURN(words, VECTOR(srli_epi64)(x.v[i], bits)); }
+static inline words multiply_low(words a, words b) { IN_TURN(words, VECTOR(mul_epu32)(a.v[i], b.v[i])); }
+static inline words shift_halves_right(words x, int bits) {
+    IN_TURN(words, VECTOR(srli_epi32)(x.v[i], bits));
+}
+static inline words with_high_halves(words x, uint32_t high) {
+    IN_TURN(words, vector_with_high_halves(x.v[i], high));
+}
+static inline words count_from(uint32_t first) {
+    IN_TURN(words, vector_count_from(first + (uint32_t)(i * WIDTH)));
+}
+
+/* A bit for each lane that has none of `bits`. */
+static inline unsigned lanes_without(words x, uint64_t bits) {
+    unsigned lanes = 0;
+    EACH(i, VECTORS) lanes |= vector_lanes_without(x.v[i], ALL_WORDS((long long)bits)) << WIDTH * i;
+    return lanes;
+}
+
+static inline void store_floats(float *out, reals x) {
+    EACH(i, VECTORS) vector_store(out + WIDTH * i, x.v[i]);
+}
 
 /* LANES blocks from the given one: c0 ... c3 in the low halves; what is in the high halves does not matter,
  * because the products look at low halves only. */
