@@ -43,8 +43,8 @@ LIBRARY_SOURCES := $(filter-out src/cli/%,$(SOURCES))
 TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 
 # Vector kernels are built for their instruction set; the choice is made when the program starts.
-%_avx2.o:   BASE += -mavx2 -mfma
-%_avx512.o: BASE += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512
+%_avx2.o:   BASE += -mavx2 -mfma -mbmi
+%_avx512.o: BASE += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mbmi -mprefer-vector-width=512
 
 %/gemm_bf16_14x32_avx512.o: BASE += -mavx512bf16
 %/int8_avx512.o: BASE += -mavx512vnni -mavx512vbmi

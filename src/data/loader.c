@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/pool.h"
+#include "data/loader.h"
 #include "data/views.h"
 #include "kernels/kernels.h"
 
@@ -19,8 +20,18 @@ struct rt_loader {
     rt_tensor *x, *y;
     rt_tensor *plain, *y2; /* with mixup: the batch ahead of it, the partners' labels; else NULL */
     int32_t *partner;   /* (batch) */
+    uint8_t *bytes;     /* (batch, features) of batches whose numbers come later; NULL: there are none such */
+    rt_real *value;     /* [256] of a byte */
+    bool is_late;       /* the batch at hand has its bytes, and no numbers yet */
     int64_t start, now; /* the batch that is being made: order[start ... start+now-1] */
 };
+
+/* Bytes that are shown as they are, all with one scale, and 0 as 0. */
+static bool may_be_late(const rt_loader *loader) {
+    const rt_examples *e = loader->part->examples;
+    return e->bytes && !e->channels && e->shift == 0 && loader->augment.mixup == 0 &&
+           !rti_augment_moves(&loader->augment);
+}
 
 rt_loader *rt_loader_new(const rt_part *part, int64_t batch, uint64_t shuffle_seed, const rt_augment *augment,
                          rt_error *error) {
@@ -44,13 +55,23 @@ rt_loader *rt_loader_new(const rt_part *part, int64_t batch, uint64_t shuffle_se
             loader->y2 = rt_tensor_new(RT_DTYPE_I32, 1, &batch, error);
             loader->partner = rt_alloc((size_t)batch * sizeof *loader->partner);
         }
+        if (may_be_late(loader)) {
+            loader->bytes = rt_alloc((size_t)(batch * e->features));
+            loader->value = rt_alloc(256 * sizeof *loader->value);
+        }
     }
     if (!loader || !loader->order || !loader->examples || !loader->x || !loader->y ||
-        (wanted.mixup > 0 && (!loader->plain || !loader->y2 || !loader->partner))) {
+        (wanted.mixup > 0 && (!loader->plain || !loader->y2 || !loader->partner)) ||
+        (may_be_late(loader) && (!loader->bytes || !loader->value))) {
         rt_fail(error, RT_MEMORY, "no memory to load batches of %lld of %lld examples", (long long)batch,
                 (long long)part->count);
         rt_loader_free(loader);
         return NULL;
+    }
+    if (loader->value) {
+        uint8_t each[256];
+        for (int b = 0; b < 256; b++) each[b] = (uint8_t)b;
+        rti_bytes_to_real(256, each, (rt_real)e->scale, (rt_real)e->shift, loader->value);
     }
     rt_loader_begin(loader, 0);
     return loader;
@@ -63,6 +84,8 @@ void rt_loader_free(rt_loader *loader) {
     rt_tensor_free(loader->plain);
     rt_tensor_free(loader->y2);
     rt_free(loader->partner);
+    rt_free(loader->bytes);
+    rt_free(loader->value);
     rt_free(loader->order);
     rt_free(loader->examples);
     rt_free(loader);
@@ -146,17 +169,27 @@ static inline __attribute__((always_inline)) void prefetch(const rt_loader *load
     for (int64_t d = 0; d < bytes; d += LINE_BYTES) __builtin_prefetch(image + d);
 }
 
+static void show(rt_loader *loader, int64_t n) {
+    if (!loader->is_late) {
+        one(loader, n);
+        return;
+    }
+    const rt_examples *e = loader->part->examples;
+    memcpy(loader->bytes + n * e->features, e->bytes + loader->examples[loader->start + n] * e->features,
+           (size_t)e->features);
+}
+
 static void some(void *context, int64_t task) {
     rt_loader *loader = context;
     int64_t size = task_size(loader), end = (task + 1) * size;
     if (end > loader->now) end = loader->now;
     for (int64_t n = task * size; n < end; n++) {
         prefetch(loader, n);
-        one(loader, n);
+        show(loader, n);
     }
 }
 
-bool rt_loader_next(rt_loader *loader, rt_batch *batch) {
+static bool next(rt_loader *loader, rt_batch *batch) {
     int64_t left = loader->part->count - loader->next;
     if (left <= 0) return false;
     if (loader->next == 0) make_order(loader);
@@ -176,4 +209,21 @@ bool rt_loader_next(rt_loader *loader, rt_batch *batch) {
     }
     loader->next += loader->now;
     return true;
+}
+
+bool rt_loader_next(rt_loader *loader, rt_batch *batch) {
+    loader->is_late = false;
+    return next(loader, batch);
+}
+
+bool rti_loader_next_late(rt_loader *loader, rt_batch *batch, rti_byte_rows *late) {
+    loader->is_late = loader->bytes != NULL;
+    *late = (rti_byte_rows){loader->bytes, loader->value};
+    return next(loader, batch);
+}
+
+void rti_loader_fill(rt_loader *loader) {
+    const rt_examples *e = loader->part->examples;
+    rti_bytes_to_real(loader->now * e->features, loader->bytes, (rt_real)e->scale, (rt_real)e->shift,
+                      rt_real_data(loader->x));
 }

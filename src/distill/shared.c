@@ -1,6 +1,8 @@
 /* shared.c - see shared.h.                                             Floor 7 (distill) */
 #include "distill/shared.h"
 
+#include "data/loader.h"
+
 /* The loader takes seed 0 for "do not shuffle". */
 #define ORDER_OF_SEED_0 UINT64_C(0x7265746f72740000)
 
@@ -42,11 +44,15 @@ rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *c, rt
     return shared->cache;
 }
 
+static void fill(void *loader) { rti_loader_fill(loader); }
+
 bool rti_shared_next(rti_shared *shared, int students, rt_batch *batch) {
     shared->has_passed = false;
     rti_notes_begin(&shared->notes, NULL);
-    if (!rt_loader_next(shared->loader, batch)) return false;
-    if (students > 1) rti_notes_begin(&shared->notes, batch->x);
+    rti_byte_rows late;
+    if (!rti_loader_next_late(shared->loader, batch, &late)) return false;
+    if (students > 1 || late.bytes) rti_notes_begin(&shared->notes, batch->x);
+    if (late.bytes) rti_notes_late(&shared->notes, &late, fill, shared->loader);
     return true;
 }
 

@@ -212,6 +212,13 @@ rt_tensor *rt_detach(rt_graph *g, rt_tensor *x) {
 
 void rti_graph_use_notes(rt_graph *g, rti_notes *notes) { g->notes = notes; }
 
+void rti_notes_read(const rt_graph *g, const rt_tensor *x) {
+    const rt_tensor *batch = g->notes && g->notes->fill ? g->notes->batch : NULL;
+    if (!batch || x->dtype != RT_DTYPE_REAL) return;
+    const rt_real *first = batch->data, *of_x = x->data;
+    if (of_x >= first && of_x < first + rt_tensor_count(batch)) rti_notes_fill(g->notes);
+}
+
 rti_notes *rti_notes_about(const rt_graph *g, const rt_tensor *x) {
     const rt_tensor *batch = g->notes ? g->notes->batch : NULL;
     return batch && x->data == batch->data && rt_tensor_count(x) == rt_tensor_count(batch) &&
@@ -298,6 +305,7 @@ rt_tensor *rti_apply(rt_graph *g, const rti_op *op, rt_tensor *const in[], int i
         wanted |= in[i]->requires_grad;
     }
     if (!op->shape(g, n) || g->error.status != RT_OK) return NULL;
+    for (int i = 0; i < inputs && !op->asks_for_numbers; i++) rti_notes_read(g, in[i]);
     n->out->requires_grad = wanted && g->no_grad == 0 && op->backward;
     op->forward(g, n);
     if (g->error.status != RT_OK) return NULL;

@@ -11,5 +11,19 @@ void rti_notes_deinit(rti_notes *notes) { rti_arena_deinit(&notes->arena); }
 void rti_notes_begin(rti_notes *notes, const rt_tensor *batch) {
     notes->batch = batch;
     notes->nonzero = NULL;
+    notes->of.bytes = NULL;
+    notes->fill = NULL;
     rti_arena_reset(&notes->arena);
+}
+
+void rti_notes_late(rti_notes *notes, const rti_byte_rows *of, void (*fill)(void *), void *filler) {
+    notes->of = *of;
+    notes->fill = fill;
+    notes->filler = filler;
+}
+
+void rti_notes_fill(rti_notes *notes) {
+    if (!notes || !notes->fill) return;
+    notes->fill(notes->filler);
+    notes->fill = NULL;
 }

@@ -1,7 +1,8 @@
 /* notes.h - what is found out about a batch once, for all steps that look at it. Floor 4 (graph)
  *
  * Students that are trained together make their steps on the same batch. What an op works out about the
- * batch's numbers and about nothing else (where they are 0), it leaves here for the next student's. */
+ * batch's numbers and about nothing else (where they are 0), it leaves here for the next student's. And of a
+ * batch of bytes that is read by such ops alone, the numbers need never be made. */
 #ifndef RTI_NOTES_H
 #define RTI_NOTES_H
 
@@ -13,6 +14,9 @@ typedef struct rti_notes {
     const rt_tensor *batch; /* contiguous, and nobody changes it; NULL: nothing is noted */
     rti_nonzero *nonzero;   /* in the arena; NULL: not asked for yet */
     rti_arena arena;
+    rti_byte_rows of;       /* the batch as bytes; `bytes` NULL: it is of numbers */
+    void (*fill)(void *);   /* who makes them numbers; NULL: the batch holds them */
+    void *filler;
 } rti_notes;
 
 void rti_notes_init(rti_notes *notes);
@@ -21,8 +25,17 @@ void rti_notes_deinit(rti_notes *notes);
 /* Forgets what was noted; from now on it is about `batch`, borrowed, or about none (NULL). */
 void rti_notes_begin(rti_notes *notes, const rt_tensor *batch);
 
+/* The batch holds nothing yet: it is of these bytes, and fill(filler) makes it hold their numbers. All is
+ * borrowed. */
+void rti_notes_late(rti_notes *notes, const rti_byte_rows *of, void (*fill)(void *), void *filler);
+/* Now the batch holds its numbers. NULL is fine. */
+void rti_notes_fill(rti_notes *notes);
+
 /* Steps of this graph read and write them. Borrowed; NULL, as at first: none. */
 void rti_graph_use_notes(rt_graph *graph, rti_notes *notes);
+
+/* Ahead of an op that reads x: where x is some of a batch that holds nothing yet, it is filled. */
+void rti_notes_read(const rt_graph *graph, const rt_tensor *x);
 
 /* The notes, when they are about all of x's numbers in this order; else NULL. */
 rti_notes *rti_notes_about(const rt_graph *graph, const rt_tensor *x);

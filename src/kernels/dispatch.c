@@ -13,7 +13,9 @@ static bool always(void) { return true; }
 
 #if defined(__x86_64__) && RTI_REAL_IS_FLOAT
 /* These ask the processor and whether the operating system saves the registers. */
-static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static bool has_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi");
+}
 
 static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -19,6 +19,11 @@ typedef void rti_gemm_bf16_function(int64_t M, int64_t N, int64_t K, rti_matrix 
                                     int64_t ldc, bool accumulate, const rti_epilogue *epilogue,
                                     void *scratch);
 
+enum {
+    RTI_LIST_PANEL = 7 << 10, /* floats of B's copy that lists look into: it stays in a first-level cache */
+    RTI_LIST_DEPTH = RTI_LIST_PANEL / 32,
+};
+
 typedef struct rti_kernel_set {
     const char *name;
     const rti_loops *loops;

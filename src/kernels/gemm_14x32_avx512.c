@@ -21,9 +21,9 @@
 
 #include <immintrin.h>
 
-/* One tile. rows, vectors, by_steps and some are constants in every caller, so acc lives in registers. */
+/* One tile. rows, vectors and by_steps are constants in every caller, so acc lives in registers. */
 ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const int rows, const int vectors,
-                 const bool by_steps, const bool some) {
+                 const bool by_steps) {
     __m512 acc[RTI_TILE_ROWS_MOST][2];
     const int last_columns = t->columns - 16 * (vectors - 1);
     const __mmask16 last = (__mmask16)((1u << last_columns) - 1),
@@ -41,17 +41,15 @@ ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const in
     const float *a[(RTI_TILE_ROWS_MOST + 2) / 3];
     EACH(i, (rows + 2) / 3) a[i] = first_a + 3 * i * a_row;
     EACH(i, rows) EACH(v, vectors) __builtin_prefetch(c + i * ldc + 16 * v, 1, 3);
-    const uint16_t *strides = t->strides;
     for (int64_t p = t->depth; p > 0; p--) {
-        const int64_t far = some ? *strides++ : 1;
         __m512 x[2];
         EACH(v, vectors) x[v] = _mm512_maskz_loadu_ps(lanes[v], b + 16 * v);
-        b += far * b_step;
+        b += b_step;
         EACH(i, rows) {
             const __m512 factor = _mm512_set1_ps(a[i / 3][i % 3 * a_row]);
             EACH(v, vectors) acc[i][v] = _mm512_fmadd_ps(factor, x[v], acc[i][v]);
         }
-        EACH(i, (rows + 2) / 3) a[i] += far * a_step;
+        EACH(i, (rows + 2) / 3) a[i] += a_step;
     }
 
     if (t->bias) {
@@ -68,17 +66,13 @@ ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const in
         _mm512_mask_storeu_ps(c + i * ldc + 16 * v, lanes[v], acc[i][v]);
 }
 
-#define VARIANT(name, r, v, by_steps, some)                                                              \
+#define VARIANT(name, r, v, by_steps)                                                                    \
     static __attribute__((noinline)) void one_##name##_##r##x##v(const rti_tile_job *t, const float *a,  \
                                                                  float *c) {                             \
-        tile(t, a, c, r, v, by_steps, some);                                                             \
+        tile(t, a, c, r, v, by_steps);                                                                   \
     }                                                                                                    \
     static void name##_##r##x##v(const rti_tile_job *t) { rti_each_tile(t, r, one_##name##_##r##x##v); }
-#define TILE(r, v)                         \
-    VARIANT(rows, r, v, false, false)      \
-    VARIANT(steps, r, v, true, false)      \
-    VARIANT(rows_some, r, v, false, true)  \
-    VARIANT(steps_some, r, v, true, true)
+#define TILE(r, v) VARIANT(rows, r, v, false) VARIANT(steps, r, v, true)
 
 #define HEIGHTS_14(X, v)                                                                                 \
     X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v) X(7, v) X(8, v) X(9, v) X(10, v) X(11, v) X(12, v) \
@@ -135,14 +129,14 @@ ALWAYS __mmask16 lanes_of(int left) {
 
 enum { LIST_VECTORS = RTI_LIST_VECTORS, LIST_WIDTH = 16 * LIST_VECTORS };
 
-ALWAYS void list_step(const rti_list_job *t, const rti_entry *e, __m512 acc[LIST_VECTORS]) {
+ALWAYS void list_step(const rti_sparse_job *t, const rti_entry *e, __m512 acc[LIST_VECTORS]) {
     const __m512 factor = _mm512_set1_ps(e->value);
     const float *b = t->b + (size_t)e->place * LIST_WIDTH;
     EACH(v, LIST_VECTORS) acc[v] = _mm512_fmadd_ps(factor, _mm512_loadu_ps(b + 16 * v), acc[v]);
 }
 
 /* Rows i ... by their lists. Two rows at once, because the sums of one alone would wait for each other. */
-ALWAYS void rows_by_lists(const rti_list_job *t, int64_t i, const int rows) {
+ALWAYS void rows_by_lists(const rti_sparse_job *t, int64_t i, const int rows) {
     __m512 acc[2][LIST_VECTORS];
     const rti_entry *at[2], *end[2];
     float *c[2];
@@ -165,21 +159,31 @@ ALWAYS void rows_by_lists(const rti_list_job *t, int64_t i, const int rows) {
     }
 }
 
-static void list_rows(const rti_list_job *t) {
+static void list_rows(const rti_sparse_job *t) {
     int64_t i = 0;
     for (; i + 2 <= t->rows; i += 2) rows_by_lists(t, i, 2);
     if (i < t->rows) rows_by_lists(t, i, 1);
 }
 
+typedef __m512 vector;
+enum { LANES = 16 };
+ALWAYS vector none(void) { return _mm512_setzero_ps(); }
+ALWAYS vector all(float x) { return _mm512_set1_ps(x); }
+ALWAYS vector load(const float *from) { return _mm512_loadu_ps(from); }
+ALWAYS vector load_first(const float *from, int count) {
+    return _mm512_maskz_loadu_ps(lanes_of(count), from);
+}
+ALWAYS void store_first(float *to, vector x, int count) { _mm512_mask_storeu_ps(to, lanes_of(count), x); }
+ALWAYS vector multiply_add(vector a, vector b, vector c) { return _mm512_fmadd_ps(a, b, c); }
+ALWAYS vector add(vector a, vector b) { return _mm512_add_ps(a, b); }
+ALWAYS vector larger(vector a, vector b) { return _mm512_max_ps(a, b); } /* b, when one is NaN */
+#include "kernels/gemm_bits.h"
+
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,
-#define BY_ROWS_SOME(rows, vectors) rows_some_##rows##x##vectors,
-#define BY_STEPS_SOME(rows, vectors) steps_some_##rows##x##vectors,
 typedef rti_tile *const table[2][RTI_TILE_ROWS_MOST];
 static table a_by_rows = {{HEIGHTS_24(BY_ROWS, 1)}, {HEIGHTS_14(BY_ROWS, 2)}};
 static table a_by_steps = {{HEIGHTS_24(BY_STEPS, 1)}, {HEIGHTS_14(BY_STEPS, 2)}};
-static table a_by_rows_some = {{HEIGHTS_24(BY_ROWS_SOME, 1)}, {HEIGHTS_14(BY_ROWS_SOME, 2)}};
-static table a_by_steps_some = {{HEIGHTS_24(BY_STEPS_SOME, 1)}, {HEIGHTS_14(BY_STEPS_SOME, 2)}};
 
 /* Four numbers of each of four rows, one row to a quarter of the register. */
 ALWAYS __m512 quarters(const float *const row[], int64_t p) {
@@ -232,10 +236,10 @@ static const rti_tiles tiles = {
     .packs_a = false,
     .a_by_rows = a_by_rows,
     .a_by_steps = a_by_steps,
-    .a_by_rows_some = a_by_rows_some,
-    .a_by_steps_some = a_by_steps_some,
     .row = row,
     .list_rows = list_rows,
+    .bit_rows = bit_rows,
+    .bit_rows_narrow = bit_rows_narrow,
     .transpose = transpose,
     .copy = copy,
 };

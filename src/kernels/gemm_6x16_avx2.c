@@ -48,8 +48,8 @@ ALWAYS void step(const float *const a[4], int64_t p_offset, int64_t a_row, const
 }
 
 /* How a tile reads B: in rows of whole vectors that follow each other (and A by steps without gaps); where it
- * is; where it is, to copy it; by strides. */
-typedef enum reading { COPIED, PLACED, COPIES, SOME } reading;
+ * is; where it is, to copy it. */
+typedef enum reading { COPIED, PLACED, COPIES } reading;
 
 /* The whole tile along p, four steps at a time. */
 ALWAYS void walk(const float *a_start, int64_t a_row, int64_t a_step, const float *b, int64_t b_step,
@@ -97,22 +97,7 @@ ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const in
     const uintptr_t below = (uintptr_t)(c + (rows - 1) * ldc); /* C of the next tile, if there is one */
     EACH(i, rows)
         __builtin_prefetch((const void *)(below + (uintptr_t)((i + 1) * ldc) * sizeof *c), 1, 3);
-    if (how != SOME) {
-        walk(first_a, a_row, a_step, t->b, b_step, t->copy, t->depth, rows, vectors, how, acc);
-    } else {
-        const float *row[12]; /* by steps their distances are constants */
-        EACH(i, rows) row[i] = first_a + i * a_row;
-        if (!by_steps && rows <= 6) EACH(i, rows) __asm__("" : "+r"(row[i])); /* in a register each */
-        int64_t at = 0;
-        const uint16_t *far = t->strides, *const end = far + t->depth;
-        for (; far < end; at += *far++) {
-            const float *here = t->b + at * b_step;
-            const int64_t a_at = at * a_step;
-            __m256 x[2];
-            EACH(v, vectors) x[v] = _mm256_loadu_ps(here + 8 * v);
-            EACH(i, rows) add_product(_mm256_broadcast_ss(row[i] + a_at), x, vectors, acc[i]);
-        }
-    }
+    walk(first_a, a_row, a_step, t->b, b_step, t->copy, t->depth, rows, vectors, how, acc);
 
     __asm__("" : "+r"(ldc));
     if (t->bias) {
@@ -137,14 +122,12 @@ ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const in
     ONE(name##_copied_##r##x##v, r, v, by_steps, COPIED)                                                    \
     ONE(name##_placed_##r##x##v, r, v, by_steps, PLACED)                                                    \
     ONE(name##_copies_##r##x##v, r, v, by_steps, COPIES)                                                    \
-    ONE(name##_part_##r##x##v, r, v, by_steps, SOME)                                                        \
     static void name##_##r##x##v(const rti_tile_job *t) {                                                   \
         const bool copied = t->b_step == 8 * v && (!by_steps || t->a_step == r);                            \
         rti_each_tile(t, r, t->copy  ? name##_copies_##r##x##v                                              \
                             : copied ? name##_copied_##r##x##v                                              \
                                      : name##_placed_##r##x##v);                                            \
-    }                                                                                                       \
-    static void name##_some_##r##x##v(const rti_tile_job *t) { rti_each_tile(t, r, name##_part_##r##x##v); }
+    }
 #define TILE(r, v) VARIANT(rows, r, v, false) VARIANT(steps, r, v, true)
 
 #define HEIGHTS_6(X, v) X(1, v) X(2, v) X(3, v) X(4, v) X(5, v) X(6, v)
@@ -198,14 +181,14 @@ static void row(const rti_row_job *t) {
 
 enum { LIST_VECTORS = RTI_LIST_VECTORS, LIST_WIDTH = 8 * LIST_VECTORS };
 
-ALWAYS void list_step(const rti_list_job *t, const rti_entry *e, __m256 acc[LIST_VECTORS]) {
+ALWAYS void list_step(const rti_sparse_job *t, const rti_entry *e, __m256 acc[LIST_VECTORS]) {
     const __m256 factor = _mm256_set1_ps(e->value);
     const float *b = t->b + (size_t)e->place * LIST_WIDTH;
     EACH(v, LIST_VECTORS) acc[v] = _mm256_fmadd_ps(factor, _mm256_loadu_ps(b + 8 * v), acc[v]);
 }
 
 /* Rows i ... by their lists. Two rows at once, because the sums of one alone would wait for each other. */
-ALWAYS void rows_by_lists(const rti_list_job *t, int64_t i, const int rows, const bool whole) {
+ALWAYS void rows_by_lists(const rti_sparse_job *t, int64_t i, const int rows, const bool whole) {
 #define COUNT(v) (whole ? 8 : t->columns - 8 * (v))
     __m256 acc[2][LIST_VECTORS];
     const rti_entry *at[2], *end[2];
@@ -229,26 +212,35 @@ ALWAYS void rows_by_lists(const rti_list_job *t, int64_t i, const int rows, cons
 #undef COUNT
 }
 
-ALWAYS void all_by_lists(const rti_list_job *t, const bool whole) {
+ALWAYS void all_by_lists(const rti_sparse_job *t, const bool whole) {
     int64_t i = 0;
     for (; i + 2 <= t->rows; i += 2) rows_by_lists(t, i, 2, whole);
     if (i < t->rows) rows_by_lists(t, i, 1, whole);
 }
 
-static void list_rows(const rti_list_job *t) {
+static void list_rows(const rti_sparse_job *t) {
     if (t->columns == LIST_WIDTH) all_by_lists(t, true);
     else all_by_lists(t, false);
 }
 
+typedef __m256 vector;
+enum { LANES = 8 };
+ALWAYS vector none(void) { return _mm256_setzero_ps(); }
+ALWAYS vector all(float x) { return _mm256_set1_ps(x); }
+ALWAYS vector load(const float *from) { return _mm256_loadu_ps(from); }
+ALWAYS vector multiply_add(vector a, vector b, vector c) { /* gcc would load b for each row anew */
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
+    return c;
+}
+ALWAYS vector add(vector a, vector b) { return _mm256_add_ps(a, b); }
+ALWAYS vector larger(vector a, vector b) { return _mm256_max_ps(a, b); } /* b, when one is NaN */
+#include "kernels/gemm_bits.h"
+
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,
-#define BY_ROWS_SOME(rows, vectors) rows_some_##rows##x##vectors,
-#define BY_STEPS_SOME(rows, vectors) steps_some_##rows##x##vectors,
 typedef rti_tile *const table[2][RTI_TILE_ROWS_MOST];
 static table a_by_rows = {{HEIGHTS_12(BY_ROWS, 1)}, {HEIGHTS_6(BY_ROWS, 2)}};
 static table a_by_steps = {{HEIGHTS_12(BY_STEPS, 1)}, {HEIGHTS_6(BY_STEPS, 2)}};
-static table a_by_rows_some = {{HEIGHTS_12(BY_ROWS_SOME, 1)}, {HEIGHTS_6(BY_ROWS_SOME, 2)}};
-static table a_by_steps_some = {{HEIGHTS_12(BY_STEPS_SOME, 1)}, {HEIGHTS_6(BY_STEPS_SOME, 2)}};
 
 /* Row i of r becomes column i: pairs, fours, then halves of registers change places. */
 ALWAYS void transpose8(__m256 r[8]) {
@@ -317,10 +309,10 @@ static const rti_tiles tiles = {
     .packs_a = true,
     .a_by_rows = a_by_rows,
     .a_by_steps = a_by_steps,
-    .a_by_rows_some = a_by_rows_some,
-    .a_by_steps_some = a_by_steps_some,
     .row = row,
     .list_rows = list_rows,
+    .bit_rows = bit_rows,
+    .bit_rows_narrow = bit_rows_narrow,
     .transpose = transpose,
     .copy = copy,
 };

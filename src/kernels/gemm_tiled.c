@@ -68,19 +68,9 @@
  *   two threads, and where A is not copied 64 tasks, not 8:   Y, dX 1.04, 1.00; 1.06, 1.02; 0.99, 0.99
  *   two threads, A copied by rows           batch 1000 0.97, 0.99: not kept
  *   Y^T = W X^T without a copy of W, tiles of 4 x 24 turned in registers, 16 bytes of a row of Y at a time:
- *                                           0.95 to 0.99 at batch 100: not kept
- *
- * Zeros (gemm_zeros.h), batch 100, MNIST, microseconds without and with, the making of the map included:
- *
- *                        784 x 30       784 x 110      784 x 800       784 x 1200
- *   Y = X W^T            54 ->  35      174 ->  93     1270 -> 562     1926 ->  855
- *   dW = dY^T X          45 ->  38      162 -> 113     1190 -> 826     1805 -> 1239
- *
- * With tiles of 14 rows in place of 4 the first line is 35, 104, 689, 1040. Panels of 32 columns in place of
- * 16 would leave 70 % of dW's steps, not 58 %. Wide layers go by lists now: gemm_lists.c. */
+ *                                           0.95 to 0.99 at batch 100: not kept */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
-#include "kernels/gemm_zeros.h"
 
 #if RTI_REAL_IS_FLOAT
 
@@ -94,10 +84,7 @@ enum {
     FEW_ROWS = 256,         /* B in place up to here */
     ALONE = 1 << 18,        /* multiply-adds per lane that one thread does by itself, some 20 us */
     KEPT = 350 << 10,       /* floats of B's panels that are kept for all blocks of A; 1.4 MB of stack */
-    LISTS = 256,            /* of steps that are left, for tiles of A; 256 KiB on the caller's stack */
     SEVERAL = 3,            /* tiles that are worth a copy of B, where one tile makes it in passing */
-    LOW = 4,                /* rows of a tile that leaves steps out, */
-    MANY_PANELS = 3,        /* when so many panels share its list */
 };
 
 typedef struct product {
@@ -117,8 +104,6 @@ typedef struct product {
     bool packs_a;               /* each block of A is copied before its tiles are */
     bool keeps_b;               /* a task is a group of panels, copied once, for all blocks of rows */
     bool alone;                 /* too small for threads */
-    const rti_steps_left *lists; /* NULL, or [row_block][tile][depth block] */
-    int64_t height, tiles_of_block; /* with lists: the highest tile, and how many a block has at most */
 } product;
 
 /* A part of a task: columns j0 ... of C, steps p0 ... of the sum. */
@@ -176,14 +161,6 @@ static int64_t first_of_block(const product *t, int64_t row_block) {
     return t->M * row_block / t->row_blocks;
 }
 
-/* The part of a tile that is left: the job goes by strides from the first step on. */
-static void leave_out(const rti_steps_left *left, rti_tile_job *job) {
-    job->a += left->first * job->a_step;
-    job->b += left->first * job->b_step;
-    job->depth = left->count;
-    job->strides = left->strides;
-}
-
 /* The tiles of one block of rows and one panel, which is copied first or by the first of them, unless that is
  * done or not worth it. */
 static void sweep_tiles(const product *t, const part *k, float *panel, bool is_copied) {
@@ -205,18 +182,11 @@ static void sweep_tiles(const product *t, const part *k, float *panel, bool is_c
         .relu = last && t->epilogue.relu,
         .bias = last && t->epilogue.bias ? t->epilogue.bias + k->j0 : NULL,
     };
-    rti_steps_left of_panel;
-    const rti_steps_left *left = NULL;
-    if (t->B.nonzero) {
-        rti_steps_left_of_words(t->B.nonzero->map, t->B.nonzero->map_stride, k->j0 / RTI_MAP_BITS, k->p0,
-                                k->depth, &of_panel);
-        left = &of_panel;
-    }
     if (t->b_is_far && !is_copied) fetch_next_panel(t, k, cuts->tiles, &job);
-    const bool strided_a = !t->a_by_rows && !t->a_by_steps, one_by_one = t->lists || strided_a;
+    const bool strided_a = !t->a_by_rows && !t->a_by_steps;
     for (int64_t n = 0, next; n < cuts->tiles; n = next) {
         const bool copying = copies && n == 0;
-        next = one_by_one || copying ? n + 1 : n < cuts->taller ? cuts->taller : cuts->tiles;
+        next = strided_a || copying ? n + 1 : n < cuts->taller ? cuts->taller : cuts->tiles;
         const int64_t from_start = rti_cut(cuts, n), i = k->i_start + from_start;
         const int rows = (int)(cuts->height + (n < cuts->taller));
         rti_tile_job here = job;
@@ -243,13 +213,7 @@ static void sweep_tiles(const product *t, const part *k, float *panel, bool is_c
             here.a_step = t->a_by_rows ? 1 : rows;
             here.a_tile = rows * k->depth;
         }
-        if (t->lists)
-            left = &t->lists[(k->row_block * t->tiles_of_block + n) * t->depth_blocks + k->p0 / t->depth];
-        const bool some = left && left->count < k->depth;
-        if (some) leave_out(left, &here);
-        rti_tile *const(*table)[RTI_TILE_ROWS_MOST] =
-            t->a_by_rows ? (some ? t->tiles->a_by_rows_some : t->tiles->a_by_rows)
-                         : (some ? t->tiles->a_by_steps_some : t->tiles->a_by_steps);
+        rti_tile *const(*table)[RTI_TILE_ROWS_MOST] = t->a_by_rows ? t->tiles->a_by_rows : t->tiles->a_by_steps;
         table[k->vectors - 1][rows - 1](&here);
     }
 }
@@ -277,7 +241,7 @@ static void sweep(const product *t, int64_t group, int64_t first_block, int64_t 
             k.i_start = first_of_block(t, k.row_block);
             k.i_end = first_of_block(t, k.row_block + 1);
             for (int v = 0; v < 2; v++)
-                k.cuts[v] = rti_cuts_of(k.i_end - k.i_start, t->lists ? t->height : t->tiles->rows[v]);
+                k.cuts[v] = rti_cuts_of(k.i_end - k.i_start, t->tiles->rows[v]);
             if (t->packs_a) pack_a(t, &k, packed);
             panels_of_block(t, &k, first, end, t->packs_a ? packed : NULL, panels,
                             k.row_block > first_block);
@@ -345,46 +309,6 @@ static void divide(product *t) {
     t->row_blocks = divide_rows(t, t->row_blocks, threads);
 }
 
-/* Takes A's rows in runs that have no more tiles than there is room for lists. */
-static void run_with_lists(const product *whole) {
-    rti_steps_left lists[LISTS];
-    const int64_t height = whole->panels >= MANY_PANELS
-                               ? LOW
-                               : whole->tiles->rows[whole->N > whole->tiles->lanes];
-    int64_t most = LISTS / whole->depth_blocks * height, next;
-    for (int64_t start = 0; start < whole->M; start = next) {
-        product t = *whole;
-        next = whole->M - start < most ? whole->M : start + most;
-        t.M = next - start;
-        t.A.data += start * t.A.row_stride;
-        t.C += start * t.ldc;
-        t.lists = lists;
-        t.height = height;
-        divide(&t);
-        t.tiles_of_block = rti_cuts_of((t.M + t.row_blocks - 1) / t.row_blocks, height).tiles;
-        if (t.row_blocks * t.tiles_of_block * t.depth_blocks > LISTS) { /* uneven blocks */
-            most = most * 3 / 4;
-            next = start;
-            continue;
-        }
-        for (int64_t b = 0; b < t.row_blocks; b++) {
-            const int64_t first = first_of_block(&t, b), rows = first_of_block(&t, b + 1) - first;
-            const rti_cuts cuts = rti_cuts_of(rows, height);
-            for (int64_t n = 0; n < cuts.tiles; n++) {
-                const int64_t i = first + rti_cut(&cuts, n), end = first + rti_cut(&cuts, n + 1);
-                const int64_t map_stride = t.A.nonzero->map_stride;
-                const uint16_t *map = t.A.nonzero->map + (start + i) * map_stride;
-                for (int64_t d = 0; d < t.depth_blocks; d++) {
-                    const int64_t p0 = d * t.depth, depth = t.K - p0 < t.depth ? t.K - p0 : t.depth;
-                    rti_steps_left_of_rows(map, map_stride, (int)(end - i), p0, depth,
-                                           &lists[(b * t.tiles_of_block + n) * t.depth_blocks + d]);
-                }
-            }
-        }
-        run_tasks(&t);
-    }
-}
-
 /* One row of A, and B by rows: B is read once, from left to right, and not at all where A is 0 (and C not
  * added to). */
 static void run_row(const rti_tiles *tiles, int64_t N, int64_t K, const float *a, rti_matrix B, float *C,
@@ -413,11 +337,11 @@ static void run_row(const rti_tiles *tiles, int64_t N, int64_t K, const float *a
 
 void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                     rt_real *C, int64_t ldc, bool accumulate, const rti_epilogue *epilogue) {
+    if (!accumulate && rti_gemm_sparse(tiles, M, N, K, A, B, C, ldc, epilogue)) return;
     if (M == 1 && A.column_stride == 1 && B.column_stride == 1) {
         run_row(tiles, N, K, A.data, B, C, accumulate, epilogue);
         return;
     }
-    if (!accumulate && rti_gemm_by_lists(tiles, M, N, K, A, B, C, ldc, epilogue)) return;
     const int64_t depth_blocks = K > 0 ? (K + tiles->depth - 1) / tiles->depth : 1;
     product t = {
         .tiles = tiles, .M = M, .N = N, .K = K, .A = A, .B = B, .C = C, .ldc = ldc, .accumulate = accumulate,
@@ -425,7 +349,7 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
         .depth = K > 0 ? (K + depth_blocks - 1) / depth_blocks : 1,
         .depth_blocks = depth_blocks,
     };
-    if (depth_blocks > 1) t.depth = (t.depth + RTI_MAP_BITS - 1) / RTI_MAP_BITS * RTI_MAP_BITS;
+    if (depth_blocks > 1) t.depth = (t.depth + 15) / 16 * 16;
     if (epilogue) t.epilogue = *epilogue;
     if (M == 1) t.A.row_stride = 1;
     if (N == 1) t.B.column_stride = 1;
@@ -435,19 +359,10 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
     t.b_in_place = good_in_place && M <= FEW_ROWS;
     t.b_is_far = K * N * (int64_t)sizeof *B.data > FAR;
 
-    const bool skips = !accumulate && K > 0;
-    if (!skips || A.column_stride != 1 || K > LISTS / 2 * tiles->depth) t.A.nonzero = NULL;
-    if (!skips || B.column_stride != 1 || t.A.nonzero || !(t.a_by_rows || t.a_by_steps)) t.B.nonzero = NULL;
-    if (t.B.nonzero) t.width = RTI_MAP_BITS;
-    t.copies_b = tiles->copies_b && good_in_place && (t.a_by_rows || t.a_by_steps) && !t.A.nonzero &&
-                 !t.B.nonzero;
+    t.copies_b = tiles->copies_b && good_in_place && (t.a_by_rows || t.a_by_steps);
     t.panels = (N + t.width - 1) / t.width;
-    t.packs_a = tiles->packs_a && !t.A.nonzero && t.panels >= FEW_PANELS && M * K > L1 &&
+    t.packs_a = tiles->packs_a && t.panels >= FEW_PANELS && M * K > L1 &&
                 (t.a_by_rows ? M > FEW_ROWS && rt_threads_get() == 1 : t.a_by_steps);
-    if (t.A.nonzero) {
-        run_with_lists(&t);
-        return;
-    }
     divide(&t);
     run_tasks(&t);
 }

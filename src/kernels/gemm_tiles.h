@@ -13,7 +13,7 @@
 
 #include "kernels/dispatch.h"
 
-enum { RTI_TILE_ROWS_MOST = 32, RTI_PACKED_BYTES = 240 << 10 };
+enum { RTI_TILE_ROWS_MOST = 32, RTI_STEPS_MOST = 512, RTI_PACKED_BYTES = 240 << 10 };
 
 /* Tiles of the same height, one below the other. */
 typedef struct rti_tile_job {
@@ -25,7 +25,6 @@ typedef struct rti_tile_job {
     const float *b;             /* whole vectors at b[p * b_step], see masked_loads */
     int64_t b_step;
     float *copy;                /* NULL, or where B is copied to in passing, in rows of whole vectors */
-    const uint16_t *strides;    /* NULL: every p. Else from one p that is visited to the next */
     float *c;
     int64_t ldc;
     int columns;                /* how many of the tile's columns are in C */
@@ -75,28 +74,35 @@ typedef struct rti_row_job {
 
 typedef void rti_row(const rti_row_job *job);
 
-/* Rows of C by lists (gemm_lists.c), row i by list i:
+/* Rows of C of what is not 0 in A (gemm_sparse.c), row i by list i, or by its bits in a map:
  *
- *     c[i][j] = fma(a, b[p][j], c[i][j])         for the pairs p, a of list i, j < list_width
+ *     c[i][j] = fma(a, b[p][j], c[i][j])         for the p that are listed and their a, j < columns
  *
- * A row's sums stay in so many vectors: list_width of dispatch.h is as many times the lanes. */
-enum { RTI_LIST_VECTORS = 4 };
+ * The sums of a row stay in registers. By lists b has rows of list_width (dispatch.h), which is so many times
+ * the lanes; by bits of RTI_BITS_WIDTH or, for few columns, RTI_BITS_NARROW. */
+enum { RTI_LIST_VECTORS = 4, RTI_BITS_WIDTH = 32, RTI_BITS_NARROW = 16 };
 
-typedef struct rti_list_job {
+typedef struct rti_sparse_job {
     int64_t rows;
     rti_lists lists;
-    const float *b;             /* rows of list_width */
+    const uint64_t *map;        /* of row i: map[i * map_stride ...], `words` of them */
+    int64_t map_stride, words;
+    const float *a;             /* with the map: element (i, p) at a[i * a_row + p * a_step], one of them 1 */
+    const uint8_t *bytes;       /* or, not NULL, value[] of the byte there */
+    const float *value;
+    int64_t a_row, a_step;
+    const float *b;
     float *c;
     int64_t ldc;
-    int columns;                /* how many of list_width are in C */
+    int columns;                /* how many of a row of b are in C */
     bool from_zero, relu;
     const float *bias;
-} rti_list_job;
+} rti_sparse_job;
 
-typedef void rti_list_rows(const rti_list_job *job);
+typedef void rti_sparse_rows(const rti_sparse_job *job);
 
 /* Where the lists of rows i ... begin and end; returns the length of the shortest. */
-static inline int64_t rti_list_ends(const rti_list_job *job, int64_t i, int rows, const rti_entry *at[],
+static inline int64_t rti_list_ends(const rti_sparse_job *job, int64_t i, int rows, const rti_entry *at[],
                                     const rti_entry *end[]) {
     int64_t common = INT64_MAX;
     for (int r = 0; r < rows; r++) {
@@ -120,15 +126,13 @@ typedef struct rti_tiles {
     int depth;                  /* most steps of p at a time, up to RTI_STEPS_MOST */
     int near;                   /* bytes of a block of A: half a second-level cache */
     int panels_at_once;         /* that share a block of A before the next steps of p */
-    bool copies_b;              /* the first two tables copy B in passing, when a job asks for it */
+    bool copies_b;              /* tiles copy B in passing, when a job asks for it */
     bool packs_a;               /* an A contiguous from row to row is copied: near <= RTI_PACKED_BYTES */
-    /* [vectors - 1][rows - 1]: a_step is 1, or a_row is 1; the last two go by strides. */
+    /* [vectors - 1][rows - 1]: a_step is 1, or a_row is 1. */
     rti_tile *const (*a_by_rows)[RTI_TILE_ROWS_MOST];
     rti_tile *const (*a_by_steps)[RTI_TILE_ROWS_MOST];
-    rti_tile *const (*a_by_rows_some)[RTI_TILE_ROWS_MOST];
-    rti_tile *const (*a_by_steps_some)[RTI_TILE_ROWS_MOST];
     rti_row *row;
-    rti_list_rows *list_rows;
+    rti_sparse_rows *list_rows, *bit_rows, *bit_rows_narrow;
     /* out[p * out_stride + j] = from[j * stride + p] for p < depth, j < columns; then, up to width, zeros, or
      * anything when loads are masked. */
     void (*transpose)(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out,
@@ -165,10 +169,10 @@ void rti_pack_a(const rti_tiles *tiles, int64_t rows, int64_t depth, const float
 void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                     rt_real *C, int64_t ldc, bool accumulate, const rti_epilogue *epilogue);
 
-/* The same by lists, when A or B has them and the shape allows it; else false, and nothing is done. See
- * gemm_lists.c. */
-bool rti_gemm_by_lists(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
-                       rt_real *C, int64_t ldc, const rti_epilogue *epilogue);
+/* The same of what is not 0 in A or B, when that is noted and the shape allows it; else false, and nothing is
+ * done. See gemm_sparse.c. */
+bool rti_gemm_sparse(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
+                     rt_real *C, int64_t ldc, const rti_epilogue *epilogue);
 
 rti_gemm_function rti_gemm_14x32_avx512, rti_gemm_6x16_avx2;
 

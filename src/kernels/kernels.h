@@ -46,8 +46,8 @@ void rti_gemm_bf16(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, 
 
 /* ---- what of a matrix is not 0 ------------------------------------------------------------------
  *
- * For products that leave the rest out: finite results are the same bits (gemm_zeros.h). A map is cheap, and
- * good where zeros come in runs; lists are better where three fifths or more are 0. */
+ * For products that leave the rest out (gemm_sparse.c): finite results are the same bits. A map is cheap; lists
+ * take longer to make, are faster, and pay for wide layers. */
 typedef struct rti_entry {
     uint32_t place;
     rt_real value;
@@ -58,14 +58,25 @@ typedef struct rti_lists {
     const rti_entry *entry;       /* places ascend */
 } rti_lists;
 
+/* A matrix as bytes, which takes a quarter of the memory: contiguous rows, each byte the number value[byte],
+ * value[0] is 0. */
+typedef struct rti_byte_rows {
+    const uint8_t *bytes;
+    const rt_real *value;
+} rti_byte_rows;
+
 typedef struct rti_nonzero {
     int64_t rows, columns, count; /* so many are not 0 */
-    bool is_sparse, has_runs;     /* so few that lists pay; an eighth or more of the map's words are 0 */
-    const uint16_t *map;          /* element j of a row: bit j % 16 of word j / 16 */
+    bool is_sparse;               /* so few that lists pay */
+    const uint64_t *map;          /* element j of a row: bit j % 64 of word j / 64 */
     int64_t map_stride;           /* words */
     rti_lists by_row;             /* list d * rows + i: row i, columns d * depth ..., places from there */
     int64_t depth, blocks;
     rti_lists by_column;          /* list j: of column j, places are rows */
+    const uint64_t *turned;       /* the map of columns: row i of a column is bit i % 64; NULL: not made */
+    int64_t turned_stride;        /* words */
+    const rti_byte_rows *of;      /* not NULL: products that leave zeros out look at these and not at x */
+    uint64_t *turned_room;
     void *room;                   /* for lists; NULL: none */
 } rti_nonzero;
 
@@ -74,14 +85,19 @@ typedef struct rti_nonzero {
 size_t rti_nonzero_bytes(int64_t rows, int64_t columns, bool with_lists);
 void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_real *x, int64_t stride,
                       void *memory, bool with_lists);
-/* Lists of the rows of the x that was noted, which is sparse; and of its columns, made from those. */
+/* The same of bytes, which are borrowed. */
+void rti_nonzero_note_bytes(rti_nonzero *z, int64_t rows, int64_t columns, const rti_byte_rows *of,
+                            void *memory, bool with_lists);
+/* Lists of the rows of the x that was noted, which is sparse. */
 void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride);
+/* For products of which it is the right operand, of up to RTI_SPARSE_BATCH rows: the map of its columns, and
+ * lists of them, made from those of the rows. Once made, they stay. */
+enum { RTI_SPARSE_BATCH = 160 };
+void rti_nonzero_turn(rti_nonzero *z);
 void rti_nonzero_by_column(rti_nonzero *z);
-/* Can a product with `extent` columns (or rows, for lists of columns) use lists; and do they pay, when they
- * are made for it alone? Lists of columns serve up to RTI_LIST_BATCH rows. */
-enum { RTI_LIST_BATCH = 160 };
-bool rti_lists_serve(int64_t extent);
+/* Do lists pay for a product with `extent` columns (or rows, for lists of columns); and does the map? */
 bool rti_lists_pay(int64_t extent);
+bool rti_map_pays(const rti_nonzero *z);
 
 /* ---- convolution -------------------------------------------------------------------------------
  *

@@ -5,7 +5,7 @@
 
 #if RTI_REAL_IS_FLOAT
 
-#include "kernels/list_avx2.h"
+#include "kernels/nonzero_avx2.h"
 
 /* high and low halves of the eight products factor * x. */
 static inline void multiply(uint32_t factor, __m256i x, __m256i *high, __m256i *low) {
@@ -53,6 +53,8 @@ static inline unsigned nonzero8(const float *x) {
 
 #define LOOPS_NONZERO(x) (nonzero8(x) | nonzero8(x + 8) << 8)
 #define LOOPS_LIST list_avx2
+#define LOOPS_NONZERO_BYTES nonzero_bytes_avx2
+#define LOOPS_TURN_BITS turn_bits_avx2
 #define LOOPS_DROPOUT_STEP dropout_bits
 #define LOOPS_NORMALS rti_normals_avx2
 #define LOOPS_TABLE rti_loops_avx2

@@ -5,7 +5,7 @@
 
 #if RTI_REAL_IS_FLOAT
 
-#include "kernels/list_avx2.h"
+#include "kernels/nonzero_avx2.h"
 
 /* high and low halves of the sixteen products factor * x. */
 static inline void multiply(uint32_t factor, __m512i x, __m512i *high, __m512i *low) {
@@ -47,6 +47,8 @@ static inline unsigned nonzero16(const float *x) {
 
 #define LOOPS_NONZERO(x) nonzero16(x)
 #define LOOPS_LIST list_avx2
+#define LOOPS_NONZERO_BYTES nonzero_bytes_avx2
+#define LOOPS_TURN_BITS turn_bits_avx2
 #define LOOPS_DROPOUT_STEP dropout_bits
 #define LOOPS_NORMALS rti_normals_avx512
 #define LOOPS_TABLE rti_loops_avx512

@@ -3,7 +3,8 @@
  * Included by loops_<isa>.c, which defines LOOPS_TABLE (the table's name) and may define
  * LOOPS_DROPOUT_STEP(mask, block, bits) to draw RTI_DROPOUT_STEP times 16 bits with its own instructions,
  * LOOPS_NORMALS for normal numbers, LOOPS_NONZERO(x) to compare 16 numbers with 0 and
- * LOOPS_LIST(n, x, to) to list those that are not.
+ * LOOPS_LIST(n, x, to) to list those that are not, LOOPS_NONZERO_BYTES(x) for 64 bytes,
+ * LOOPS_TURN_BITS(square) for a map's.
  * Plain loops that the compiler turns into vector code: INDEPENDENT says that an iteration
  * only touches what it alone writes, which holds also when out is one of the inputs. */
 #include <math.h>
@@ -353,20 +354,51 @@ static unsigned nonzero_of(const rt_real *x, int n) {
 #define LOOPS_NONZERO(x) nonzero_of(x, 16)
 #endif
 
-static int64_t nonzero_bits(int64_t n, const rt_real *x, uint16_t *bits) {
-    int64_t count = 0, i = 0;
-    for (; i + 16 <= n; i += 16) {
-        const unsigned some = LOOPS_NONZERO(x + i);
-        bits[i / 16] = (uint16_t)some;
-        count += __builtin_popcount(some);
-    }
-    if (i < n) {
-        const unsigned some = nonzero_of(x + i, (int)(n - i));
-        bits[i / 16] = (uint16_t)some;
-        count += __builtin_popcount(some);
+static int64_t nonzero_bits(int64_t n, const rt_real *x, uint64_t *bits) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i += 64, bits++) {
+        const int here = n - i < 64 ? (int)(n - i) : 64;
+        int j = 0;
+        for (*bits = 0; j + 16 <= here; j += 16) *bits |= (uint64_t)LOOPS_NONZERO(x + i + j) << j;
+        if (j < here) *bits |= (uint64_t)nonzero_of(x + i + j, here - j) << j;
+        count += __builtin_popcountll(*bits);
     }
     return count;
 }
+
+#ifndef LOOPS_NONZERO_BYTES
+static uint64_t nonzero_of_bytes(const uint8_t *x) {
+    uint64_t some = 0;
+    for (int i = 0; i < 64; i++) some |= (uint64_t)(x[i] != 0) << i;
+    return some;
+}
+#define LOOPS_NONZERO_BYTES(x) nonzero_of_bytes(x)
+#endif
+
+static int64_t nonzero_bytes(int64_t n, const uint8_t *x, uint64_t *bits) {
+    int64_t count = 0, i = 0;
+    for (; i + 64 <= n; i += 64, bits++) {
+        *bits = LOOPS_NONZERO_BYTES(x + i);
+        count += __builtin_popcountll(*bits);
+    }
+    if (i == n) return count;
+    uint8_t rest[64] = {0};
+    memcpy(rest, x + i, (size_t)(n - i));
+    *bits = LOOPS_NONZERO_BYTES(rest);
+    return count + __builtin_popcountll(*bits);
+}
+
+#ifndef LOOPS_TURN_BITS
+static void turn_by_bits(uint64_t square[64]) {
+    uint64_t turned[64] = {0};
+    for (int i = 0; i < 64; i++)
+        for (int j = 0; j < 64; j++) turned[j] |= (square[i] >> j & 1) << i;
+    memcpy(square, turned, sizeof turned);
+}
+#define LOOPS_TURN_BITS turn_by_bits
+#endif
+
+static void turn_bits(uint64_t square[64]) { LOOPS_TURN_BITS(square); }
 
 #ifndef LOOPS_LIST
 static int list_of(int64_t n, const rt_real *x, rti_entry *to) {
@@ -384,6 +416,6 @@ static int list_of(int64_t n, const rt_real *x, rti_entry *to) {
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
     sum,          dot,          all_finite, column_sums, dropout,   LOOPS_NORMALS, sgd,  adam, bytes_to_real,
-    exp_down, log_up, softmax, nonzero_bits, LOOPS_LIST, norm_moments, norm_forward, norm_sums, norm_backward,
+    exp_down, log_up, softmax, nonzero_bits, nonzero_bytes, turn_bits, LOOPS_LIST, norm_moments, norm_forward, norm_sums, norm_backward,
     max_rows, max_rows_backward,
 };

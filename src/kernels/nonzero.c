@@ -7,21 +7,21 @@
 
 #include "core/pool.h"
 #include "kernels/dispatch.h"
-#include "kernels/gemm_zeros.h"
 
 enum {
     ROWS = 8,        /* of a task */
     SLACK = 16,      /* entries that nonzero_list writes beyond a list */
     ALONE = 1 << 15, /* elements that one thread lists by itself */
-    NARROW = 32,     /* columns of a product; up to here tiles are faster than making lists is */
+    NARROW = 32,     /* columns of a product; up to here a map is faster than making lists is */
+    FEW = 16,        /* rows, for which to pack the other operand takes longer than is saved */
 };
 
-bool rti_lists_serve(int64_t extent) { return 2 * extent > rti_kernels()->list_width; }
 bool rti_lists_pay(int64_t extent) { return extent > NARROW; }
+bool rti_map_pays(const rti_nonzero *z) { return z->rows >= FEW && 10 * z->count <= 3 * z->rows * z->columns; }
 
 /* ---- memory ---- */
 
-static int64_t words_of(int64_t columns) { return (columns + RTI_MAP_BITS - 1) / RTI_MAP_BITS; }
+static int64_t words_of(int64_t columns) { return (columns + 63) / 64; }
 
 static int64_t blocks_of(int64_t columns) {
     const int64_t most = RTI_LIST_PANEL / rti_kernels()->list_width;
@@ -45,29 +45,61 @@ static size_t by_row_bytes(int64_t rows, int64_t columns) {
 }
 
 static size_t map_bytes(int64_t rows, int64_t columns) {
-    return whole_entries((size_t)(rows * words_of(columns)) * sizeof(uint16_t));
+    return (size_t)(rows * words_of(columns)) * sizeof(uint64_t);
 }
+
+static size_t turned_bytes(int64_t rows, int64_t columns) { return map_bytes(64 * words_of(columns), rows); }
 
 size_t rti_nonzero_bytes(int64_t rows, int64_t columns, bool with_lists) {
     if (rti_kernels()->list_width == 0) return 0;
-    const size_t map = map_bytes(rows, columns);
+    const size_t map = map_bytes(rows, columns) + turned_bytes(rows, columns);
     return with_lists ? map + by_row_bytes(rows, columns) + lists_bytes(rows, columns, columns) : map;
 }
 
 /* ---- the map ---- */
 
+static uint64_t *note_begin(rti_nonzero *z, int64_t rows, int64_t columns, void *memory, bool with_lists) {
+    uint64_t *map = memory;
+    *z = (rti_nonzero){.rows = rows, .columns = columns, .map = map, .map_stride = words_of(columns)};
+    z->turned_room = map + rows * z->map_stride;
+    if (with_lists) z->room = (char *)memory + map_bytes(rows, columns) + turned_bytes(rows, columns);
+    return map;
+}
+
+static void note_end(rti_nonzero *z) {
+    z->is_sparse = 5 * z->count <= 2 * z->rows * z->columns && z->count <= UINT32_MAX;
+}
+
 void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_real *x, int64_t stride,
                       void *memory, bool with_lists) {
-    uint16_t *map = memory;
-    *z = (rti_nonzero){.rows = rows, .columns = columns, .map = map, .map_stride = words_of(columns)};
+    uint64_t *map = note_begin(z, rows, columns, memory, with_lists);
     for (int64_t i = 0; i < rows; i++)
         z->count += rti_kernels()->loops->nonzero_bits(columns, x + i * stride, map + i * z->map_stride);
-    const int64_t words = rows * z->map_stride;
-    int64_t some = 0;
-    for (int64_t i = 0; i < words; i++) some += map[i] != 0;
-    z->has_runs = 8 * some <= 7 * words;
-    z->is_sparse = 5 * z->count <= 2 * rows * columns && z->count <= UINT32_MAX;
-    if (with_lists) z->room = (char *)memory + map_bytes(rows, columns);
+    note_end(z);
+}
+
+void rti_nonzero_note_bytes(rti_nonzero *z, int64_t rows, int64_t columns, const rti_byte_rows *of,
+                            void *memory, bool with_lists) {
+    uint64_t *map = note_begin(z, rows, columns, memory, with_lists);
+    z->of = of;
+    for (int64_t i = 0; i < rows; i++)
+        z->count +=
+            rti_kernels()->loops->nonzero_bytes(columns, of->bytes + i * columns, map + i * z->map_stride);
+    note_end(z);
+}
+
+void rti_nonzero_turn(rti_nonzero *z) {
+    if (z->turned) return;
+    z->turned_stride = words_of(z->rows);
+    for (int64_t i = 0; i < z->turned_stride; i++)
+        for (int64_t w = 0; w < z->map_stride; w++) {
+            const int64_t rows = z->rows - 64 * i < 64 ? z->rows - 64 * i : 64;
+            uint64_t square[64] = {0};
+            for (int64_t r = 0; r < rows; r++) square[r] = z->map[(64 * i + r) * z->map_stride + w];
+            rti_kernels()->loops->turn_bits(square);
+            for (int64_t j = 0; j < 64; j++) z->turned_room[(64 * w + j) * z->turned_stride + i] = square[j];
+        }
+    z->turned = z->turned_room;
 }
 
 /* ---- lists ---- */
@@ -95,6 +127,24 @@ static void run(const filling *f, int64_t tasks, void (*task)(void *, int64_t)) 
 
 /* ---- of rows ---- */
 
+/* The bits j ... of a row of the map, up to the end of their word or to `end`; *next is behind them. */
+static inline uint64_t bits_at(const uint64_t *map, int64_t j, int64_t end, int64_t *next) {
+    const int64_t word_end = (j / 64 + 1) * 64;
+    *next = word_end < end ? word_end : end;
+    const int beyond = (int)(64 - (*next - j));
+    return map[j / 64] >> j % 64 << beyond >> beyond;
+}
+
+/* Of columns j ... end - 1 of row i, which is of bytes. */
+static void list_bytes(const rti_nonzero *z, int64_t i, int64_t j, int64_t end, rti_entry *to) {
+    const uint8_t *bytes = z->of->bytes + i * z->columns;
+    for (int64_t at = j, next; at < end; at = next)
+        for (uint64_t left = bits_at(z->map + i * z->map_stride, at, end, &next); left; left &= left - 1) {
+            const int64_t k = at + __builtin_ctzll(left);
+            *to++ = (rti_entry){(uint32_t)(k - j), z->of->value[bytes[k]]};
+        }
+}
+
 static void list_rows(void *context, int64_t task) {
     const filling *f = context;
     const rti_nonzero *z = f->z;
@@ -105,7 +155,9 @@ static void list_rows(void *context, int64_t task) {
         for (int64_t i = first; i < end; i++) {
             rti_entry *to = f->entry + start[i], rest[RTI_LIST_DEPTH + SLACK];
             const rt_real *x = f->x + i * f->stride + j;
-            if (start[i + 1] + SLACK <= others) {
+            if (z->of) {
+                list_bytes(z, i, j, j + columns, to);
+            } else if (start[i + 1] + SLACK <= others) {
                 rti_kernels()->loops->nonzero_list(columns, x, to);
             } else { /* would write over what another task has written */
                 const int count = rti_kernels()->loops->nonzero_list(columns, x, rest);
@@ -115,26 +167,29 @@ static void list_rows(void *context, int64_t task) {
     }
 }
 
-/* How many bits of a word are 1, by additions that the compiler makes for eight words at once. */
-static inline uint32_t ones(uint32_t word) {
-    word -= word >> 1 & 0x5555;
-    word = (word & 0x3333) + (word >> 2 & 0x3333);
-    word = (word + (word >> 4)) & 0x0f0f;
-    return (word + (word >> 8)) & 0x1f;
+/* How many bits are 1: without an instruction for it, which not every processor has. */
+static inline uint32_t ones(uint64_t word) {
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* Of bits j ... end - 1. */
+static uint32_t ones_between(const uint64_t *map, int64_t j, int64_t end) {
+    uint32_t count = 0;
+    for (int64_t next; j < end; j = next) count += ones(bits_at(map, j, end, &next));
+    return count;
 }
 
 static void count_rows(const filling *f) {
     const rti_nonzero *z = f->z;
-    const int64_t words = z->depth / RTI_MAP_BITS;
     uint32_t *start = f->start, at = 0;
-    for (int64_t w = 0; w < z->map_stride; w += words)
+    for (int64_t j = 0; j < z->columns; j += z->depth)
         for (int64_t i = 0; i < z->rows; i++) {
-            const uint16_t *word = z->map + i * z->map_stride + w;
-            const int64_t here = z->map_stride - w < words ? z->map_stride - w : words;
-            uint32_t count = 0;
-            for (int64_t k = 0; k < here; k++) count += ones(word[k]);
             *start++ = at;
-            at += count;
+            at += ones_between(z->map + i * z->map_stride, j,
+                               z->columns - j < z->depth ? z->columns : j + z->depth);
         }
     *start = at;
 }
@@ -142,7 +197,7 @@ static void count_rows(const filling *f) {
 void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride) {
     RT_ASSERT(z->room && z->is_sparse, "no room for these lists");
     const int64_t wanted = blocks_of(z->columns);
-    z->depth = (z->map_stride + wanted - 1) / wanted * RTI_MAP_BITS;
+    z->depth = ((z->columns + 15) / 16 + wanted - 1) / wanted * 16;
     z->blocks = (z->columns + z->depth - 1) / z->depth;
     filling f = filling_in(z, z->room);
     f.x = x;
@@ -156,22 +211,12 @@ void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride) {
 
 /* start[j + 1] is where column j's list begins, for now. */
 static void count_columns(const filling *f) {
-    static const uint16_t bit[RTI_MAP_BITS] = {1 << 0,  1 << 1,  1 << 2,  1 << 3, 1 << 4,  1 << 5,
-                                               1 << 6,  1 << 7,  1 << 8,  1 << 9, 1 << 10, 1 << 11,
-                                               1 << 12, 1 << 13, 1 << 14, 1 << 15};
     const rti_nonzero *z = f->z;
-    uint32_t at = 0;
+    const uint64_t *column = z->turned;
     f->start[0] = 0;
-    for (int64_t w = 0; w < z->map_stride; w++) {
-        uint16_t counts[RTI_MAP_BITS] = {0};
-        for (int64_t i = 0; i < z->rows; i++) {
-            const uint16_t word = z->map[i * z->map_stride + w];
-            for (int b = 0; b < RTI_MAP_BITS; b++) counts[b] += (uint16_t)((word & bit[b]) != 0);
-        }
-        for (int64_t b = 0, j = w * RTI_MAP_BITS; b < RTI_MAP_BITS && j < z->columns; b++, j++) {
-            f->start[j + 1] = at;
-            at += counts[b];
-        }
+    for (int64_t j = 0, at = 0; j < z->columns; j++, column += z->turned_stride) {
+        f->start[j + 1] = (uint32_t)at;
+        at += ones_between(column, 0, z->rows);
     }
 }
 
@@ -189,6 +234,8 @@ static void deal_out(void *context, int64_t block) {
 
 void rti_nonzero_by_column(rti_nonzero *z) {
     RT_ASSERT(z->by_row.start && z->rows <= UINT16_MAX, "lists of columns are made from those of rows");
+    if (z->by_column.start) return;
+    rti_nonzero_turn(z);
     filling f = filling_in(z, (char *)z->room + by_row_bytes(z->rows, z->columns));
     count_columns(&f);
     run(&f, z->blocks, deal_out);

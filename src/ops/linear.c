@@ -67,14 +67,13 @@ static void *lend(rt_graph *g, const rti_node *n, rti_notes *notes, size_t bytes
 }
 
 /* What of x is not 0, when a product with U columns can make use of it: as lists, when three fifths of a wide
- * layer's numbers are 0; or else, of inputs, as a map, when zeros come in runs, as in pictures. Lists of a
- * batch that has notes serve several students, so they pay for narrower layers. Of one example the product
- * itself sees what is 0. */
+ * layer's numbers are 0; or of inputs, when seven tenths are, as a map. Of one example the product itself sees
+ * what is 0. */
 static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,
                                bool is_input, rti_notes *notes) {
     enum { WIDE = 64 };
-    const bool lists = D >= WIDE && (notes ? rti_lists_serve(U) : rti_lists_pay(U));
-    if (n->a.i[1] || x.column_stride != 1 || N < 2 || D < 1 || !(lists || is_input)) return NULL;
+    const bool lists = D >= WIDE && rti_lists_pay(U);
+    if (n->a.i[1] || x.column_stride != 1 || N < 2 || D < 1 || U < 1 || !(lists || is_input)) return NULL;
     rti_nonzero *z = notes ? notes->nonzero : NULL;
     if (z && (z->rows != N || z->columns != D)) return NULL;
     if (!z) {
@@ -84,17 +83,28 @@ static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int
         z = lend(g, n, notes, sizeof *z);
         void *memory = lend(g, n, notes, bytes);
         if (!z || !memory) return NULL;
-        rti_nonzero_note(z, N, D, x.data, x.row_stride, memory, has_room);
+        if (notes && notes->of.bytes) rti_nonzero_note_bytes(z, N, D, &notes->of, memory, has_room);
+        else rti_nonzero_note(z, N, D, x.data, x.row_stride, memory, has_room);
         if (notes) notes->nonzero = z;
     }
-    if (lists && z->is_sparse && !z->by_row.start) rti_nonzero_by_row(z, x.data, x.row_stride);
-    return z->by_row.start || (is_input && z->has_runs) ? z : NULL;
+    if (lists && z->is_sparse) {
+        if (!z->by_row.start) rti_nonzero_by_row(z, x.data, x.row_stride);
+        return z;
+    }
+    return is_input && rti_map_pays(z) ? z : NULL;
 }
 
-/* Lists of columns for dW = dz^T x, made from those of rows. */
-static void list_columns(rti_nonzero *z, int64_t N, int64_t U) {
-    if (z && z->by_row.start && !z->by_column.start && N <= RTI_LIST_BATCH && rti_lists_serve(U))
-        rti_nonzero_by_column(z);
+/* The same of columns for dW = dz^T x. */
+static void look_at_columns(rti_nonzero *z, int64_t U) {
+    if (!z) return;
+    if (z->by_row.start && rti_lists_pay(U)) rti_nonzero_by_column(z);
+    else rti_nonzero_turn(z);
+}
+
+/* The product with x is to be of every element. */
+static void read_all(rt_graph *g, const rt_tensor *x, kept *keep) {
+    rti_notes_read(g, x);
+    keep->nonzero = NULL;
 }
 
 static void linear_forward(rt_graph *g, rti_node *n) {
@@ -106,8 +116,9 @@ static void linear_forward(rt_graph *g, rti_node *n) {
     rt_real *y = rt_real_data(n->out);
     kept *keep = n->saved = rti_step_alloc(g, sizeof *keep);
     if (!keep) return;
-    *keep = (kept){NULL, note_zeros(g, n, matrix_of(x, NULL), N, D, U, !x->requires_grad,
-                                      rti_notes_about(g, x))};
+    rti_notes *notes = rti_notes_about(g, x);
+    *keep = (kept){NULL, note_zeros(g, n, matrix_of(x, NULL), N, D, U, !x->requires_grad, notes)};
+    if (!keep->nonzero) rti_notes_read(g, x);
     product(g, n, N, U, D, matrix_of(x, keep->nonzero),
             (rti_matrix){rt_real_data(w), w->stride[1], w->stride[0], NULL}, y, false, &epilogue);
     if (act == RT_ACT_GELU && n->out->requires_grad) {
@@ -123,7 +134,7 @@ static void linear_backward(rt_graph *g, rti_node *n) {
     rt_activation act = (rt_activation)n->a.i[0];
     int64_t N = x->shape[0], D = x->shape[1], U = w->shape[0];
     const rt_real *dz = y->grad;
-    const kept *keep = n->saved;
+    kept *keep = n->saved;
     if (act != RT_ACT_NONE) {
         rt_real *masked = rti_step_alloc(g, (size_t)(N * U) * sizeof *masked);
         if (!masked) return;
@@ -139,7 +150,8 @@ static void linear_backward(rt_graph *g, rti_node *n) {
     }
     rti_grad dw = rti_grad_begin(g, n, 1);
     if (dw.data) {
-        if (!dw.accumulate) list_columns(keep->nonzero, N, U);
+        if (!dw.accumulate && N <= RTI_SPARSE_BATCH) look_at_columns(keep->nonzero, U);
+        else read_all(g, x, keep);
         product(g, n, U, D, N, (rti_matrix){dz, 1, U, NULL}, matrix_of(x, keep->nonzero), dw.data,
                 dw.accumulate, NULL);
     }
@@ -191,6 +203,7 @@ const rti_op rti_op_linear = {
     .name = "linear", .arity = RTI_VARIADIC, .differentiable = 7, .formula = "y = act(x W^T + b)",
     .source = "", .shape = linear_shape, .forward = linear_forward, .backward = linear_backward,
     .cases = linear_cases, .case_count = sizeof linear_cases / sizeof *linear_cases,
+    .asks_for_numbers = true,
 };
 RTI_REGISTER(op, linear)
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "data/dataset.h"
+#include "data/loader.h"
 #include "retort/threads.h"
 #include "scratch.h"
 
@@ -184,6 +185,54 @@ Test(loader, large_batches_on_threads) {
     scratch_end();
 }
 
+static rt_loader *augmented(const rt_augment *augment) {
+    rt_error error = {0};
+    rt_loader *loader = rt_loader_new(&part, 10, 5, augment, &error);
+    cr_assert(loader, "%s", error.message);
+    return loader;
+}
+
+Test(loader, numbers_that_come_later_are_those_that_come_at_once) {
+    part_begin();
+    examples.shift = 0;
+    for (int i = 0; i < SET * D; i += 3) bytes[i] = 0;
+    rt_loader *at_once = augmented(NULL), *later = augmented(NULL);
+    rt_batch a, b;
+    rti_byte_rows late;
+    while (rt_loader_next(at_once, &a)) {
+        cr_assert(rti_loader_next_late(later, &b, &late) && late.bytes && late.value[0] == 0);
+        cr_assert(a.count == b.count && a.step == b.step && b.x->shape[0] == b.count);
+        const rt_real *numbers = rt_real_data(a.x);
+        for (int64_t i = 0; i < a.count * D; i++) cr_assert_eq(late.value[late.bytes[i]], numbers[i]);
+        cr_assert_arr_eq(rt_i32_data(a.y), rt_i32_data(b.y), (size_t)a.count * sizeof(int32_t));
+        rt_real_data(b.x)[0] = -1;
+        rti_loader_fill(later);
+        cr_assert_arr_eq(numbers, rt_real_data(b.x), (size_t)(a.count * D) * sizeof *numbers);
+    }
+    cr_assert(!rti_loader_next_late(later, &b, &late));
+    rt_loader_free(at_once), rt_loader_free(later);
+}
+
+/* Where a 0 is not shown as 0, or a byte in more than one way, the numbers are there at once. */
+Test(loader, numbers_that_cannot_come_later) {
+    static const rt_augment moved = {.jitter = 1}, mixed = {.mixup = 0.5}, none = {.jitter = 0};
+    const rt_augment *all[] = {&moved, &mixed, &none, &none};
+    for (int i = 0; i < 4; i++) {
+        part_begin();
+        if (i < 2) examples.shift = 0;
+        if (i == 3) {
+            examples.shift = 0;
+            examples.channels = C;
+        }
+        rt_loader *at_once = augmented(all[i]), *later = augmented(all[i]);
+        rt_batch a, b;
+        rti_byte_rows late;
+        cr_assert(rt_loader_next(at_once, &a) && rti_loader_next_late(later, &b, &late) && !late.bytes);
+        cr_assert_arr_eq(rt_real_data(a.x), rt_real_data(b.x), (size_t)(a.count * D) * sizeof(rt_real));
+        rt_loader_free(at_once), rt_loader_free(later);
+    }
+}
+
 Test(loader, rows_of_numbers) {
     static const float values[] = {1.5f, -2, 3, 4, 5, 6.25f};
     static const int32_t labels[] = {1, 0, 1}, index[] = {0, 2};
@@ -230,5 +279,16 @@ Test(loader, every_failing_allocation) {
         if (!loader) cr_assert(error.status == RT_MEMORY && rt_alloc_stats_get().live_blocks == 0);
     }
     cr_assert(loader && n > 4);
+    rt_loader_free(loader);
+    examples.shift = 0; /* with bytes, too */
+    const int before = n;
+    for (n = 1, loader = NULL; !loader && n < 50; n++) {
+        rt_error error = {0};
+        rt_alloc_fail_after((size_t)n);
+        loader = rt_loader_new(&part, 4, 1, NULL, &error);
+        rt_alloc_fail_after(0);
+        if (!loader) cr_assert(error.status == RT_MEMORY && rt_alloc_stats_get().live_blocks == 0);
+    }
+    cr_assert(loader && n == before + 2);
     rt_loader_free(loader);
 }

@@ -80,3 +80,74 @@ Test(notes, students_of_several_widths_keep_their_bits) {
     check_group(RT_TARGETS_DROPOUT); /* the teacher looks at every batch, too */
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }
+
+/* A batch of bytes is made numbers only when somebody reads them; a batch of the same numbers is there at once.
+ * The widest layer goes by lists, the others by maps, and of batches that are too large for either, of many
+ * rows, every product is of all elements. */
+static void train(int64_t hidden, int64_t batch, const char *method, rt_real *weights, int64_t *count) {
+    rt_model *net = network(40, 9), *model = network(hidden, 4);
+    rt_error error;
+    rt_teacher *teacher = rt_teacher_new(&net, 1, RT_COMBINE_LOGITS, &error);
+    cr_assert(teacher, "%s", error.message);
+    fixture_options(&options, method, "");
+    const rt_distiller_config config = {.student = model, .teacher = teacher, .method = method,
+                                        .options = &options, .transfer = &fixture_part, .batch = batch,
+                                        .seed = 3, .epochs = EPOCHS, .training = &optimizer, .prefix = "",
+                                        .targets = RT_TARGETS_TEACHER};
+    rt_distiller *alone = fixture_distiller(&config);
+    for (int e = 0; e < EPOCHS; e++) fixture_epoch(alone);
+    const rt_real *block = rt_model_block(model, count);
+    memcpy(weights, block, (size_t)*count * sizeof *weights);
+    rt_distiller_free(alone);
+    rt_teacher_free(teacher);
+    rt_model_free(model), rt_model_free(net);
+}
+
+/* 200 pictures: more than products can leave zeros out of, in one batch. */
+enum { MANY = 200 };
+
+static const uint8_t *many_pixels(void) {
+    static uint8_t many[MANY * INPUTS];
+    static int32_t labels[MANY], index[MANY];
+    static rt_part part;
+    for (int i = 0; i < MANY; i++) {
+        for (int j = 0; j < INPUTS; j++) many[i * INPUTS + j] = pixels[(i + j * 7) % EXAMPLES * INPUTS + j];
+        labels[i] = i * 5 % CLASSES;
+        index[i] = i;
+    }
+    sparse.count = MANY;
+    sparse.bytes = many;
+    sparse.labels = labels;
+    sparse.scale = 1.0 / 256; /* so that a float holds each number */
+    part = (rt_part){&sparse, MANY, index, labels};
+    fixture_part = part;
+    return many;
+}
+
+Test(notes, bytes_and_their_numbers_train_to_the_same_bits) {
+    enum { MOST = 80 * (INPUTS + 1 + CLASSES) + CLASSES };
+    static float numbers[MANY * INPUTS];
+    static rt_real of_bytes[MOST], of_numbers[MOST];
+    static const char *const methods[] = {"kd", "fitnets"};
+    static const int64_t widths[] = {1, 10, 30, 70}, batches[] = {7, 40, MANY};
+    sparse_data();
+    const uint8_t *many = many_pixels();
+    for (int i = 0; i < MANY * INPUTS; i++) numbers[i] = (float)many[i] / 256;
+    rt_examples same = sparse;
+    same.bytes = NULL;
+    same.values = numbers;
+    same.scale = 1;
+    for (int m = 0; m < 2; m++)
+        for (int w = 0; w < 4; w++)
+            for (int b = 0; b < 3; b++) {
+                int64_t count, expected;
+                fixture_part.examples = &sparse;
+                train(widths[w], batches[b], methods[m], of_bytes, &count);
+                fixture_part.examples = &same;
+                train(widths[w], batches[b], methods[m], of_numbers, &expected);
+                cr_assert(count == expected && count <= MOST);
+                cr_assert(memcmp(of_bytes, of_numbers, (size_t)count * sizeof *of_bytes) == 0,
+                          "%s, %lld units, batches of %lld", methods[m], (long long)widths[w],
+                          (long long)batches[b]);
+            }
+}

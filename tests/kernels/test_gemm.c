@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "kernels/dispatch.h"
-#include "kernels/gemm_zeros.h"
 #include "retort/alloc.h"
 #include "retort/threads.h"
 
@@ -379,37 +378,60 @@ static void make_sparse(rt_real *x, int64_t rows, int64_t columns, int64_t strid
         }
 }
 
-/* With a map alone and, where enough is 0, with lists. */
+/* The numbers of x are those of bytes from now on: to `bytes`, contiguous, and their table. */
+static void make_bytes(rt_real *x, int64_t rows, int64_t columns, int64_t stride, uint8_t *bytes,
+                       rt_real value[256]) {
+    for (int v = 0; v < 256; v++) value[v] = (rt_real)v / 255;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            rt_real *at = &x[i * stride + j];
+            bytes[i * columns + j] = *at == 0 ? 0 : (uint8_t)(1 + rt_rng_below(&rng, 255));
+            *at = value[bytes[i * columns + j]];
+        }
+}
+
+/* By a map alone and by lists; of numbers, and of bytes while the numbers are garbage. */
 static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t K, uint32_t keep,
                         bool of_a) {
     rti_kernels_use(set);
     operand a = operand_new(M, K, of_a ? 3 : 1, 1), b = operand_new(K, N, of_a ? 1 : 3, 3);
     const int64_t rows = of_a ? M : K, columns = of_a ? K : N;
     rti_matrix *sparse = of_a ? &a.m : &b.m;
-    rt_real *x = (of_a ? a.block : b.block) + (sparse->data - (of_a ? a.block : b.block));
+    rt_real *x = (of_a ? a.block : b.block) + (sparse->data - (of_a ? a.block : b.block)), value[256];
     make_sparse(x, rows, columns, sparse->row_stride, keep);
     rti_nonzero nonzero;
     void *memory = malloc(rti_nonzero_bytes(rows, columns, true));
-    rt_real *with = reals(M * N), *without = reals(M * N), *bias = reals(N);
-    cr_assert(memory != NULL);
+    uint8_t *bytes = malloc((size_t)(rows * columns));
+    rt_real *with = reals(M * N), *without = reals(M * N), *bias = reals(N), *garbage = reals(1);
+    *garbage = (rt_real)NAN;
+    cr_assert(memory && bytes);
     fill_random(bias, N);
     const rti_epilogue epilogue = {bias, true};
-    for (int turn = 0; turn < 8; turn++) { /* accumulating or not, an epilogue or not, lists or not */
+    for (int turn = 0; turn < 16; turn++) { /* accumulating or not, an epilogue or not, lists or not, bytes */
+        if (turn == 8) make_bytes(x, rows, columns, sparse->row_stride, bytes, value);
+        const rti_byte_rows of = {bytes, value};
+        const rti_matrix as_it_is = *sparse;
+        const bool accumulate = turn & 1,
+                   can_be_bytes = turn & 8 && !accumulate && (of_a || (!(turn & 2) && K <= RTI_SPARSE_BATCH));
         fill_random(with, M * N);
         memcpy(without, with, (size_t)(M * N) * sizeof *with);
-        sparse->nonzero = NULL;
-        set->gemm(M, N, K, a.m, b.m, without, N, turn & 1, turn & 2 ? &epilogue : NULL);
-        rti_nonzero_note(&nonzero, rows, columns, x, sparse->row_stride, memory, true);
+        set->gemm(M, N, K, a.m, b.m, without, N, accumulate, turn & 2 ? &epilogue : NULL);
+        if (can_be_bytes) rti_nonzero_note_bytes(&nonzero, rows, columns, &of, memory, true);
+        else rti_nonzero_note(&nonzero, rows, columns, x, sparse->row_stride, memory, true);
         if (turn & 4 && nonzero.is_sparse) {
-            rti_nonzero_by_row(&nonzero, x, sparse->row_stride);
-            rti_nonzero_by_column(&nonzero);
+            rti_nonzero_by_row(&nonzero, can_be_bytes ? NULL : x, sparse->row_stride);
+            if (!of_a) rti_nonzero_by_column(&nonzero);
         }
+        if (!of_a) rti_nonzero_turn(&nonzero);
         sparse->nonzero = &nonzero;
-        set->gemm(M, N, K, a.m, b.m, with, N, turn & 1, turn & 2 ? &epilogue : NULL);
-        cr_assert(same(with, without, M * N), "%s: M %d N %d K %d, %d%% kept, zeros in %c", set->name, (int)M,
-                  (int)N, (int)K, (int)keep, of_a ? 'A' : 'B');
+        if (can_be_bytes) sparse->data = garbage;
+        set->gemm(M, N, K, a.m, b.m, with, N, accumulate, turn & 2 ? &epilogue : NULL);
+        *sparse = as_it_is;
+        cr_assert(same(with, without, M * N), "%s: M %d N %d K %d, %d%% kept, zeros in %c, turn %d", set->name,
+                  (int)M, (int)N, (int)K, (int)keep, of_a ? 'A' : 'B', turn);
     }
-    free(a.block), free(b.block), free(memory), free(with), free(without), free(bias);
+    free(a.block), free(b.block), free(memory), free(bytes);
+    free(with), free(without), free(bias), free(garbage);
     rti_kernels_use(NULL);
 }
 
@@ -445,9 +467,10 @@ Test(gemm, steps_of_zeros_are_not_computed) {
         rti_kernels_use(set);
         rng = rt_rng_stream(9, "gemm", 0, 0);
         operand a = operand_new(M, K, 0, 0), b = operand_new(K, N, 0, 0);
-        uint16_t map[M * K / RTI_MAP_BITS];
         rti_nonzero nonzero;
         rt_real c[M * N];
+        void *map = malloc(rti_nonzero_bytes(M, K, false));
+        cr_assert_not_null(map);
         for (int i = 0; i < M; i++) a.block[i * K + 7] = a.block[i * K + 50] = 0;
         b.block[7 * N + 3] = (rt_real)INFINITY, b.block[50 * N] = (rt_real)NAN;
         rti_nonzero_note(&nonzero, M, K, a.block, K, map, false);
@@ -455,7 +478,7 @@ Test(gemm, steps_of_zeros_are_not_computed) {
         a.m.nonzero = &nonzero;
         set->gemm(M, N, K, a.m, b.m, c, N, false, NULL);
         for (int i = 0; i < M * N; i++) cr_assert(isfinite(c[i]));
-        free(a.block), free(b.block);
+        free(a.block), free(b.block), free(map);
         rti_kernels_use(NULL);
     }
 }
@@ -524,52 +547,52 @@ Test(gemm, lists_of_what_is_not_zero) {
     }
 }
 
-Test(gemm, maps_of_zeros_and_steps_that_are_left) {
-    enum { ROWS = 9, COLUMNS = 77, WORDS = 5 };
-    rt_real x[ROWS * COLUMNS];
+/* Of every instruction set, against plain loops: the map of numbers and of bytes, and of the columns. */
+static void check_map(const rti_nonzero *z, const rt_real *x) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < z->rows; i++)
+        for (int64_t j = 0; j < 64 * z->map_stride; j++) {
+            const bool some = j < z->columns && !(x[i * z->columns + j] == 0);
+            cr_assert_eq(z->map[i * z->map_stride + j / 64] >> j % 64 & 1, some);
+            cr_assert_eq(z->turned[j * z->turned_stride + i / 64] >> i % 64 & 1, some);
+            count += some;
+        }
+    for (int64_t j = 0; j < z->columns; j++)
+        if (z->rows % 64) cr_assert_eq(z->turned[(j + 1) * z->turned_stride - 1] >> z->rows % 64, 0);
+    cr_assert_eq(z->count, count);
+    cr_assert_eq(z->is_sparse, 5 * count <= 2 * z->rows * z->columns);
+    cr_assert_eq(rti_map_pays(z), z->rows >= 16 && 10 * count <= 3 * z->rows * z->columns);
+}
+
+Test(gemm, maps_of_what_is_not_zero) {
+    static const int shapes[][2] = {{9, 77}, {64, 64}, {1, 1}, {65, 200}, {130, 63}, {100, 784}};
     for (int s = 0; s < SETS; s++) {
         const rti_kernel_set *set = rti_kernels_named(set_names[s]);
-        if (!set) continue;
+        if (!set || !set->list_width) continue;
         rti_kernels_use(set);
         rng = rt_rng_stream(10, "gemm", 0, 0);
-        fill_random(x, ROWS * COLUMNS);
-        make_sparse(x, ROWS, COLUMNS, COLUMNS, 30);
-        x[5] = (rt_real)NAN;
-        uint16_t map[ROWS * WORDS];
-        rti_nonzero nonzero;
-        int64_t count = 0, words = 0;
-        rti_nonzero_note(&nonzero, ROWS, COLUMNS, x, COLUMNS, map, false);
-        cr_assert_eq(nonzero.map_stride, WORDS);
-        for (int i = 0; i < ROWS; i++)
-            for (int j = 0; j < COLUMNS; j++) {
-                cr_assert_eq(map[i * WORDS + j / 16] >> j % 16 & 1, !(x[i * COLUMNS + j] == 0));
-                count += !(x[i * COLUMNS + j] == 0);
+        for (size_t n = 0; n < sizeof shapes / sizeof *shapes; n++)
+            for (uint32_t keep = 0; keep <= 100; keep += 25) {
+                const int64_t rows = shapes[n][0], columns = shapes[n][1];
+                rt_real *x = reals(rows * columns), value[256];
+                uint8_t *bytes = malloc((size_t)(rows * columns));
+                void *memory = malloc(rti_nonzero_bytes(rows, columns, false));
+                cr_assert(bytes && memory);
+                fill_random(x, rows * columns);
+                make_sparse(x, rows, columns, columns, keep);
+                if (keep == 75) x[0] = (rt_real)NAN;
+                rti_nonzero z;
+                rti_nonzero_note(&z, rows, columns, x, columns, memory, false);
+                rti_nonzero_turn(&z);
+                check_map(&z, x);
+                if (keep == 75) x[0] = 1;
+                make_bytes(x, rows, columns, columns, bytes, value);
+                const rti_byte_rows of = {bytes, value};
+                rti_nonzero_note_bytes(&z, rows, columns, &of, memory, false);
+                rti_nonzero_turn(&z);
+                check_map(&z, x);
+                free(x), free(bytes), free(memory);
             }
-        for (int i = 0; i < ROWS * WORDS; i++) words += map[i] != 0;
-        cr_assert_eq(nonzero.count, count);
-        cr_assert_eq(nonzero.is_sparse, 5 * count <= 2 * ROWS * COLUMNS);
-        cr_assert_eq(nonzero.has_runs, 8 * words <= 7 * ROWS * WORDS);
-
-        rti_steps_left left;
-        rti_steps_left_of_rows(map + WORDS, WORDS, 3, 16, COLUMNS - 16, &left);
-        int visited = 0, p = left.first;
-        for (int j = 16; j < COLUMNS; j++) {
-            bool some = false;
-            for (int i = 1; i < 4; i++) some |= !(x[i * COLUMNS + j] == 0);
-            if (!some) continue;
-            cr_assert(visited < left.count);
-            cr_assert_eq(p, j - 16);
-            p += left.strides[visited++];
-        }
-        cr_assert_eq(visited, left.count);
-        rti_steps_left_of_words(map, WORDS, 2, 1, ROWS - 1, &left);
-        visited = 0, p = left.first;
-        for (int i = 1; i < ROWS; i++) {
-            if (!map[i * WORDS + 2]) continue;
-            cr_assert_eq(p, i - 1);
-            p += left.strides[visited++];
-        }
-        cr_assert_eq(visited, left.count);
         rti_kernels_use(NULL);
     }
 }

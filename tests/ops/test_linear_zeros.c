@@ -144,3 +144,79 @@ Test(linear, what_is_noted_about_a_batch_serves_every_layer_and_changes_no_bit) 
         rt_tensor_free(x), rt_tensor_free(w[0]), rt_tensor_free(w[1]);
     }
 }
+
+/* ---- a batch that holds no numbers yet ---- */
+
+typedef struct late_batch {
+    rt_tensor *x;
+    const uint8_t *bytes;
+    const rt_real *value;
+    int filled;
+} late_batch;
+
+static void fill(void *context) {
+    late_batch *late = context;
+    for (int64_t i = 0; i < rt_tensor_count(late->x); i++)
+        rt_real_data(late->x)[i] = late->value[late->bytes[i]];
+    late->filled++;
+}
+
+static rt_tensor *by_layer(rt_graph *g, rt_tensor *x, rt_tensor *w) {
+    const rt_tensor *first = rt_reshape(g, x, 2, (const int64_t[]){N, D});
+    return rt_linear(g, (rt_tensor *)first, w, NULL, RT_ACT_RELU);
+}
+static rt_tensor *by_layer_in_bf16(rt_graph *g, rt_tensor *x, rt_tensor *w) {
+    return rt_linear_bf16(g, x, w, NULL, RT_ACT_NONE);
+}
+static rt_tensor *by_another_op(rt_graph *g, rt_tensor *x, rt_tensor *w) { return (void)w, rt_relu(g, x); }
+static rt_tensor *by_slice(rt_graph *g, rt_tensor *x, rt_tensor *w) {
+    return rt_linear(g, rt_slice(g, x, 0, 1, N - 1), w, NULL, RT_ACT_NONE);
+}
+static rt_tensor *by_turning(rt_graph *g, rt_tensor *x, rt_tensor *w) {
+    return (void)w, rt_scale(g, rt_transpose(g, rt_detach(g, x), 0, 1), 2);
+}
+
+/* Each op sees the same numbers as of a batch that is there; only what leaves zeros out need not have them. */
+Test(linear, a_batch_of_bytes_is_filled_when_it_is_read) {
+    static rt_tensor *(*const readers[])(rt_graph *, rt_tensor *, rt_tensor *) = {
+        by_layer, by_layer_in_bf16, by_another_op, by_slice, by_turning};
+    static uint8_t bytes[N * D];
+    static rt_real value[256], expected[N * D];
+    rng = rt_rng_stream(33, "zeros", 0, 0);
+    for (int v = 0; v < 256; v++) value[v] = (rt_real)v / 255;
+    for (int keep = 10; keep <= 90; keep += 80) {
+        for (int i = 0; i < N * D; i++)
+            bytes[i] = rt_rng_below(&rng, 100) < (uint32_t)keep ? (uint8_t)rt_rng_below(&rng, 256) : 0;
+        for (int r = 0; r < 5; r++) {
+            rt_graph *g = rt_graph_new(NULL);
+            rti_notes notes;
+            rti_notes_init(&notes);
+            late_batch late = {parameter(N, D, 0, 1), bytes, value, 0};
+            rt_tensor *w = parameter(20, D, -1, 1);
+            late.x->requires_grad = false;
+            fill(&late);
+            const rt_tensor *y = readers[r](g, late.x, w);
+            cr_assert(y, "%s", rt_graph_error(g)->message);
+            const int64_t count = rt_tensor_count(y);
+            memcpy(expected, y->data, (size_t)count * sizeof *expected);
+            rt_graph_reset(g);
+
+            for (int i = 0; i < N * D; i++) rt_real_data(late.x)[i] = (rt_real)NAN;
+            late.filled = 0;
+            rti_graph_use_notes(g, &notes);
+            rti_notes_begin(&notes, late.x);
+            rti_notes_late(&notes, &(rti_byte_rows){bytes, value}, fill, &late);
+            y = readers[r](g, late.x, w);
+            cr_assert(y && memcmp(y->data, expected, (size_t)count * sizeof *expected) == 0, "reader %d", r);
+            const bool leaves_out = r == 0 && keep == 10 && rti_nonzero_bytes(N, D, false) > 0;
+            cr_assert_eq(late.filled, !leaves_out, "reader %d, %d%% kept: filled %d times", r, keep, late.filled);
+            rt_graph_reset(g);
+            readers[r](g, late.x, w);
+            cr_assert_eq(late.filled, !leaves_out);
+            rti_notes_begin(&notes, NULL);
+            rti_notes_deinit(&notes);
+            rt_graph_free(g);
+            rt_tensor_free(late.x), rt_tensor_free(w);
+        }
+    }
+}

@@ -48,7 +48,6 @@
  * (ten pairs of old and new at the same time), within the noise. */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
-#include "kernels/gemm_zeros.h"
 
 #if RTI_REAL_IS_FLOAT
 
@@ -56,18 +55,21 @@
 
 enum {
     WIDTH_MOST = 16 * RTI_LIST_VECTORS,
-    STRIP = RTI_MAP_BITS, /* columns of dW that are turned together */
+    STRIP = 64, /* columns of dW that are turned together */
     ALONE = 1 << 18,      /* multiply-adds per lane, as in gemm_tiled.c */
 };
 
 typedef struct sparse_product {
     const rti_tiles *tiles;
+    rti_sparse_rows *multiply;
     int64_t M, N, K;
     rti_matrix A, B;
     float *C;
     int64_t ldc;
     rti_epilogue epilogue;
-    int width;
+    bool by_lists; /* or by bits */
+    int width;     /* of a panel of what is dense */
+    int64_t depth; /* of Y's panels */
     int64_t panels, blocks; /* of Y's rows, or of dW's columns */
     bool alone;
 } sparse_product;
@@ -92,64 +94,97 @@ static int width_at(const sparse_product *t, int64_t extent, int64_t j0) {
     return extent - j0 < t->width ? (int)(extent - j0) : t->width;
 }
 
-/* ---- Y = A B by lists of A's rows ---- */
+/* The numbers of x from row i, column j on, or the bytes in their place; returns how far rows are apart. */
+static int64_t look_at_numbers(const rti_nonzero *z, rti_matrix x, int64_t i, int64_t j, rti_sparse_job *job) {
+    if (!z->of) {
+        job->a = x.data + i * x.row_stride + j;
+        return x.row_stride;
+    }
+    job->bytes = z->of->bytes + i * z->columns + j;
+    job->value = z->of->value;
+    return z->columns;
+}
+
+/* ---- Y = A B, of A's rows what is not 0 ---- */
+
+/* Rows first ..., columns p0 ... of A. */
+static void look_at_rows(const sparse_product *t, int64_t first, int64_t p0, int64_t depth,
+                         rti_sparse_job *job) {
+    const rti_nonzero *z = t->A.nonzero;
+    job->lists = z->by_row;
+    if (t->by_lists) job->lists.start += p0 / t->depth * z->rows + first;
+    job->map = z->map + first * z->map_stride + p0 / 64;
+    job->map_stride = z->map_stride;
+    job->words = (depth + 63) / 64;
+    job->a_row = look_at_numbers(z, t->A, first, p0, job);
+    job->a_step = 1;
+}
 
 static void multiply_rows(void *context, int64_t task) {
     const sparse_product *t = context;
-    const rti_nonzero *z = t->A.nonzero;
     const int64_t block = task / t->panels, j0 = task % t->panels * t->width,
                   first = t->M * block / t->blocks, end = t->M * (block + 1) / t->blocks;
     _Alignas(64) float panel[RTI_LIST_PANEL];
-    rti_list_job job = {
+    rti_sparse_job job = {
         .rows = end - first,
-        .lists = z->by_row,
         .b = panel,
         .c = t->C + first * t->ldc + j0,
         .ldc = t->ldc,
         .columns = width_at(t, t->N, j0),
     };
-    job.lists.start += first;
-    for (int64_t d = 0; d < z->blocks; d++, job.lists.start += z->rows) {
-        const int64_t p0 = d * z->depth;
+    int64_t p0 = 0;
+    do {
+        const int64_t depth = t->K - p0 < t->depth ? t->K - p0 : t->depth;
         rti_matrix B = t->B;
         B.data += p0 * B.row_stride + j0 * B.column_stride;
-        rti_pack(t->tiles, t->K - p0 < z->depth ? t->K - p0 : z->depth, job.columns, t->width, B, panel);
-        job.from_zero = d == 0;
-        if (d + 1 == z->blocks) {
+        rti_pack(t->tiles, depth, job.columns, t->width, B, panel);
+        look_at_rows(t, first, p0, depth, &job);
+        job.from_zero = p0 == 0;
+        p0 += depth;
+        if (p0 >= t->K) {
             job.relu = t->epilogue.relu;
             job.bias = t->epilogue.bias ? t->epilogue.bias + j0 : NULL;
         }
-        t->tiles->list_rows(&job);
-    }
+        t->multiply(&job);
+    } while (p0 < t->K);
 }
 
-/* ---- dW = A B by lists of B's columns ---- */
+/* ---- dW = A B, of B's columns what is not 0 ---- */
+
+static void look_at_columns(const sparse_product *t, int64_t j0, rti_sparse_job *job) {
+    const rti_nonzero *z = t->B.nonzero;
+    job->lists = z->by_column;
+    if (t->by_lists) job->lists.start += j0;
+    job->map = z->turned + j0 * z->turned_stride;
+    job->map_stride = job->words = z->turned_stride;
+    job->a_step = look_at_numbers(z, t->B, 0, j0, job);
+    job->a_row = 1;
+}
 
 static void multiply_columns(void *context, int64_t task) {
     const sparse_product *t = context;
     const int64_t block = task / t->panels, i0 = task % t->panels * t->width,
                   strips = (t->N + STRIP - 1) / STRIP, end = strips * (block + 1) / t->blocks;
     const int rows = width_at(t, t->M, i0);
-    _Alignas(64) float panel[RTI_LIST_BATCH * WIDTH_MOST];
+    _Alignas(64) float panel[RTI_SPARSE_BATCH * WIDTH_MOST];
     float turned[STRIP * WIDTH_MOST], rest[WIDTH_MOST * STRIP];
     const rti_matrix A = {t->A.data + i0 * t->A.row_stride, t->A.column_stride, t->A.row_stride, NULL};
     rti_pack(t->tiles, t->K, rows, t->width, A, panel);
     for (int64_t strip = strips * block / t->blocks; strip < end; strip++) {
         const int64_t j0 = strip * STRIP;
         const int columns = t->N - j0 < STRIP ? (int)(t->N - j0) : STRIP;
-        rti_list_job job = {
+        rti_sparse_job job = {
             .rows = columns,
-            .lists = t->B.nonzero->by_column,
             .b = panel,
             .c = turned,
             .ldc = t->width,
             .columns = t->width,
             .from_zero = true,
         };
-        job.lists.start += j0;
+        look_at_columns(t, j0, &job);
         float *out = t->C + i0 * t->ldc + j0;
         for (int i = 0; i < rows; i++) __builtin_prefetch(out + i * t->ldc, 1, 3);
-        t->tiles->list_rows(&job);
+        t->multiply(&job);
         if (columns == STRIP) {
             t->tiles->transpose(rows, STRIP, STRIP, turned, t->width, out, t->ldc);
             continue;
@@ -162,12 +197,26 @@ static void multiply_columns(void *context, int64_t task) {
 
 /* ---- which ---- */
 
-bool rti_gemm_by_lists(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
-                       rt_real *C, int64_t ldc, const rti_epilogue *epilogue) {
-    const bool rows = A.nonzero && A.nonzero->by_row.start && rti_lists_serve(N);
-    const bool columns = !rows && !epilogue && B.nonzero && B.nonzero->by_column.start &&
-                         rti_lists_serve(M) && K <= RTI_LIST_BATCH;
-    if (!rows && !columns) return false;
+static void choose(sparse_product *t, int64_t extent) {
+    if (t->by_lists) {
+        t->multiply = t->tiles->list_rows;
+        t->width = rti_kernels()->list_width;
+        return;
+    }
+    const bool is_narrow = extent <= RTI_BITS_NARROW;
+    t->multiply = is_narrow ? t->tiles->bit_rows_narrow : t->tiles->bit_rows;
+    t->width = is_narrow ? RTI_BITS_NARROW : RTI_BITS_WIDTH;
+}
+
+bool rti_gemm_sparse(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
+                     rt_real *C, int64_t ldc, const rti_epilogue *epilogue) {
+    const rti_nonzero *a = A.column_stride == 1 ? A.nonzero : NULL,
+                      *b = B.column_stride == 1 && K <= RTI_SPARSE_BATCH && !epilogue ? B.nonzero : NULL;
+    if (b && !b->turned) b = NULL;
+    if ((!a && !b) || M == 0 || N == 0 || K == 0) {
+        RT_ASSERT(!(A.nonzero && A.nonzero->of) && !(B.nonzero && B.nonzero->of), "numbers are missing");
+        return false;
+    }
     sparse_product t = {
         .tiles = tiles,
         .M = M,
@@ -177,12 +226,14 @@ bool rti_gemm_by_lists(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, 
         .B = B,
         .C = C,
         .ldc = ldc,
-        .width = rti_kernels()->list_width,
+        .by_lists = a ? a->by_row.start && rti_lists_pay(N) : b->by_column.start && rti_lists_pay(M),
         .alone = (double)M * (double)N * (double)K < (double)ALONE * tiles->lanes,
     };
     if (epilogue) t.epilogue = *epilogue;
-    t.panels = ((rows ? N : M) + t.width - 1) / t.width;
-    if (rows) {
+    choose(&t, a ? N : M);
+    t.panels = ((a ? N : M) + t.width - 1) / t.width;
+    if (a) {
+        t.depth = t.by_lists ? a->depth : RTI_LIST_PANEL / t.width / 64 * 64;
         t.blocks = blocks_of(&t, M / STRIP);
         run(&t, t.panels * t.blocks, multiply_rows);
     } else {
