@@ -14,6 +14,7 @@
 
 #include <math.h>
 
+#include "distill/shared.h"
 #include "distill/teacher.h"
 #include "graph/op.h"
 #include "kernels/kernels.h"
@@ -125,11 +126,16 @@ static rt_status evaluate_batch(evaluation *e, const rt_batch *batch, rt_error *
 static rt_status evaluate_part(evaluation *e, rt_error *error) {
     rt_loader *loader = rt_loader_new(e->part, EVALUATE_BATCH, 0, NULL, error);
     if (!loader) return RT_MEMORY;
+    rti_notes notes;
+    rti_notes_init(&notes);
+    rti_graph_use_notes(e->graph, &notes);
     rt_status status = RT_OK;
     rt_batch batch;
     rt_no_grad_begin(e->graph);
-    while (status == RT_OK && rt_loader_next(loader, &batch)) status = evaluate_batch(e, &batch, error);
+    while (status == RT_OK && rti_next_batch(loader, &batch, &notes)) status = evaluate_batch(e, &batch, error);
     rt_no_grad_end(e->graph);
+    rti_graph_use_notes(e->graph, NULL);
+    rti_notes_deinit(&notes);
     rt_loader_free(loader);
     return status;
 }

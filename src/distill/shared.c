@@ -46,14 +46,18 @@ rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *c, rt
 
 static void fill(void *loader) { rti_loader_fill(loader); }
 
-bool rti_shared_next(rti_shared *shared, int students, rt_batch *batch) {
-    shared->has_passed = false;
-    rti_notes_begin(&shared->notes, NULL);
+bool rti_next_batch(rt_loader *loader, rt_batch *batch, rti_notes *notes) {
     rti_byte_rows late;
-    if (!rti_loader_next_late(shared->loader, batch, &late)) return false;
-    if (students > 1 || late.bytes) rti_notes_begin(&shared->notes, batch->x);
-    if (late.bytes) rti_notes_late(&shared->notes, &late, fill, shared->loader);
+    rti_notes_begin(notes, NULL);
+    if (!rti_loader_next_late(loader, batch, &late)) return false;
+    rti_notes_begin(notes, batch->x);
+    if (late.bytes) rti_notes_late(notes, &late, fill, loader);
     return true;
+}
+
+bool rti_shared_next(rti_shared *shared, rt_batch *batch) {
+    shared->has_passed = false;
+    return rti_next_batch(shared->loader, batch, &shared->notes);
 }
 
 void rti_shared_end(rti_shared *shared) { rti_notes_begin(&shared->notes, NULL); }

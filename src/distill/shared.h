@@ -13,7 +13,7 @@
 typedef struct rti_shared {
     rt_loader *loader;
     rt_graph *graph;      /* of a student's step */
-    rti_notes notes;      /* about the batch at hand, when several students look at it */
+    rti_notes notes;      /* about the batch at hand */
     rt_teacher *teacher;  /* borrowed; NULL: nobody asks one */
     char teacher_hash[33];
     rti_cache *cache;     /* NULL: nobody reads soft targets */
@@ -37,8 +37,11 @@ void rti_shared_teacher(rti_shared *shared, rt_teacher *teacher);
 rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *config,
                             rt_error *error) RT_MUST_CHECK;
 
-/* The next batch, for so many students, lent until the one after it; false: the epoch is over. */
-bool rti_shared_next(rti_shared *shared, int students, rt_batch *batch);
+/* The loader's next batch, lent until the one after it, and notes about it: its numbers may be made later
+ * (loader.h). false: the epoch is over. */
+bool rti_next_batch(rt_loader *loader, rt_batch *batch, rti_notes *notes);
+/* The same of the students' loader. */
+bool rti_shared_next(rti_shared *shared, rt_batch *batch);
 /* There will be no next batch. */
 void rti_shared_end(rti_shared *shared);
 
