@@ -80,7 +80,7 @@ void rt_distillers_epoch(rt_distiller *const distillers[], int count, rt_epoch_o
         o->status = begin(distillers[i], &o->report, &o->error);
     }
     rt_batch batch;
-    for (int at_work = count; at_work > 0 && rti_shared_next(shared, &batch);) {
+    for (int at_work = count; at_work > 0 && rti_shared_next(shared, count, &batch);) {
         at_work = 0;
         for (int i = 0; i < count; i++) {
             rt_epoch_outcome *o = &outcomes[i];

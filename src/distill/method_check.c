@@ -161,7 +161,7 @@ static rt_status check_method(bench *b, const char *method, double tolerance, rt
     for (int i = 0; i < d->parts.count; i++) b->is_cohort |= strcmp(d->part[i].method->name, "dml") == 0;
     rt_batch batch;
     rt_loader_begin(d->shared->loader, 0);
-    if (!rti_shared_next(d->shared, &batch)) return rt_fail(error, RT_VALUE, "no batch");
+    if (!rti_shared_next(d->shared, 1, &batch)) return rt_fail(error, RT_VALUE, "no batch");
     const int64_t stages[STAGES] = {0, d->first_stage};
     for (int s = 0; s < (d->first_stage > 0 ? 2 : 1); s++) {
         d->epochs_done = stages[s];

@@ -46,21 +46,21 @@ rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *c, rt
 
 static void fill(void *loader) { rti_loader_fill(loader); }
 
-bool rti_next_batch(rt_loader *loader, rt_batch *batch, rti_notes *notes) {
+bool rti_next_batch(rt_loader *loader, int students, rt_batch *batch, rti_notes *notes) {
     rti_byte_rows late;
-    rti_notes_begin(notes, NULL);
+    rti_notes_begin(notes, NULL, 0);
     if (!rti_loader_next_late(loader, batch, &late)) return false;
-    rti_notes_begin(notes, batch->x);
+    rti_notes_begin(notes, batch->x, students);
     if (late.bytes) rti_notes_late(notes, &late, fill, loader);
     return true;
 }
 
-bool rti_shared_next(rti_shared *shared, rt_batch *batch) {
+bool rti_shared_next(rti_shared *shared, int students, rt_batch *batch) {
     shared->has_passed = false;
-    return rti_next_batch(shared->loader, batch, &shared->notes);
+    return rti_next_batch(shared->loader, students, batch, &shared->notes);
 }
 
-void rti_shared_end(rti_shared *shared) { rti_notes_begin(&shared->notes, NULL); }
+void rti_shared_end(rti_shared *shared) { rti_notes_begin(&shared->notes, NULL, 0); }
 
 rt_status rti_shared_ask(rti_shared *shared, const rt_batch *batch, const rti_teacher_noise *noise,
                          rt_error *error) {

@@ -37,11 +37,11 @@ void rti_shared_teacher(rti_shared *shared, rt_teacher *teacher);
 rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *config,
                             rt_error *error) RT_MUST_CHECK;
 
-/* The loader's next batch, lent until the one after it, and notes about it: its numbers may be made later
- * (loader.h). false: the epoch is over. */
-bool rti_next_batch(rt_loader *loader, rt_batch *batch, rti_notes *notes);
+/* The loader's next batch, for so many students, lent until the one after it, and notes about it: its numbers
+ * may be made later (loader.h). false: the epoch is over. */
+bool rti_next_batch(rt_loader *loader, int students, rt_batch *batch, rti_notes *notes);
 /* The same of the students' loader. */
-bool rti_shared_next(rti_shared *shared, rt_batch *batch);
+bool rti_shared_next(rti_shared *shared, int students, rt_batch *batch);
 /* There will be no next batch. */
 void rti_shared_end(rti_shared *shared);
 

@@ -8,8 +8,9 @@ void rti_notes_init(rti_notes *notes) {
 
 void rti_notes_deinit(rti_notes *notes) { rti_arena_deinit(&notes->arena); }
 
-void rti_notes_begin(rti_notes *notes, const rt_tensor *batch) {
+void rti_notes_begin(rti_notes *notes, const rt_tensor *batch, int students) {
     notes->batch = batch;
+    notes->students = students;
     notes->nonzero = NULL;
     notes->of.bytes = NULL;
     notes->fill = NULL;

@@ -12,6 +12,7 @@
 
 typedef struct rti_notes {
     const rt_tensor *batch; /* contiguous, and nobody changes it; NULL: nothing is noted */
+    int students;           /* who will look at it, one after the other */
     rti_nonzero *nonzero;   /* in the arena; NULL: not asked for yet */
     rti_arena arena;
     rti_byte_rows of;       /* the batch as bytes; `bytes` NULL: it is of numbers */
@@ -22,8 +23,9 @@ typedef struct rti_notes {
 void rti_notes_init(rti_notes *notes);
 void rti_notes_deinit(rti_notes *notes);
 
-/* Forgets what was noted; from now on it is about `batch`, borrowed, or about none (NULL). */
-void rti_notes_begin(rti_notes *notes, const rt_tensor *batch);
+/* Forgets what was noted; from now on it is about `batch`, borrowed, for so many students, or about none
+ * (NULL). */
+void rti_notes_begin(rti_notes *notes, const rt_tensor *batch, int students);
 
 /* The batch holds nothing yet: it is of these bytes, and fill(filler) makes it hold their numbers. All is
  * borrowed. */

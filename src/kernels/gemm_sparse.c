@@ -226,7 +226,7 @@ bool rti_gemm_sparse(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rt
         .B = B,
         .C = C,
         .ldc = ldc,
-        .by_lists = a ? a->by_row.start && rti_lists_pay(N) : b->by_column.start && rti_lists_pay(M),
+        .by_lists = a ? a->by_row.start && rti_lists_serve(N) : b->by_column.start && rti_lists_serve(M),
         .alone = (double)M * (double)N * (double)K < (double)ALONE * tiles->lanes,
     };
     if (epilogue) t.epilogue = *epilogue;

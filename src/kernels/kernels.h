@@ -95,8 +95,10 @@ void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride);
 enum { RTI_SPARSE_BATCH = 160 };
 void rti_nonzero_turn(rti_nonzero *z);
 void rti_nonzero_by_column(rti_nonzero *z);
-/* Do lists pay for a product with `extent` columns (or rows, for lists of columns); and does the map? */
-bool rti_lists_pay(int64_t extent);
+/* Is a product with `extent` columns (or rows, for lists of columns) faster by lists that are there; do they pay
+ * when they are made for so many of them; and does the map? */
+bool rti_lists_serve(int64_t extent);
+bool rti_lists_pay(int64_t extent, int products);
 bool rti_map_pays(const rti_nonzero *z);
 
 /* ---- convolution -------------------------------------------------------------------------------

@@ -12,11 +12,15 @@ enum {
     ROWS = 8,        /* of a task */
     SLACK = 16,      /* entries that nonzero_list writes beyond a list */
     ALONE = 1 << 15, /* elements that one thread lists by itself */
-    NARROW = 32,     /* columns of a product; up to here a map is faster than making lists is */
+    NARROW = 32,     /* columns of a product; up to here a map is faster than making lists is, */
+    SEVERAL = 3,     /* unless for so many products */
     FEW = 16,        /* rows, for which to pack the other operand takes longer than is saved */
 };
 
-bool rti_lists_pay(int64_t extent) { return extent > NARROW; }
+bool rti_lists_serve(int64_t extent) { return 2 * extent > rti_kernels()->list_width; }
+bool rti_lists_pay(int64_t extent, int products) {
+    return extent > NARROW || (products >= SEVERAL && rti_lists_serve(extent));
+}
 bool rti_map_pays(const rti_nonzero *z) { return z->rows >= FEW && 10 * z->count <= 3 * z->rows * z->columns; }
 
 /* ---- memory ---- */

@@ -72,7 +72,7 @@ static void *lend(rt_graph *g, const rti_node *n, rti_notes *notes, size_t bytes
 static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,
                                bool is_input, rti_notes *notes) {
     enum { WIDE = 64 };
-    const bool lists = D >= WIDE && rti_lists_pay(U);
+    const bool lists = D >= WIDE && rti_lists_pay(U, notes ? notes->students : 1);
     if (n->a.i[1] || x.column_stride != 1 || N < 2 || D < 1 || U < 1 || !(lists || is_input)) return NULL;
     rti_nonzero *z = notes ? notes->nonzero : NULL;
     if (z && (z->rows != N || z->columns != D)) return NULL;
@@ -97,7 +97,7 @@ static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int
 /* The same of columns for dW = dz^T x. */
 static void look_at_columns(rti_nonzero *z, int64_t U) {
     if (!z) return;
-    if (z->by_row.start && rti_lists_pay(U)) rti_nonzero_by_column(z);
+    if (z->by_row.start && rti_lists_serve(U)) rti_nonzero_by_column(z);
     else rti_nonzero_turn(z);
 }
 

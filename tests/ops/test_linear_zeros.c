@@ -126,7 +126,7 @@ Test(linear, what_is_noted_about_a_batch_serves_every_layer_and_changes_no_bit) 
         rti_graph_use_notes(g, &notes);
         two_layers(g, x, w, with); /* about no batch */
         cr_assert(!notes.nonzero && memcmp(with, without, sizeof with) == 0);
-        rti_notes_begin(&notes, x);
+        rti_notes_begin(&notes, x, 2);
         two_layers(g, x, w, with);
         cr_assert(memcmp(with, without, sizeof with) == 0);
         cr_assert_eq(notes.nonzero != NULL, rti_nonzero_bytes(N, D, false) > 0);
@@ -137,7 +137,7 @@ Test(linear, what_is_noted_about_a_batch_serves_every_layer_and_changes_no_bit) 
         cr_assert(rti_notes_about(g, rt_reshape(g, x, 1, (const int64_t[]){N * D})) == &notes);
         cr_assert(!rti_notes_about(g, rt_slice(g, x, 0, 0, N - 1)));
         cr_assert(!rti_notes_about(g, rt_transpose(g, x, 0, 1)));
-        rti_notes_begin(&notes, NULL);
+        rti_notes_begin(&notes, NULL, 0);
         cr_assert(!rti_notes_about(g, x) && !notes.nonzero);
         rti_notes_deinit(&notes);
         rt_graph_free(g);
@@ -204,7 +204,7 @@ Test(linear, a_batch_of_bytes_is_filled_when_it_is_read) {
             for (int i = 0; i < N * D; i++) rt_real_data(late.x)[i] = (rt_real)NAN;
             late.filled = 0;
             rti_graph_use_notes(g, &notes);
-            rti_notes_begin(&notes, late.x);
+            rti_notes_begin(&notes, late.x, 1);
             rti_notes_late(&notes, &(rti_byte_rows){bytes, value}, fill, &late);
             y = readers[r](g, late.x, w);
             cr_assert(y && memcmp(y->data, expected, (size_t)count * sizeof *expected) == 0, "reader %d", r);
@@ -213,7 +213,7 @@ Test(linear, a_batch_of_bytes_is_filled_when_it_is_read) {
             rt_graph_reset(g);
             readers[r](g, late.x, w);
             cr_assert_eq(late.filled, !leaves_out);
-            rti_notes_begin(&notes, NULL);
+            rti_notes_begin(&notes, NULL, 0);
             rti_notes_deinit(&notes);
             rt_graph_free(g);
             rt_tensor_free(late.x), rt_tensor_free(w);
