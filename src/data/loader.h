@@ -1,15 +1,15 @@
 /* loader.h - batches whose numbers are not made yet.                    Floor 6 (data)
  *
- * A layer that leaves zeros out looks at the bytes of a batch and at a table of their numbers; then the numbers
- * themselves, four times as much memory, need not be written. They are made when somebody asks for them. */
+ * A layer that leaves zeros out looks at the bytes of a batch and at a table of their numbers; the numbers
+ * themselves, four times as much memory, are written when somebody asks for them. */
 #ifndef RTI_LOADER_H
 #define RTI_LOADER_H
 
 #include "kernels/kernels.h"
 #include "retort/data.h"
 
-/* rt_loader_next, but batch->x may hold garbage until rti_loader_fill: when the examples are bytes that are
- * shown as they are, 0 as 0. *late are its bytes, or NULL there when it holds numbers. Lent until the next. */
+/* rt_loader_next, but when the examples are bytes that are shown as they are, 0 as 0, batch->x holds garbage
+ * until rti_loader_fill, and *late the bytes; else late->bytes is NULL. Lent until the next batch. */
 bool rti_loader_next_late(rt_loader *loader, rt_batch *batch, rti_byte_rows *late);
 /* The numbers of the batch at hand. */
 void rti_loader_fill(rt_loader *loader);

@@ -132,7 +132,8 @@ static rt_status evaluate_part(evaluation *e, rt_error *error) {
     rt_status status = RT_OK;
     rt_batch batch;
     rt_no_grad_begin(e->graph);
-    while (status == RT_OK && rti_next_batch(loader, 1, &batch, &notes)) status = evaluate_batch(e, &batch, error);
+    while (status == RT_OK && rti_next_batch(loader, 1, &batch, &notes))
+        status = evaluate_batch(e, &batch, error);
     rt_no_grad_end(e->graph);
     rti_graph_use_notes(e->graph, NULL);
     rti_notes_deinit(&notes);

@@ -1,20 +1,25 @@
-/* gemm_lists.c - the matrix product by lists of what is not 0.         Floor 2 (kernels)
+/* gemm_sparse.c - the matrix product of what is not 0.                 Floor 2 (kernels)
  *
- * gemm_zeros.h says when a term may be left out. The tiles of gemm_tiled.c leave out a step where all their
- * rows, or 16 columns, are 0 together; here every row has a list of its own (nonzero.c), so that nothing is
- * multiplied by 0:
+ * Adding 0 * b to a sum that began as +0 changes nothing when b is finite, so a product may leave out what
+ * meets a 0, and gives the same bits. (Not with `accumulate`, where a sum may begin as -0.) Of MNIST's pixels
+ * 81 % are 0, of relu's answers with dropout after it 60 to 80 %, without 40 to 60 %.
  *
- *   Y = X W^T       rows of X by lists, over a copy of W^T as wide as a row keeps in registers and as deep as
- *                   stays in the first-level cache (28 KiB)
- *   dW = dY^T X     the transpose, rows of X^T by lists, over as many columns of dY; 16 rows at a time are
- *                   turned and written to dW
+ *   Y = X W^T       rows of X, over a copy of W^T as wide as a row keeps in registers and as deep as stays in
+ *                   the first-level cache (28 KiB)
+ *   dW = dY^T X     the transpose, rows of X^T, over as many columns of dY; 64 rows at a time are turned and
+ *                   written to dW
  *
- * Each number of B's copy is loaded for one multiplication and not for 14, so three fifths of the operand
- * must be 0 before lists win over dense tiles. Of MNIST's pixels 81 % are 0, of relu's answers with dropout
- * after it 60 to 80 %, without 40 to 60 %.
+ * Of a row is known what is not 0 by a list of places and values, or by a map, a bit each (nonzero.c):
  *
- * Measured on a Zen 5 (one thread, batch 100, microseconds, lists included; H: 60 % are 0), when a list had
- * places alone and values were read from X:
+ *   by lists        nothing is multiplied by 0. Each number of B's copy is loaded for one multiplication and
+ *                   not for 14, so three fifths must be 0 before they win over dense tiles
+ *   by a map        two rows at a time, of which one may be 0 where the other is not: a quarter of MNIST's
+ *                   places are left, not a fifth. A map takes a tenth of the time that lists take to make
+ *
+ * So wide layers, and groups of students, go by lists, and a narrow one by the map (gemm_bits.h).
+ *
+ * Lists, measured on a Zen 5 (one thread, batch 100, microseconds, lists included; H: 60 % are 0), when a
+ * list had places alone and values were read from X:
  *
  *                          dense     tiles that leave out     lists, one row     two at a time
  *   Y = X W^T, 784 x 800     648                      355                277               275
@@ -26,7 +31,8 @@
  * 400 deep: 273 and 290, 542 and 863. An epoch of 784-1200-1200-10 with dropout .2/.5 went from 5.07 to
  * 3.97 s, of 784-800-800-10 without from 2.40 to 2.38 (medians of four, in turn; tests/bench/lists.csv).
  *
- * Then, on a Zen 3 (AVX2, batch 100 of MNIST, microseconds; kernels alone, for 32 columns of C):
+ * Then, on a Zen 3 (AVX2, batch 100 of MNIST, microseconds; kernels alone, for 32 columns of C, the same
+ * batch again and again):
  *
  *                                                       Y       dW
  *   64 columns, values read from X                     25       27
@@ -36,16 +42,22 @@
  *   adding rows of dY to the sums of each pixel                 35
  *
  * Values that stand in the lists are read one after the other, from X they come from 784 places. One list
- * that serves two rows multiplies by half as many zeros again. 32 columns take what narrow layers have.
+ * that serves two rows multiplies by half as many zeros again. 32 columns take what narrow layers have. And
+ * copying W, whose rows lie 4.8 KB apart, ran at 1.8 GB/s before gemm_pack.c fetched ahead. Epochs and sweep
+ * before and after all of it: tests/bench/values.csv.
  *
- * To make lists for 784 x 30 takes as long as they save, some 60 microseconds; so tiles do it, unless several
- * students look at the batch (graph/notes.h). And copying W, whose rows lie 4.8 KB apart, ran at 1.8 GB/s
- * before gemm_pack.c fetched ahead. Epochs and sweep before and after all of it: tests/bench/values.csv.
+ * The map took the place of dense tiles that left out a p where all their rows, or 16 columns, were 0. With
+ * it X is read as bytes, a quarter of the memory: dW of 784 x 30 waited for the numbers of X, 313 KB, which
+ * the weights drive out of a second-level cache of 512 KB. Epochs and inference on a Zen 3 before and after,
+ * in turn: tests/bench/bits.csv. Pictures of which more than three tenths are not 0 are dense now.
  *
- * Not kept: dW of 784 x 30 as its transpose by tiles of six neighbouring columns, whose steps that are left
- * are fewer (a quarter of all, not 58 %): their lists cost what they save, the step takes 1.10 of its time
- * (tests/bench/kept.csv). Rows in pairs in the order of their lists, so that both end together, 0.4 and 2 %
- * (ten pairs of old and new at the same time), within the noise. */
+ * Not kept:
+ *   dW of 784 x 30 as its transpose by tiles of six neighbouring columns, whose steps that were left were
+ *     listed: the step takes 1.10 of its time (tests/bench/kept.csv)
+ *   rows in pairs in the order of their lists, so that both end together: 0.4 and 2 % (ten pairs of old and
+ *     new at the same time), within the noise
+ *   a narrow layer's inference in runs of 128 rows, map and product of each together: 0.93 (bits.csv)
+ *   the next batch's pictures fetched while this one's are multiplied: 0.99 (bits.csv) */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
 
@@ -95,7 +107,8 @@ static int width_at(const sparse_product *t, int64_t extent, int64_t j0) {
 }
 
 /* The numbers of x from row i, column j on, or the bytes in their place; returns how far rows are apart. */
-static int64_t look_at_numbers(const rti_nonzero *z, rti_matrix x, int64_t i, int64_t j, rti_sparse_job *job) {
+static int64_t look_at_numbers(const rti_nonzero *z, rti_matrix x, int64_t i, int64_t j,
+                               rti_sparse_job *job) {
     if (!z->of) {
         job->a = x.data + i * x.row_stride + j;
         return x.row_stride;

@@ -213,7 +213,8 @@ static void sweep_tiles(const product *t, const part *k, float *panel, bool is_c
             here.a_step = t->a_by_rows ? 1 : rows;
             here.a_tile = rows * k->depth;
         }
-        rti_tile *const(*table)[RTI_TILE_ROWS_MOST] = t->a_by_rows ? t->tiles->a_by_rows : t->tiles->a_by_steps;
+        rti_tile *const(*table)[RTI_TILE_ROWS_MOST] =
+            t->a_by_rows ? t->tiles->a_by_rows : t->tiles->a_by_steps;
         table[k->vectors - 1][rows - 1](&here);
     }
 }

@@ -46,8 +46,8 @@ void rti_gemm_bf16(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, 
 
 /* ---- what of a matrix is not 0 ------------------------------------------------------------------
  *
- * For products that leave the rest out (gemm_sparse.c): finite results are the same bits. A map is cheap; lists
- * take longer to make, are faster, and pay for wide layers. */
+ * For products that leave the rest out (gemm_sparse.c): finite results are the same bits. A map is cheap;
+ * lists take longer to make, are faster, and pay for wide layers. */
 typedef struct rti_entry {
     uint32_t place;
     rt_real value;
@@ -95,8 +95,8 @@ void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride);
 enum { RTI_SPARSE_BATCH = 160 };
 void rti_nonzero_turn(rti_nonzero *z);
 void rti_nonzero_by_column(rti_nonzero *z);
-/* Is a product with `extent` columns (or rows, for lists of columns) faster by lists that are there; do they pay
- * when they are made for so many of them; and does the map? */
+/* Is a product with `extent` columns (or rows, for lists of columns) faster by lists that are there; do they
+ * pay when they are made for so many of them; and does the map? */
 bool rti_lists_serve(int64_t extent);
 bool rti_lists_pay(int64_t extent, int products);
 bool rti_map_pays(const rti_nonzero *z);

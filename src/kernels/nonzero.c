@@ -21,7 +21,9 @@ bool rti_lists_serve(int64_t extent) { return 2 * extent > rti_kernels()->list_w
 bool rti_lists_pay(int64_t extent, int products) {
     return extent > NARROW || (products >= SEVERAL && rti_lists_serve(extent));
 }
-bool rti_map_pays(const rti_nonzero *z) { return z->rows >= FEW && 10 * z->count <= 3 * z->rows * z->columns; }
+bool rti_map_pays(const rti_nonzero *z) {
+    return z->rows >= FEW && 10 * z->count <= 3 * z->rows * z->columns;
+}
 
 /* ---- memory ---- */
 

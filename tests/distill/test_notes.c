@@ -81,9 +81,9 @@ Test(notes, students_of_several_widths_keep_their_bits) {
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }
 
-/* A batch of bytes is made numbers only when somebody reads them; a batch of the same numbers is there at once.
- * The widest layer goes by lists, the others by maps, and of batches that are too large for either, of many
- * rows, every product is of all elements. */
+/* A batch of bytes is made numbers only when somebody reads them; one of the same numbers is there at once.
+ * The widest layer goes by lists, the others by maps; of the smallest batches every product is of all
+ * elements, of the largest those with dY are. */
 static void train(int64_t hidden, int64_t batch, const char *method, rt_real *weights, int64_t *count) {
     rt_model *net = network(40, 9), *model = network(hidden, 4);
     rt_error error;

@@ -427,8 +427,8 @@ static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t
         if (can_be_bytes) sparse->data = garbage;
         set->gemm(M, N, K, a.m, b.m, with, N, accumulate, turn & 2 ? &epilogue : NULL);
         *sparse = as_it_is;
-        cr_assert(same(with, without, M * N), "%s: M %d N %d K %d, %d%% kept, zeros in %c, turn %d", set->name,
-                  (int)M, (int)N, (int)K, (int)keep, of_a ? 'A' : 'B', turn);
+        cr_assert(same(with, without, M * N), "%s: M %d N %d K %d, %d%% kept, zeros in %c, turn %d",
+                  set->name, (int)M, (int)N, (int)K, (int)keep, of_a ? 'A' : 'B', turn);
     }
     free(a.block), free(b.block), free(memory), free(bytes);
     free(with), free(without), free(bias), free(garbage);

@@ -176,7 +176,7 @@ static rt_tensor *by_turning(rt_graph *g, rt_tensor *x, rt_tensor *w) {
     return (void)w, rt_scale(g, rt_transpose(g, rt_detach(g, x), 0, 1), 2);
 }
 
-/* Each op sees the same numbers as of a batch that is there; only what leaves zeros out need not have them. */
+/* Each op sees the same numbers as of a batch that is there; only what leaves zeros out does without. */
 Test(linear, a_batch_of_bytes_is_filled_when_it_is_read) {
     static rt_tensor *(*const readers[])(rt_graph *, rt_tensor *, rt_tensor *) = {
         by_layer, by_layer_in_bf16, by_another_op, by_slice, by_turning};
@@ -209,7 +209,8 @@ Test(linear, a_batch_of_bytes_is_filled_when_it_is_read) {
             y = readers[r](g, late.x, w);
             cr_assert(y && memcmp(y->data, expected, (size_t)count * sizeof *expected) == 0, "reader %d", r);
             const bool leaves_out = r == 0 && keep == 10 && rti_nonzero_bytes(N, D, false) > 0;
-            cr_assert_eq(late.filled, !leaves_out, "reader %d, %d%% kept: filled %d times", r, keep, late.filled);
+            cr_assert_eq(late.filled, !leaves_out, "reader %d, %d%% kept: filled %d times", r, keep,
+                         late.filled);
             rt_graph_reset(g);
             readers[r](g, late.x, w);
             cr_assert_eq(late.filled, !leaves_out);
