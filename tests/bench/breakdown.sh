@@ -38,6 +38,7 @@ measure() { # label options...
                 file = place[name]
                 if (file == "") return library ~ /libm\./ ? "losses and activations" : "rest"
                 if (file ~ /^kernels\/(gemm|bgemm)/) return "matrix products"
+                if (name ~ /nonzero|turn_bits/ || file ~ /^kernels\/nonzero/) return "maps of zeros"
                 if (name ~ /dropout/) return "dropout masks"
                 if (name ~ /^(sgd|adam)$/ || file ~ /^optim|rmsprop/) return "optimiser"
                 if (name ~ /relu_backward/) return "relu backward"
@@ -55,7 +56,7 @@ measure() { # label options...
             { gsub(/ /, "", $2); sub(/^ */, "", $3); sub(/ *$/, "", $3)
               share[group($2, $3)] += $1 + 0 }
             END {
-                count = split("matrix products|optimiser|dropout masks|relu backward|column sums|batches|" \
+                count = split("matrix products|maps of zeros|optimiser|dropout masks|relu backward|column sums|batches|" \
                               "losses and activations|graph and driver|threads|system|rest", name, "|")
                 for (i = 1; i <= count; i++) printf "%s|%s|%.1f\n", label, name[i], share[name[i]]
             }' "$work/places" -

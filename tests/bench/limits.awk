@@ -53,8 +53,8 @@ function operations(net, training,    width, n, i, sum) {
     return 2 * sum
 }
 
-function seconds(name, work, threads, factor, gflop,    theirs, ours) {
-    theirs = middle(work, threads, "PyTorch", "s"); ours = middle(work, threads, "retort", "s")
+function seconds(name, work, threads, peer, factor, gflop,    theirs, ours) {
+    theirs = middle(work, threads, peer, "s"); ours = middle(work, threads, "retort", "s")
     if (theirs && ours && peak[threads])
         row(name, threads, gflop / theirs / peak[threads], factor, gflop / ours / peak[threads])
 }
@@ -71,9 +71,10 @@ END {
     gemm("products of batch 1000, 1.10 times OpenBLAS", wide "1000 ", 1, 1.10, "OpenBLAS")
     gemm("skinny products, 1.2 times the better peer", "^gemm (784x30|30x30|1200x10) ", 1, 1.2, "better")
     small = operations("784-30-30-10", 1) * 60000 * 1e-9
-    seconds("epoch 30-30, 5 times PyTorch", "epoch 30-30", 1, 5, small)
-    seconds("epoch 30-30 kd, 5 times PyTorch", "epoch 30-30 kd", 1, 5, small)
-    seconds("sweep of 8 students 30-30, 8 times PyTorch", "sweep of 8 students 30-30", 2, 8, 8 * 5 * small)
+    seconds("epoch 30-30, 5 times PyTorch", "epoch 30-30", 1, "PyTorch", 5, small)
+    seconds("epoch 30-30, 2.5 times kann", "epoch 30-30", 1, "kann", 2.5, small)
+    seconds("epoch 30-30 kd, 5 times PyTorch", "epoch 30-30 kd", 1, "PyTorch", 5, small)
+    seconds("sweep of 8 students 30-30, 8 times PyTorch", "sweep of 8 students 30-30", 2, "PyTorch", 8, 8 * 5 * small)
     answers("inference 800-800 batch 1000, 1.6 times PyTorch", "inference 800-800 batch 1000", 1.6,
         operations("784-800-800-10", 0))
     printf "\nPeak of the run: %.0f GFLOP/s on one thread, %.0f on two.\n", peak[1], peak[2]

@@ -1,5 +1,5 @@
 /* Wide linear layers whose inputs and gradients are mostly 0 go by lists (ops/linear.c,
- * kernels/gemm_lists.c): here beside loops in double over every element, zeros included. */
+ * kernels/gemm_sparse.c): here beside loops in double over every element, zeros included. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
