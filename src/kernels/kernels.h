@@ -76,7 +76,7 @@ typedef struct rti_nonzero {
     const uint64_t *turned;       /* the map of columns: row i of a column is bit i % 64; NULL: not made */
     int64_t turned_stride;        /* words */
     const rti_byte_rows *of;      /* not NULL: products that leave zeros out look at these and not at x */
-    uint64_t *turned_room;
+    uint64_t *turned_room;        /* for the map of columns */
     void *room;                   /* for lists; NULL: none */
 } rti_nonzero;
 
@@ -88,7 +88,7 @@ void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_re
 /* The same of bytes, which are borrowed. */
 void rti_nonzero_note_bytes(rti_nonzero *z, int64_t rows, int64_t columns, const rti_byte_rows *of,
                             void *memory, bool with_lists);
-/* Lists of the rows of the x that was noted, which is sparse. */
+/* Lists of the rows of the x that was noted, which is sparse; of bytes x is not looked at. */
 void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride);
 /* For products of which it is the right operand, of up to RTI_SPARSE_BATCH rows: the map of its columns, and
  * lists of them, made from those of the rows. Once made, they stay. */

@@ -43,12 +43,12 @@ typedef struct rti_loops {
     void (*exp_down)(int64_t n, const double *x, double *out);
     void (*log_up)(int64_t n, const double *x, double *out);
     void (*softmax)(int64_t N, int64_t K, const rt_real *z, double T, double *p, double *log_p);
-    /* A row of rti_nonzero.map; returns how many are not 0. */
+    /* A row of rti_nonzero.map, of numbers or of bytes; returns how many are not 0. */
     int64_t (*nonzero_bits)(int64_t n, const rt_real *x, uint64_t *bits);
     int64_t (*nonzero_bytes)(int64_t n, const uint8_t *x, uint64_t *bits);
     /* Bit j of word i becomes bit i of word j. */
     void (*turn_bits)(uint64_t square[64]);
-    /* The same as a list; `to` has room for 16 entries more. */
+    /* A list of what is not 0; `to` has room for 16 entries more. */
     int (*nonzero_list)(int64_t n, const rt_real *x, rti_entry *to);
     void (*norm_moments)(int64_t rows, int64_t C, const rt_real *x, const rt_real *shift, double *sums,
                          double *squares);

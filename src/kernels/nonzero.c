@@ -1,8 +1,10 @@
 /* nonzero.c - what of a matrix is not 0: a map, and lists made from it. Floor 2 (kernels)
  *
- * The lists of rows are written from left to right, eight numbers at a time. The lists of columns are dealt
- * out from those of the rows, one row after the other, so their places ascend, too. How long each list will
- * be is counted in the map beforehand; so they lie without gaps, and threads know where theirs begin. */
+ * A map has a bit for each number, 64 to a word; that of the columns is made from it, 64 rows by 64 columns at
+ * a time. The lists of rows are written from left to right, of numbers eight at a time, of bytes bit by bit of
+ * the map. The lists of columns are dealt out from those of the rows, one row after the other, so their places
+ * ascend, too. How long each list will be is counted in the maps beforehand; so they lie without gaps, and
+ * threads know where theirs begin. */
 #include <string.h>
 
 #include "core/pool.h"
@@ -160,10 +162,12 @@ static void list_rows(void *context, int64_t task) {
         const uint32_t *start = f->start + d * z->rows, others = start[end]; /* of the next task */
         for (int64_t i = first; i < end; i++) {
             rti_entry *to = f->entry + start[i], rest[RTI_LIST_DEPTH + SLACK];
-            const rt_real *x = f->x + i * f->stride + j;
             if (z->of) {
                 list_bytes(z, i, j, j + columns, to);
-            } else if (start[i + 1] + SLACK <= others) {
+                continue;
+            }
+            const rt_real *x = f->x + i * f->stride + j;
+            if (start[i + 1] + SLACK <= others) {
                 rti_kernels()->loops->nonzero_list(columns, x, to);
             } else { /* would write over what another task has written */
                 const int count = rti_kernels()->loops->nonzero_list(columns, x, rest);
