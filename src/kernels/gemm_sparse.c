@@ -67,8 +67,9 @@
 
 enum {
     WIDTH_MOST = 16 * RTI_LIST_VECTORS,
-    STRIP = 64, /* columns of dW that are turned together */
-    ALONE = 1 << 18,      /* multiply-adds per lane, as in gemm_tiled.c */
+    STRIP = 64,      /* columns of dW that are turned together */
+    FEW_ROWS = 16,   /* of Y, for which a thread copies no panel */
+    ALONE = 1 << 18, /* multiply-adds per lane, as in gemm_tiled.c */
 };
 
 typedef struct sparse_product {
@@ -79,11 +80,11 @@ typedef struct sparse_product {
     float *C;
     int64_t ldc;
     rti_epilogue epilogue;
-    bool by_lists; /* or by bits */
-    int width;     /* of a panel of what is dense */
-    int64_t depth; /* of Y's panels */
-    int64_t panels, blocks; /* of Y's rows, or of dW's columns */
-    bool alone;
+    bool by_lists;          /* or by bits */
+    int width;              /* of a panel of what is dense */
+    int64_t depth;          /* of Y's panels */
+    int64_t panels, blocks; /* blocks: of Y's rows, or of dW's columns */
+    bool alone;             /* too small for threads */
 } sparse_product;
 
 static void run(const sparse_product *t, int64_t tasks, void (*task)(void *, int64_t)) {
@@ -247,7 +248,7 @@ bool rti_gemm_sparse(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rt
     t.panels = ((a ? N : M) + t.width - 1) / t.width;
     if (a) {
         t.depth = t.by_lists ? a->depth : RTI_LIST_PANEL / t.width / 64 * 64;
-        t.blocks = blocks_of(&t, M / STRIP);
+        t.blocks = blocks_of(&t, M / FEW_ROWS);
         run(&t, t.panels * t.blocks, multiply_rows);
     } else {
         const int64_t strips = (N + STRIP - 1) / STRIP;
