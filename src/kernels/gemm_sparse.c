@@ -6,8 +6,8 @@
  *
  *   Y = X W^T       rows of X, over a copy of W^T as wide as a row keeps in registers and as deep as stays in
  *                   the first-level cache (28 KiB)
- *   dW = dY^T X     the transpose, rows of X^T, over as many columns of dY; 64 rows at a time are turned and
- *                   written to dW
+ *   dW = dY^T X     the transpose, rows of X^T, over as many columns of dY; some rows at a time are turned
+ *                   and written to dW
  *
  * Of a row is known what is not 0 by a list of places and values, or by a map, a bit each (nonzero.c):
  *
@@ -67,7 +67,8 @@
 
 enum {
     WIDTH_MOST = 16 * RTI_LIST_VECTORS,
-    STRIP = 64,      /* columns of dW that are turned together */
+    STRIP_MOST = 64, /* columns of dW that are turned together, */
+    TURNED = 2048,   /* while these are no more floats, a quarter of a first-level cache; else 16 */
     FEW_ROWS = 16,   /* of Y, for which a thread copies no panel */
     ALONE = 1 << 18, /* multiply-adds per lane, as in gemm_tiled.c */
 };
@@ -81,7 +82,7 @@ typedef struct sparse_product {
     int64_t ldc;
     rti_epilogue epilogue;
     bool by_lists;          /* or by bits */
-    int width;              /* of a panel of what is dense */
+    int width, strip;       /* of a panel of what is dense; columns of dW that are turned together */
     int64_t depth;          /* of Y's panels */
     int64_t panels, blocks; /* blocks: of Y's rows, or of dW's columns */
     bool alone;             /* too small for threads */
@@ -178,15 +179,15 @@ static void look_at_columns(const sparse_product *t, int64_t j0, rti_sparse_job 
 static void multiply_columns(void *context, int64_t task) {
     const sparse_product *t = context;
     const int64_t block = task / t->panels, i0 = task % t->panels * t->width,
-                  strips = (t->N + STRIP - 1) / STRIP, end = strips * (block + 1) / t->blocks;
-    const int rows = width_at(t, t->M, i0);
+                  strips = (t->N + t->strip - 1) / t->strip, end = strips * (block + 1) / t->blocks;
+    const int rows = width_at(t, t->M, i0), strip = t->strip;
     _Alignas(64) float panel[RTI_SPARSE_BATCH * WIDTH_MOST];
-    float turned[STRIP * WIDTH_MOST], rest[WIDTH_MOST * STRIP];
+    float turned[TURNED], rest[TURNED];
     const rti_matrix A = {t->A.data + i0 * t->A.row_stride, t->A.column_stride, t->A.row_stride, NULL};
     rti_pack(t->tiles, t->K, rows, t->width, A, panel);
-    for (int64_t strip = strips * block / t->blocks; strip < end; strip++) {
-        const int64_t j0 = strip * STRIP;
-        const int columns = t->N - j0 < STRIP ? (int)(t->N - j0) : STRIP;
+    for (int64_t n = strips * block / t->blocks; n < end; n++) {
+        const int64_t j0 = n * strip;
+        const int columns = t->N - j0 < strip ? (int)(t->N - j0) : strip;
         rti_sparse_job job = {
             .rows = columns,
             .b = panel,
@@ -199,27 +200,26 @@ static void multiply_columns(void *context, int64_t task) {
         float *out = t->C + i0 * t->ldc + j0;
         for (int i = 0; i < rows; i++) __builtin_prefetch(out + i * t->ldc, 1, 3);
         t->multiply(&job);
-        if (columns == STRIP) {
-            t->tiles->transpose(rows, STRIP, STRIP, turned, t->width, out, t->ldc);
+        if (columns == strip) {
+            t->tiles->transpose(rows, strip, strip, turned, t->width, out, t->ldc);
             continue;
         }
-        t->tiles->transpose(rows, columns, STRIP, turned, t->width, rest, STRIP);
+        t->tiles->transpose(rows, columns, strip, turned, t->width, rest, strip);
         for (int i = 0; i < rows; i++)
-            memcpy(out + i * t->ldc, rest + i * STRIP, (size_t)columns * sizeof *out);
+            memcpy(out + i * t->ldc, rest + i * strip, (size_t)columns * sizeof *out);
     }
 }
 
 /* ---- which ---- */
 
 static void choose(sparse_product *t, int64_t extent) {
-    if (t->by_lists) {
-        t->multiply = t->tiles->list_rows;
-        t->width = rti_kernels()->list_width;
-        return;
-    }
-    const bool is_narrow = extent <= RTI_BITS_NARROW;
-    t->multiply = is_narrow ? t->tiles->bit_rows_narrow : t->tiles->bit_rows;
-    t->width = is_narrow ? RTI_BITS_NARROW : RTI_BITS_WIDTH;
+    const bool is_narrow = !t->by_lists && extent <= RTI_BITS_NARROW;
+    t->multiply = t->by_lists ? t->tiles->list_rows
+                  : is_narrow ? t->tiles->bit_rows_narrow
+                              : t->tiles->bit_rows;
+    t->width = t->by_lists ? rti_kernels()->list_width : is_narrow ? RTI_BITS_NARROW : RTI_BITS_WIDTH;
+    t->strip = STRIP_MOST * t->width <= TURNED ? STRIP_MOST : 16;
+    t->panels = (extent + t->width - 1) / t->width;
 }
 
 bool rti_gemm_sparse(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
@@ -245,13 +245,12 @@ bool rti_gemm_sparse(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rt
     };
     if (epilogue) t.epilogue = *epilogue;
     choose(&t, a ? N : M);
-    t.panels = ((a ? N : M) + t.width - 1) / t.width;
     if (a) {
         t.depth = t.by_lists ? a->depth : RTI_LIST_PANEL / t.width / 64 * 64;
         t.blocks = blocks_of(&t, M / FEW_ROWS);
         run(&t, t.panels * t.blocks, multiply_rows);
     } else {
-        const int64_t strips = (N + STRIP - 1) / STRIP;
+        const int64_t strips = (N + t.strip - 1) / t.strip;
         t.blocks = blocks_of(&t, strips / 4 > 0 ? strips / 4 : 1);
         run(&t, t.panels * t.blocks, multiply_columns);
     }
