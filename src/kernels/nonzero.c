@@ -2,9 +2,9 @@
  *
  * A map has a bit for each number, 64 to a word; that of the columns is made from it, 64 rows by 64 columns
  * at a time. The lists of rows are written from left to right, of numbers eight at a time, of bytes bit by
- * bit of the map. The lists of columns are dealt out from those of the rows, one row after the other, so their
- * places ascend, too. How long each list will be is counted in the maps beforehand; so they lie without gaps,
- * and threads know where theirs begin. */
+ * bit of the map. The lists of columns are dealt out from those of the rows, one row after the other, so
+ * their places ascend, too. How long each list will be is counted in the maps beforehand; so they lie without
+ * gaps, and threads know where theirs begin. */
 #include <string.h>
 
 #include "core/pool.h"
