@@ -54,7 +54,8 @@ typedef struct rti_method_setup {
 /* What a method is given in each step. All borrowed for the step. */
 typedef struct rti_method_input {
     rt_graph *graph;
-    rt_tensor *x;                /* (N, shape...) */
+    rt_tensor *x;                /* (N, shape...); to be read by ops and rti_contiguous: its numbers may be
+                                  * made only then (notes.h) */
     rt_tensor *y;                /* (N) I32 */
     rt_tensor *y2;               /* with mixup the partners' labels (N), else NULL; rti_labels knows */
     double lambda;               /* the share of y; 1 without mixup */

@@ -255,6 +255,7 @@ bool rti_out_view(rt_graph *g, rti_node *n, const rt_tensor *of, int ndim, const
 }
 
 const rt_real *rti_contiguous(rt_graph *g, const rt_tensor *x) {
+    rti_notes_read(g, x);
     if (rt_tensor_is_contiguous(x)) return rt_real_data(x);
     rt_real *copy = rti_step_alloc(g, (size_t)rt_tensor_count(x) * sizeof *copy);
     if (!copy) return NULL;
