@@ -115,8 +115,8 @@ rti_grad rti_grad_take(rt_graph *g, rti_node *n, int i);
 /* As _begin, zeroed first when it was garbage: for ops that scatter. */
 rt_real *rti_grad_zeroed(rt_graph *g, rti_node *n, int i);
 
-/* x's numbers, to be read (notes.h): where they are when contiguous, else a contiguous copy in the arena. NULL:
- * failure recorded. */
+/* x's numbers, to be read (notes.h): where they are when contiguous, else a contiguous copy in the arena.
+ * NULL: failure recorded. */
 const rt_real *rti_contiguous(rt_graph *g, const rt_tensor *x);
 
 /* Walks the tape from y with dL/dy = seed (contiguous, y's shape): what rt_backward does with 1. */
