@@ -213,10 +213,12 @@ rt_tensor *rt_detach(rt_graph *g, rt_tensor *x) {
 void rti_graph_use_notes(rt_graph *g, rti_notes *notes) { g->notes = notes; }
 
 void rti_notes_read(const rt_graph *g, const rt_tensor *x) {
-    const rt_tensor *batch = g->notes && g->notes->fill ? g->notes->batch : NULL;
-    if (!batch || x->dtype != RT_DTYPE_REAL) return;
-    const rt_real *first = batch->data, *of_x = x->data;
-    if (of_x >= first && of_x < first + rt_tensor_count(batch)) rti_notes_fill(g->notes);
+    rti_notes *notes = g->notes;
+    if (!notes || !notes->fill || x->dtype != RT_DTYPE_REAL) return;
+    const rt_real *first = notes->batch->data, *of_x = x->data;
+    if (of_x < first || of_x >= first + rt_tensor_count(notes->batch)) return;
+    notes->fill(notes->filler);
+    notes->fill = NULL;
 }
 
 rti_notes *rti_notes_about(const rt_graph *g, const rt_tensor *x) {
@@ -267,7 +269,9 @@ const rt_real *rti_contiguous(rt_graph *g, const rt_tensor *x) {
 
 /* ---- forward ---- */
 
-static bool differentiable(const rti_op *op, int i) { return op->differentiable >> (i < 31 ? i : 31) & 1u; }
+static bool has_bit(unsigned inputs, int i) { return inputs >> (i < 31 ? i : 31) & 1u; }
+
+static bool differentiable(const rti_op *op, int i) { return has_bit(op->differentiable, i); }
 
 bool rti_wants_grad(const rti_node *n, int i) {
     return n->out->requires_grad && differentiable(n->op, i) && n->in[i]->requires_grad;
@@ -306,7 +310,8 @@ rt_tensor *rti_apply(rt_graph *g, const rti_op *op, rt_tensor *const in[], int i
         wanted |= in[i]->requires_grad;
     }
     if (!op->shape(g, n) || g->error.status != RT_OK) return NULL;
-    for (int i = 0; i < inputs && !op->asks_for_numbers; i++) rti_notes_read(g, in[i]);
+    for (int i = 0; i < inputs; i++)
+        if (!has_bit(op->asks_for_numbers, i)) rti_notes_read(g, in[i]);
     n->out->requires_grad = wanted && g->no_grad == 0 && op->backward;
     op->forward(g, n);
     if (g->error.status != RT_OK) return NULL;

@@ -22,9 +22,3 @@ void rti_notes_late(rti_notes *notes, const rti_byte_rows *of, void (*fill)(void
     notes->fill = fill;
     notes->filler = filler;
 }
-
-void rti_notes_fill(rti_notes *notes) {
-    if (!notes || !notes->fill) return;
-    notes->fill(notes->filler);
-    notes->fill = NULL;
-}

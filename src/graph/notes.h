@@ -30,8 +30,6 @@ void rti_notes_begin(rti_notes *notes, const rt_tensor *batch, int students);
 /* The batch holds nothing yet: it is of these bytes, and fill(filler) makes it hold their numbers. All is
  * borrowed. */
 void rti_notes_late(rti_notes *notes, const rti_byte_rows *of, void (*fill)(void *), void *filler);
-/* Now the batch holds its numbers. NULL is fine. */
-void rti_notes_fill(rti_notes *notes);
 
 /* Steps of this graph read and write them. Borrowed; NULL, as at first: none. */
 void rti_graph_use_notes(rt_graph *graph, rti_notes *notes);

@@ -61,7 +61,7 @@ typedef struct rti_op {
     void (*backward)(rt_graph *g, rti_node *n);
     const rt_gradcheck_case *cases;
     int case_count;
-    bool asks_for_numbers;    /* reads no input that may be a batch without them yet, but by notes.h */
+    unsigned asks_for_numbers; /* bit i: input i may be a batch without them yet; it is read by notes.h */
 } rti_op;
 
 /* Runs shape and forward and records the node when a gradient may be asked for. `a` may be NULL.

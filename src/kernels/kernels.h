@@ -77,24 +77,25 @@ typedef struct rti_nonzero {
     int64_t turned_stride;        /* words */
     const rti_byte_rows *of;      /* not NULL: products that leave zeros out look at these and not at x */
     uint64_t *turned_room;        /* for the map of columns */
-    void *room;                   /* for lists; NULL: none */
 } rti_nonzero;
 
-/* The map of x (rows, columns), whose rows lie `stride` apart, in memory that the caller lends, with room for
- * lists or without. 0 bytes: these kernels have no use for it. */
-size_t rti_nonzero_bytes(int64_t rows, int64_t columns, bool with_lists);
+/* The map of x (rows, columns), whose rows lie `stride` apart, in memory that the caller lends. 0 bytes: these
+ * kernels have no use for it. */
+size_t rti_nonzero_bytes(int64_t rows, int64_t columns);
 void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_real *x, int64_t stride,
-                      void *memory, bool with_lists);
+                      void *memory);
 /* The same of bytes, which are borrowed. */
 void rti_nonzero_note_bytes(rti_nonzero *z, int64_t rows, int64_t columns, const rti_byte_rows *of,
-                            void *memory, bool with_lists);
-/* Lists of the rows of the x that was noted, which is sparse; of bytes x is not looked at. */
-void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride);
-/* For products of which it is the right operand, of up to RTI_SPARSE_BATCH rows: the map of its columns, and
- * lists of them, made from those of the rows. Once made, they stay. */
+                            void *memory);
+/* Lists of the rows of the x that was noted, which is sparse; of bytes x is not looked at. Memory is lent. */
+size_t rti_nonzero_by_row_bytes(const rti_nonzero *z);
+void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride, void *memory);
+/* For products of which it is the right operand, of up to RTI_SPARSE_BATCH rows: the map of its columns, which
+ * stays once it is made, and lists of them, made from those of the rows. */
 enum { RTI_SPARSE_BATCH = 160 };
 void rti_nonzero_turn(rti_nonzero *z);
-void rti_nonzero_by_column(rti_nonzero *z);
+size_t rti_nonzero_by_column_bytes(const rti_nonzero *z);
+void rti_nonzero_by_column(rti_nonzero *z, void *memory);
 /* Is a product with `extent` columns (or rows, for lists of columns) faster by lists that are there; do they
  * pay when they are made for so many of them; and does the map? */
 bool rti_lists_serve(int64_t extent);

@@ -398,8 +398,6 @@ static void turn_by_bits(uint64_t square[64]) {
 #define LOOPS_TURN_BITS turn_by_bits
 #endif
 
-static void turn_bits(uint64_t square[64]) { LOOPS_TURN_BITS(square); }
-
 #ifndef LOOPS_LIST
 static int list_of(int64_t n, const rt_real *x, rti_entry *to) {
     int count = 0;
@@ -416,7 +414,7 @@ static int list_of(int64_t n, const rt_real *x, rti_entry *to) {
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
     sum,          dot,          all_finite, column_sums, dropout,   LOOPS_NORMALS, sgd,  adam, bytes_to_real,
-    exp_down, log_up, softmax, nonzero_bits, nonzero_bytes, turn_bits, LOOPS_LIST, norm_moments, norm_forward,
+    exp_down, log_up, softmax, nonzero_bits, nonzero_bytes, LOOPS_TURN_BITS, LOOPS_LIST, norm_moments, norm_forward,
     norm_sums, norm_backward,
     max_rows, max_rows_backward,
 };

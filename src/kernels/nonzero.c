@@ -48,29 +48,29 @@ static size_t lists_bytes(int64_t rows, int64_t columns, int64_t lists) {
            whole_entries((size_t)(lists + 1) * sizeof(uint32_t));
 }
 
-static size_t by_row_bytes(int64_t rows, int64_t columns) {
-    return lists_bytes(rows, columns, rows * blocks_of(columns));
+size_t rti_nonzero_by_row_bytes(const rti_nonzero *z) {
+    return lists_bytes(z->rows, z->columns, z->rows * blocks_of(z->columns));
+}
+
+size_t rti_nonzero_by_column_bytes(const rti_nonzero *z) {
+    return lists_bytes(z->rows, z->columns, z->columns);
 }
 
 static size_t map_bytes(int64_t rows, int64_t columns) {
     return (size_t)(rows * words_of(columns)) * sizeof(uint64_t);
 }
 
-static size_t turned_bytes(int64_t rows, int64_t columns) { return map_bytes(64 * words_of(columns), rows); }
-
-size_t rti_nonzero_bytes(int64_t rows, int64_t columns, bool with_lists) {
+size_t rti_nonzero_bytes(int64_t rows, int64_t columns) {
     if (rti_kernels()->list_width == 0) return 0;
-    const size_t map = map_bytes(rows, columns) + turned_bytes(rows, columns);
-    return with_lists ? map + by_row_bytes(rows, columns) + lists_bytes(rows, columns, columns) : map;
+    return map_bytes(rows, columns) + map_bytes(64 * words_of(columns), rows); /* and of the columns */
 }
 
 /* ---- the map ---- */
 
-static uint64_t *note_begin(rti_nonzero *z, int64_t rows, int64_t columns, void *memory, bool with_lists) {
+static uint64_t *note_begin(rti_nonzero *z, int64_t rows, int64_t columns, void *memory) {
     uint64_t *map = memory;
     *z = (rti_nonzero){.rows = rows, .columns = columns, .map = map, .map_stride = words_of(columns)};
     z->turned_room = map + rows * z->map_stride;
-    if (with_lists) z->room = (char *)memory + map_bytes(rows, columns) + turned_bytes(rows, columns);
     return map;
 }
 
@@ -79,16 +79,16 @@ static void note_end(rti_nonzero *z) {
 }
 
 void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_real *x, int64_t stride,
-                      void *memory, bool with_lists) {
-    uint64_t *map = note_begin(z, rows, columns, memory, with_lists);
+                      void *memory) {
+    uint64_t *map = note_begin(z, rows, columns, memory);
     for (int64_t i = 0; i < rows; i++)
         z->count += rti_kernels()->loops->nonzero_bits(columns, x + i * stride, map + i * z->map_stride);
     note_end(z);
 }
 
 void rti_nonzero_note_bytes(rti_nonzero *z, int64_t rows, int64_t columns, const rti_byte_rows *of,
-                            void *memory, bool with_lists) {
-    uint64_t *map = note_begin(z, rows, columns, memory, with_lists);
+                            void *memory) {
+    uint64_t *map = note_begin(z, rows, columns, memory);
     z->of = of;
     for (int64_t i = 0; i < rows; i++)
         z->count +=
@@ -204,12 +204,12 @@ static void count_rows(const filling *f) {
     *start = at;
 }
 
-void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride) {
-    RT_ASSERT(z->room && z->is_sparse, "no room for these lists");
+void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride, void *memory) {
+    RT_ASSERT(z->is_sparse, "no room for these lists");
     const int64_t wanted = blocks_of(z->columns);
     z->depth = ((z->columns + 15) / 16 + wanted - 1) / wanted * 16;
     z->blocks = (z->columns + z->depth - 1) / z->depth;
-    filling f = filling_in(z, z->room);
+    filling f = filling_in(z, memory);
     f.x = x;
     f.stride = stride;
     count_rows(&f);
@@ -242,11 +242,10 @@ static void deal_out(void *context, int64_t block) {
     }
 }
 
-void rti_nonzero_by_column(rti_nonzero *z) {
+void rti_nonzero_by_column(rti_nonzero *z, void *memory) {
     RT_ASSERT(z->by_row.start && z->rows <= UINT16_MAX, "lists of columns are made from those of rows");
-    if (z->by_column.start) return;
     rti_nonzero_turn(z);
-    filling f = filling_in(z, (char *)z->room + by_row_bytes(z->rows, z->columns));
+    filling f = filling_in(z, memory);
     count_columns(&f);
     run(&f, z->blocks, deal_out);
     z->by_column = (rti_lists){f.start, f.entry};

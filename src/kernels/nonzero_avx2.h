@@ -53,7 +53,7 @@ ALWAYS uint64_t nonzero_bytes_avx2(const uint8_t *x) { return ~(zeros32(x) | zer
 
 /* Bit j of word i becomes bit i of word j: the words' bytes are turned by shuffles, then the highest bits of
  * the 64 bytes that belong to one column of bytes are one word, eight times. */
-ALWAYS void turn_bits_avx2(uint64_t square[64]) {
+static void turn_bits_avx2(uint64_t square[64]) {
     const __m256i pairs = _mm256_broadcastsi128_si256(
         _mm_setr_epi8(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15));
     __m256i bytes[2][8]; /* [rows 0 ... 31 or the others][column of bytes] */

@@ -77,28 +77,30 @@ static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int
     rti_nonzero *z = notes ? notes->nonzero : NULL;
     if (z && (z->rows != N || z->columns != D)) return NULL;
     if (!z) {
-        const bool has_room = lists || (notes && D >= WIDE); /* for a wider layer that looks later */
-        const size_t bytes = rti_nonzero_bytes(N, D, has_room);
+        const size_t bytes = rti_nonzero_bytes(N, D);
         if (bytes == 0) return NULL;
         z = lend(g, n, notes, sizeof *z);
         void *memory = lend(g, n, notes, bytes);
         if (!z || !memory) return NULL;
-        if (notes && notes->of.bytes) rti_nonzero_note_bytes(z, N, D, &notes->of, memory, has_room);
-        else rti_nonzero_note(z, N, D, x.data, x.row_stride, memory, has_room);
+        if (notes && notes->of.bytes) rti_nonzero_note_bytes(z, N, D, &notes->of, memory);
+        else rti_nonzero_note(z, N, D, x.data, x.row_stride, memory);
         if (notes) notes->nonzero = z;
     }
     if (lists && z->is_sparse) {
-        if (!z->by_row.start) rti_nonzero_by_row(z, x.data, x.row_stride);
-        return z;
+        void *memory = z->by_row.start ? NULL : lend(g, n, notes, rti_nonzero_by_row_bytes(z));
+        if (memory) rti_nonzero_by_row(z, x.data, x.row_stride, memory);
+        return z->by_row.start ? z : NULL;
     }
     return is_input && rti_map_pays(z) ? z : NULL;
 }
 
 /* The same of columns for dW = dz^T x. */
-static void look_at_columns(rti_nonzero *z, int64_t U) {
+static void look_at_columns(rt_graph *g, const rti_node *n, rti_nonzero *z, int64_t U) {
     if (!z) return;
-    if (z->by_row.start && rti_lists_serve(U)) rti_nonzero_by_column(z);
-    else rti_nonzero_turn(z);
+    rti_nonzero_turn(z);
+    if (!z->by_row.start || z->by_column.start || !rti_lists_serve(U)) return;
+    void *memory = lend(g, n, rti_notes_about(g, n->in[0]), rti_nonzero_by_column_bytes(z));
+    if (memory) rti_nonzero_by_column(z, memory);
 }
 
 /* The product with x is to be of every element. */
@@ -150,7 +152,7 @@ static void linear_backward(rt_graph *g, rti_node *n) {
     }
     rti_grad dw = rti_grad_begin(g, n, 1);
     if (dw.data) {
-        if (!dw.accumulate && N <= RTI_SPARSE_BATCH) look_at_columns(keep->nonzero, U);
+        if (!dw.accumulate && N <= RTI_SPARSE_BATCH) look_at_columns(g, n, keep->nonzero, U);
         else read_all(g, x, keep);
         product(g, n, U, D, N, (rti_matrix){dz, 1, U, NULL}, matrix_of(x, keep->nonzero), dw.data,
                 dw.accumulate, NULL);
@@ -203,7 +205,7 @@ const rti_op rti_op_linear = {
     .name = "linear", .arity = RTI_VARIADIC, .differentiable = 7, .formula = "y = act(x W^T + b)",
     .source = "", .shape = linear_shape, .forward = linear_forward, .backward = linear_backward,
     .cases = linear_cases, .case_count = sizeof linear_cases / sizeof *linear_cases,
-    .asks_for_numbers = true,
+    .asks_for_numbers = 1,
 };
 RTI_REGISTER(op, linear)
 

@@ -91,7 +91,7 @@ const rti_op rti_op_reshape = {
     .name = "reshape", .arity = 1, .differentiable = 1, .formula = "y = x in another shape", .source = "",
     .shape = reshape_shape, .forward = reshape_forward, .backward = reshape_backward,
     .cases = reshape_cases, .case_count = sizeof reshape_cases / sizeof *reshape_cases,
-    .asks_for_numbers = true,
+    .asks_for_numbers = 1,
 };
 RTI_REGISTER(op, reshape)
 

@@ -400,7 +400,7 @@ static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t
     rt_real *x = (of_a ? a.block : b.block) + (sparse->data - (of_a ? a.block : b.block)), value[256];
     make_sparse(x, rows, columns, sparse->row_stride, keep);
     rti_nonzero nonzero;
-    void *memory = malloc(rti_nonzero_bytes(rows, columns, true));
+    void *memory = malloc(rti_nonzero_bytes(rows, columns)), *lists[2] = {NULL, NULL};
     uint8_t *bytes = malloc((size_t)(rows * columns));
     rt_real *with = reals(M * N), *without = reals(M * N), *bias = reals(N), *garbage = reals(1);
     *garbage = (rt_real)NAN;
@@ -416,11 +416,14 @@ static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t
         fill_random(with, M * N);
         memcpy(without, with, (size_t)(M * N) * sizeof *with);
         set->gemm(M, N, K, a.m, b.m, without, N, accumulate, turn & 2 ? &epilogue : NULL);
-        if (can_be_bytes) rti_nonzero_note_bytes(&nonzero, rows, columns, &of, memory, true);
-        else rti_nonzero_note(&nonzero, rows, columns, x, sparse->row_stride, memory, true);
+        if (can_be_bytes) rti_nonzero_note_bytes(&nonzero, rows, columns, &of, memory);
+        else rti_nonzero_note(&nonzero, rows, columns, x, sparse->row_stride, memory);
         if (turn & 4 && nonzero.is_sparse) {
-            rti_nonzero_by_row(&nonzero, can_be_bytes ? NULL : x, sparse->row_stride);
-            if (!of_a) rti_nonzero_by_column(&nonzero);
+            if (!lists[0]) lists[0] = malloc(rti_nonzero_by_row_bytes(&nonzero));
+            if (!lists[1]) lists[1] = malloc(rti_nonzero_by_column_bytes(&nonzero));
+            cr_assert(lists[0] && lists[1]);
+            rti_nonzero_by_row(&nonzero, can_be_bytes ? NULL : x, sparse->row_stride, lists[0]);
+            if (!of_a) rti_nonzero_by_column(&nonzero, lists[1]);
         }
         if (!of_a) rti_nonzero_turn(&nonzero);
         sparse->nonzero = &nonzero;
@@ -430,7 +433,7 @@ static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t
         cr_assert(same(with, without, M * N), "%s: M %d N %d K %d, %d%% kept, zeros in %c, turn %d",
                   set->name, (int)M, (int)N, (int)K, (int)keep, of_a ? 'A' : 'B', turn);
     }
-    free(a.block), free(b.block), free(memory), free(bytes);
+    free(a.block), free(b.block), free(memory), free(bytes), free(lists[0]), free(lists[1]);
     free(with), free(without), free(bias), free(garbage);
     rti_kernels_use(NULL);
 }
@@ -469,11 +472,11 @@ Test(gemm, steps_of_zeros_are_not_computed) {
         operand a = operand_new(M, K, 0, 0), b = operand_new(K, N, 0, 0);
         rti_nonzero nonzero;
         rt_real c[M * N];
-        void *map = malloc(rti_nonzero_bytes(M, K, false));
+        void *map = malloc(rti_nonzero_bytes(M, K));
         cr_assert_not_null(map);
         for (int i = 0; i < M; i++) a.block[i * K + 7] = a.block[i * K + 50] = 0;
         b.block[7 * N + 3] = (rt_real)INFINITY, b.block[50 * N] = (rt_real)NAN;
-        rti_nonzero_note(&nonzero, M, K, a.block, K, map, false);
+        rti_nonzero_note(&nonzero, M, K, a.block, K, map);
         cr_assert_eq(nonzero.count, M * (K - 2));
         a.m.nonzero = &nonzero;
         set->gemm(M, N, K, a.m, b.m, c, N, false, NULL);
@@ -527,20 +530,26 @@ Test(gemm, lists_of_what_is_not_zero) {
                 rt_real *x = reals(rows * stride);
                 fill_random(x, rows * stride);
                 make_sparse(x, rows, columns, stride, keep);
-                const size_t bytes = rti_nonzero_bytes(rows, columns, true);
-                char *memory = malloc(bytes + 1);
-                cr_assert(memory != NULL);
-                memory[bytes] = 42;
+                const size_t bytes = rti_nonzero_bytes(rows, columns);
+                char *map = malloc(bytes + 1);
+                cr_assert(map != NULL);
+                map[bytes] = 42;
                 rti_nonzero z;
-                rti_nonzero_note(&z, rows, columns, x, stride, memory, true);
+                rti_nonzero_note(&z, rows, columns, x, stride, map);
                 if (z.is_sparse) {
-                    rti_nonzero_by_row(&z, x, stride);
-                    rti_nonzero_by_column(&z);
+                    const size_t sizes[2] = {rti_nonzero_by_row_bytes(&z), rti_nonzero_by_column_bytes(&z)};
+                    char *memory[2] = {malloc(sizes[0] + 1), malloc(sizes[1] + 1)};
+                    cr_assert(memory[0] && memory[1]);
+                    memory[0][sizes[0]] = memory[1][sizes[1]] = 42;
+                    rti_nonzero_by_row(&z, x, stride, memory[0]);
+                    rti_nonzero_by_column(&z, memory[1]);
                     check_lists(&z, x, stride);
+                    cr_assert(memory[0][sizes[0]] == 42 && memory[1][sizes[1]] == 42);
+                    free(memory[0]), free(memory[1]);
                 }
                 cr_assert(z.is_sparse || keep > 0);
-                cr_assert_eq(memory[bytes], 42);
-                free(x), free(memory);
+                cr_assert_eq(map[bytes], 42);
+                free(x), free(map);
             }
         rt_threads_set(1);
         rti_kernels_use(NULL);
@@ -576,19 +585,19 @@ Test(gemm, maps_of_what_is_not_zero) {
                 const int64_t rows = shapes[n][0], columns = shapes[n][1];
                 rt_real *x = reals(rows * columns), value[256];
                 uint8_t *bytes = malloc((size_t)(rows * columns));
-                void *memory = malloc(rti_nonzero_bytes(rows, columns, false));
+                void *memory = malloc(rti_nonzero_bytes(rows, columns));
                 cr_assert(bytes && memory);
                 fill_random(x, rows * columns);
                 make_sparse(x, rows, columns, columns, keep);
                 if (keep == 75) x[0] = (rt_real)NAN;
                 rti_nonzero z;
-                rti_nonzero_note(&z, rows, columns, x, columns, memory, false);
+                rti_nonzero_note(&z, rows, columns, x, columns, memory);
                 rti_nonzero_turn(&z);
                 check_map(&z, x);
                 if (keep == 75) x[0] = 1;
                 make_bytes(x, rows, columns, columns, bytes, value);
                 const rti_byte_rows of = {bytes, value};
-                rti_nonzero_note_bytes(&z, rows, columns, &of, memory, false);
+                rti_nonzero_note_bytes(&z, rows, columns, &of, memory);
                 rti_nonzero_turn(&z);
                 check_map(&z, x);
                 free(x), free(bytes), free(memory);
