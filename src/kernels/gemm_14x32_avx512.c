@@ -127,44 +127,6 @@ ALWAYS __mmask16 lanes_of(int left) {
     return left >= 16 ? 0xffff : left <= 0 ? 0 : (__mmask16)((1u << left) - 1);
 }
 
-enum { LIST_VECTORS = RTI_LIST_VECTORS, LIST_WIDTH = 16 * LIST_VECTORS };
-
-ALWAYS void list_step(const rti_sparse_job *t, const rti_entry *e, __m512 acc[LIST_VECTORS]) {
-    const __m512 factor = _mm512_set1_ps(e->value);
-    const float *b = t->b + (size_t)e->place * LIST_WIDTH;
-    EACH(v, LIST_VECTORS) acc[v] = _mm512_fmadd_ps(factor, _mm512_loadu_ps(b + 16 * v), acc[v]);
-}
-
-/* Rows i ... by their lists. Two rows at once, because the sums of one alone would wait for each other. */
-ALWAYS void rows_by_lists(const rti_sparse_job *t, int64_t i, const int rows) {
-    __m512 acc[2][LIST_VECTORS];
-    const rti_entry *at[2], *end[2];
-    float *c[2];
-    int64_t common = rti_list_ends(t, i, rows, at, end);
-    EACH(r, rows) {
-        c[r] = t->c + (i + r) * t->ldc;
-        EACH(v, LIST_VECTORS)
-            acc[r][v] = t->from_zero ? _mm512_setzero_ps()
-                                     : _mm512_maskz_loadu_ps(lanes_of(t->columns - 16 * v), c[r] + 16 * v);
-    }
-    for (; common > 0; common--) EACH(r, rows) list_step(t, at[r]++, acc[r]);
-    EACH(r, rows) {
-        for (; at[r] < end[r]; at[r]++) list_step(t, at[r], acc[r]);
-        EACH(v, LIST_VECTORS) {
-            const __mmask16 lanes = lanes_of(t->columns - 16 * v);
-            if (t->bias) acc[r][v] = _mm512_add_ps(acc[r][v], _mm512_maskz_loadu_ps(lanes, t->bias + 16 * v));
-            if (t->relu) acc[r][v] = _mm512_max_ps(_mm512_setzero_ps(), acc[r][v]);
-            _mm512_mask_storeu_ps(c[r] + 16 * v, lanes, acc[r][v]);
-        }
-    }
-}
-
-static void list_rows(const rti_sparse_job *t) {
-    int64_t i = 0;
-    for (; i + 2 <= t->rows; i += 2) rows_by_lists(t, i, 2);
-    if (i < t->rows) rows_by_lists(t, i, 1);
-}
-
 typedef __m512 vector;
 enum { LANES = 16 };
 ALWAYS vector none(void) { return _mm512_setzero_ps(); }
@@ -175,9 +137,10 @@ ALWAYS vector load_first(const float *from, int count) {
 }
 ALWAYS void store_first(float *to, vector x, int count) { _mm512_mask_storeu_ps(to, lanes_of(count), x); }
 ALWAYS vector multiply_add(vector a, vector b, vector c) { return _mm512_fmadd_ps(a, b, c); }
+ALWAYS vector multiply_add_at(vector a, const float *b, vector c) { return _mm512_fmadd_ps(a, load(b), c); }
 ALWAYS vector add(vector a, vector b) { return _mm512_add_ps(a, b); }
 ALWAYS vector larger(vector a, vector b) { return _mm512_max_ps(a, b); } /* b, when one is NaN */
-#include "kernels/gemm_bits.h"
+#include "kernels/gemm_rows.h"
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,

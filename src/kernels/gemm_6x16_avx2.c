@@ -179,50 +179,6 @@ static void row(const rti_row_job *t) {
     }
 }
 
-enum { LIST_VECTORS = RTI_LIST_VECTORS, LIST_WIDTH = 8 * LIST_VECTORS };
-
-ALWAYS void list_step(const rti_sparse_job *t, const rti_entry *e, __m256 acc[LIST_VECTORS]) {
-    const __m256 factor = _mm256_set1_ps(e->value);
-    const float *b = t->b + (size_t)e->place * LIST_WIDTH;
-    EACH(v, LIST_VECTORS) acc[v] = _mm256_fmadd_ps(factor, _mm256_loadu_ps(b + 8 * v), acc[v]);
-}
-
-/* Rows i ... by their lists. Two rows at once, because the sums of one alone would wait for each other. */
-ALWAYS void rows_by_lists(const rti_sparse_job *t, int64_t i, const int rows, const bool whole) {
-#define COUNT(v) (whole ? 8 : t->columns - 8 * (v))
-    __m256 acc[2][LIST_VECTORS];
-    const rti_entry *at[2], *end[2];
-    float *c[2];
-    int64_t common = rti_list_ends(t, i, rows, at, end);
-    EACH(r, rows) {
-        c[r] = t->c + (i + r) * t->ldc;
-        EACH(v, LIST_VECTORS)
-            acc[r][v] = t->from_zero || COUNT(v) <= 0 ? _mm256_setzero_ps()
-                                                      : load_first(c[r] + 8 * v, COUNT(v));
-    }
-    for (; common > 0; common--) EACH(r, rows) list_step(t, at[r]++, acc[r]);
-    EACH(r, rows) {
-        for (; at[r] < end[r]; at[r]++) list_step(t, at[r], acc[r]);
-        EACH(v, LIST_VECTORS) if (COUNT(v) > 0) {
-            if (t->bias) acc[r][v] = _mm256_add_ps(acc[r][v], load_first(t->bias + 8 * v, COUNT(v)));
-            if (t->relu) acc[r][v] = _mm256_max_ps(_mm256_setzero_ps(), acc[r][v]);
-            store_first(c[r] + 8 * v, acc[r][v], COUNT(v));
-        }
-    }
-#undef COUNT
-}
-
-ALWAYS void all_by_lists(const rti_sparse_job *t, const bool whole) {
-    int64_t i = 0;
-    for (; i + 2 <= t->rows; i += 2) rows_by_lists(t, i, 2, whole);
-    if (i < t->rows) rows_by_lists(t, i, 1, whole);
-}
-
-static void list_rows(const rti_sparse_job *t) {
-    if (t->columns == LIST_WIDTH) all_by_lists(t, true);
-    else all_by_lists(t, false);
-}
-
 typedef __m256 vector;
 enum { LANES = 8 };
 ALWAYS vector none(void) { return _mm256_setzero_ps(); }
@@ -232,9 +188,10 @@ ALWAYS vector multiply_add(vector a, vector b, vector c) { /* gcc would load b f
     __asm__("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
     return c;
 }
+ALWAYS vector multiply_add_at(vector a, const float *b, vector c) { return _mm256_fmadd_ps(a, load(b), c); }
 ALWAYS vector add(vector a, vector b) { return _mm256_add_ps(a, b); }
 ALWAYS vector larger(vector a, vector b) { return _mm256_max_ps(a, b); } /* b, when one is NaN */
-#include "kernels/gemm_bits.h"
+#include "kernels/gemm_rows.h"
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,
 #define BY_STEPS(rows, vectors) steps_##rows##x##vectors,

@@ -16,7 +16,7 @@
  *   by a map        two rows at a time, of which one may be 0 where the other is not: a quarter of MNIST's
  *                   places are left, not a fifth. A map takes a tenth of the time that lists take to make
  *
- * So wide layers, and groups of students, go by lists, and a narrow one by the map (gemm_bits.h).
+ * So wide layers, and groups of students, go by lists, and a narrow one by the map (gemm_rows.h).
  *
  * Lists, measured on a Zen 5 (one thread, batch 100, microseconds, lists included; H: 60 % are 0), when a
  * list had places alone and values were read from X:

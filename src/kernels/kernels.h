@@ -79,8 +79,8 @@ typedef struct rti_nonzero {
     uint64_t *turned_room;        /* for the map of columns */
 } rti_nonzero;
 
-/* The map of x (rows, columns), whose rows lie `stride` apart, in memory that the caller lends. 0 bytes: these
- * kernels have no use for it. */
+/* The map of x (rows, columns), whose rows lie `stride` apart, in memory that the caller lends. 0 bytes:
+ * these kernels have no use for it. */
 size_t rti_nonzero_bytes(int64_t rows, int64_t columns);
 void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_real *x, int64_t stride,
                       void *memory);
@@ -90,8 +90,8 @@ void rti_nonzero_note_bytes(rti_nonzero *z, int64_t rows, int64_t columns, const
 /* Lists of the rows of the x that was noted, which is sparse; of bytes x is not looked at. Memory is lent. */
 size_t rti_nonzero_by_row_bytes(const rti_nonzero *z);
 void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride, void *memory);
-/* For products of which it is the right operand, of up to RTI_SPARSE_BATCH rows: the map of its columns, which
- * stays once it is made, and lists of them, made from those of the rows. */
+/* For products of which it is the right operand, of up to RTI_SPARSE_BATCH rows: the map of its columns,
+ * which stays once it is made, and lists of them, made from those of the rows. */
 enum { RTI_SPARSE_BATCH = 160 };
 void rti_nonzero_turn(rti_nonzero *z);
 size_t rti_nonzero_by_column_bytes(const rti_nonzero *z);

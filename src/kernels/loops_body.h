@@ -414,7 +414,7 @@ static int list_of(int64_t n, const rt_real *x, rti_entry *to) {
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
     sum,          dot,          all_finite, column_sums, dropout,   LOOPS_NORMALS, sgd,  adam, bytes_to_real,
-    exp_down, log_up, softmax, nonzero_bits, nonzero_bytes, LOOPS_TURN_BITS, LOOPS_LIST, norm_moments, norm_forward,
-    norm_sums, norm_backward,
+    exp_down, log_up, softmax, nonzero_bits, nonzero_bytes, LOOPS_TURN_BITS, LOOPS_LIST,
+    norm_moments, norm_forward, norm_sums, norm_backward,
     max_rows, max_rows_backward,
 };

@@ -1,0 +1,130 @@
+/* gemm_rows.h - rows of a product of what is not 0, by lists or a map. Floor 2 (kernels)
+ *
+ * Included by the tiles of each instruction set, which say what a vector is: `vector`, LANES, none(), all(x),
+ * load(p), load_first(p, count), store_first(p, x, count), multiply_add(a, b, c), multiply_add_at(a, p, c),
+ * add(a, b), larger(a, b).
+ *
+ * Some rows of C at once, with eight sums in registers: those of one row would wait for each other. */
+
+enum { SUMS = 8, LIST_WIDTH = LANES * RTI_LIST_VECTORS };
+
+/* How many lanes of vector v are in C; all of them when the row is whole. */
+ALWAYS int count_of(const rti_sparse_job *t, int v, const bool whole) {
+    return whole ? LANES : t->columns - LANES * v;
+}
+
+ALWAYS void begin_sums(const rti_sparse_job *t, const float *c, const int vectors, const bool whole,
+                       vector sum[SUMS]) {
+    EACH(v, vectors) {
+        const int count = count_of(t, v, whole);
+        sum[v] = t->from_zero || count <= 0 ? none() : load_first(c + LANES * v, count);
+    }
+}
+
+ALWAYS void end_sums(const rti_sparse_job *t, float *c, const int vectors, const bool whole,
+                     vector sum[SUMS]) {
+    EACH(v, vectors) {
+        const int count = count_of(t, v, whole);
+        if (count <= 0) continue;
+        if (t->bias) sum[v] = add(sum[v], load_first(t->bias + LANES * v, count));
+        if (t->relu) sum[v] = larger(none(), sum[v]);
+        store_first(c + LANES * v, sum[v], count);
+    }
+}
+
+/* ---- by lists ---- */
+
+ALWAYS void list_step(const rti_sparse_job *t, const rti_entry *e, vector sum[SUMS]) {
+    const vector factor = all(e->value);
+    const float *b = t->b + (size_t)e->place * LIST_WIDTH;
+    EACH(v, RTI_LIST_VECTORS) sum[v] = multiply_add_at(factor, b + LANES * v, sum[v]);
+}
+
+/* Rows i ... by their lists. */
+ALWAYS void rows_by_lists(const rti_sparse_job *t, int64_t i, const int rows, const bool whole) {
+    vector sum[2][SUMS];
+    const rti_entry *at[2], *end[2];
+    float *c[2];
+    int64_t common = rti_list_ends(t, i, rows, at, end);
+    EACH(r, rows) {
+        c[r] = t->c + (i + r) * t->ldc;
+        begin_sums(t, c[r], RTI_LIST_VECTORS, whole, sum[r]);
+    }
+    for (; common > 0; common--) EACH(r, rows) list_step(t, at[r]++, sum[r]);
+    EACH(r, rows) {
+        for (; at[r] < end[r]; at[r]++) list_step(t, at[r], sum[r]);
+        end_sums(t, c[r], RTI_LIST_VECTORS, whole, sum[r]);
+    }
+}
+
+ALWAYS void all_by_lists(const rti_sparse_job *t, const bool whole) {
+    int64_t i = 0;
+    for (; i + 2 <= t->rows; i += 2) rows_by_lists(t, i, 2, whole);
+    if (i < t->rows) rows_by_lists(t, i, 1, whole);
+}
+
+static void list_rows(const rti_sparse_job *t) {
+    if (t->columns == LIST_WIDTH) all_by_lists(t, true);
+    else all_by_lists(t, false);
+}
+
+/* ---- by a map ----
+ *
+ * The next p is the lowest bit that is left in any of the rows' words. To find it takes less time than the
+ * multiplications that hide it. Not kept: three rows and twelve sums, 0.97 of two (Zen 3, bits.csv); what was
+ * tried around it is in the head of gemm_sparse.c. */
+
+/* How A's elements stand: rows of floats, or of bytes; or its columns in the place of rows. */
+typedef enum of_a { FLOATS, FLOAT_STEPS, BYTES, BYTE_STEPS } of_a;
+
+/* Of rows i ... of C, with `vectors` of sums each. */
+ALWAYS void rows_by_bits(const rti_sparse_job *t, int64_t i, const int rows, const int vectors,
+                         const of_a kind) {
+    const bool by_steps = kind == FLOAT_STEPS || kind == BYTE_STEPS,
+               of_bytes = kind == BYTES || kind == BYTE_STEPS;
+    const size_t row = by_steps ? 1 : (size_t)t->a_row, step = by_steps ? (size_t)t->a_step : 1;
+    vector sum[SUMS][SUMS];
+    EACH(r, rows) begin_sums(t, t->c + (i + r) * t->ldc, vectors, false, sum[r]);
+    const uint64_t *map = t->map + i * t->map_stride;
+    const float *b = t->b;
+    size_t a = (size_t)i * row;
+    for (int64_t w = 0; w < t->words; w++, a += 64 * step, b += 64 * LANES * vectors) {
+        uint64_t left = 0;
+        EACH(r, rows) left |= map[r * t->map_stride + w];
+        for (; left; left &= left - 1) {
+            const size_t p = _tzcnt_u64(left);
+            const float *at = b + (size_t)(LANES * vectors) * p;
+            __asm__("" : "+r"(at)); /* or gcc works it out anew for each vector */
+            vector factor[SUMS];
+            EACH(r, rows) {
+                const size_t e = a + p * step + (size_t)r * row;
+                factor[r] = all(of_bytes ? t->value[t->bytes[e]] : t->a[e]);
+            }
+            EACH(v, vectors) {
+                const vector some = load(at + LANES * v);
+                EACH(r, rows) sum[r][v] = multiply_add(factor[r], some, sum[r][v]);
+            }
+        }
+    }
+    EACH(r, rows) end_sums(t, t->c + (i + r) * t->ldc, vectors, false, sum[r]);
+}
+
+ALWAYS void all_by_bits(const rti_sparse_job *t, const int vectors, const of_a kind) {
+    const int most = SUMS / vectors;
+    int64_t i = 0;
+    for (; i + most <= t->rows; i += most) rows_by_bits(t, i, most, vectors, kind);
+    if (most > 4 && i + 4 <= t->rows) rows_by_bits(t, i, 4, vectors, kind), i += 4;
+    if (most > 2 && i + 2 <= t->rows) rows_by_bits(t, i, 2, vectors, kind), i += 2;
+    if (i < t->rows) rows_by_bits(t, i, 1, vectors, kind);
+}
+
+ALWAYS void bits_of_width(const rti_sparse_job *t, const int vectors) {
+    const bool by_steps = t->a_row == 1;
+    if (t->bytes && by_steps) all_by_bits(t, vectors, BYTE_STEPS);
+    else if (t->bytes) all_by_bits(t, vectors, BYTES);
+    else if (by_steps) all_by_bits(t, vectors, FLOAT_STEPS);
+    else all_by_bits(t, vectors, FLOATS);
+}
+
+static void bit_rows(const rti_sparse_job *t) { bits_of_width(t, RTI_BITS_WIDTH / LANES); }
+static void bit_rows_narrow(const rti_sparse_job *t) { bits_of_width(t, RTI_BITS_NARROW / LANES); }
