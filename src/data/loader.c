@@ -1,8 +1,8 @@
 /* loader.c - batches: order, views, and bytes that become numbers.     Floor 6 (data)
  *
  * Everything a batch needs is made when the loader is: the order of an epoch is shuffled in place,
- * pixels are converted on their way from the set into the batch. Images of a batch are independent,
- * so that larger batches are spread over the threads. */
+ * pixels are converted on their way from the set into the batch, or copied and converted when somebody
+ * asks (loader.h). Images of a batch are independent, so that larger batches are spread over the threads. */
 #include <string.h>
 
 #include "core/pool.h"
