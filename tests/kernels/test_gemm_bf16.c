@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/dispatch.h"
+#include "operands.h"
 #include "retort/alloc.h"
 #include "retort/threads.h"
 
@@ -33,12 +33,6 @@ static version version_of(int i) {
     return v;
 }
 
-static rt_real *reals(int64_t n) {
-    rt_real *x = malloc((size_t)(n + 1) * sizeof *x);
-    cr_assert(x != NULL);
-    return x;
-}
-
 static rt_real of_bits(uint32_t bits) {
     float x;
     memcpy(&x, &bits, sizeof x);
@@ -55,30 +49,13 @@ static rt_real some_number(int kind) {
     return of_bits(edges[rt_rng_below(&rng, sizeof edges / sizeof *edges)]);
 }
 
-/* A (rows, columns) matrix within a field of NaN. layout 0: by rows; 1: by columns; 2: neither; 3: by rows
- * with a gap */
-typedef struct operand {
-    rt_real *block;
-    rti_matrix m;
-} operand;
-
-static operand operand_new(int64_t rows, int64_t columns, int layout, int64_t offset, int kind) {
-    int64_t row_stride = columns, column_stride = 1;
-    if (layout == 1) row_stride = 1, column_stride = rows;
-    if (layout == 2) row_stride = 2 * columns + 3, column_stride = 2;
-    if (layout == 3) row_stride = columns + 5;
-    const int64_t size = offset + rows * row_stride + columns * column_stride + 1;
-    operand o = {reals(size), {NULL, row_stride, column_stride, NULL}};
-    for (int64_t i = 0; i < size; i++) o.block[i] = (rt_real)NAN;
-    o.m.data = o.block + offset;
-    for (int64_t i = 0; i < rows; i++)
+/* test_operand_new with numbers of that kind */
+static test_operand operand_new(int64_t rows, int64_t columns, int layout, int64_t offset, int kind) {
+    test_operand o = test_operand_new(&rng, rows, columns, layout, offset);
+    for (int64_t i = 0; kind && i < rows; i++)
         for (int64_t j = 0; j < columns; j++)
-            o.block[offset + i * row_stride + j * column_stride] = some_number(kind);
+            o.block[offset + i * o.m.row_stride + j * o.m.column_stride] = some_number(kind);
     return o;
-}
-
-static rt_real at(rti_matrix m, int64_t i, int64_t j) {
-    return m.data[i * m.row_stride + j * m.column_stride];
 }
 
 /* Nearest number of 8 significant bits, ties to even. */
@@ -95,8 +72,8 @@ static rt_real fused(rt_real a, rt_real b, rt_real c) {
 
 static rt_real expected(rti_matrix A, rti_matrix B, int64_t i, int64_t j, int64_t K, rt_real c) {
     for (int64_t p = 0; p < K; p += 2) {
-        if (p + 1 < K) c = fused(to_bf16(at(A, i, p + 1)), to_bf16(at(B, p + 1, j)), c);
-        c = fused(to_bf16(at(A, i, p)), to_bf16(at(B, p, j)), c);
+        if (p + 1 < K) c = fused(to_bf16(test_at(A, i, p + 1)), to_bf16(test_at(B, p + 1, j)), c);
+        c = fused(to_bf16(test_at(A, i, p)), to_bf16(test_at(B, p, j)), c);
     }
     return c;
 }
@@ -111,17 +88,17 @@ static bool equal(rt_real a, rt_real b) { return a == b ? !signbit(a) == !signbi
 
 /* Every version gives the bits of the formula (kind 0), and all versions give the same (both kinds). */
 static void check(const problem *p) {
-    operand a = operand_new(p->M, p->K, p->a_layout, p->offset, p->kind),
-            b = operand_new(p->K, p->N, p->b_layout, p->offset, p->kind);
+    test_operand a = operand_new(p->M, p->K, p->a_layout, p->offset, p->kind),
+                 b = operand_new(p->K, p->N, p->b_layout, p->offset, p->kind);
     const int64_t size = p->M * p->ldc + p->offset;
-    rt_real *before = reals(size), *bias = reals(p->N), *c[VERSIONS] = {NULL, NULL};
+    rt_real *before = test_reals(size), *bias = test_reals(p->N), *c[VERSIONS] = {NULL, NULL};
     for (int64_t i = 0; i < size; i++) before[i] = p->accumulate ? some_number(p->kind) : (rt_real)NAN;
     for (int64_t j = 0; j < p->N; j++) bias[j] = some_number(0);
     const rti_epilogue epilogue = {p->bias ? bias : NULL, p->relu};
     for (int v = 0; v < VERSIONS; v++) {
         const version it = version_of(v);
         if (!it.gemm) continue;
-        c[v] = reals(size);
+        c[v] = test_reals(size);
         memcpy(c[v], before, (size_t)size * sizeof *c[v]);
         void *scratch = malloc(rti_gemm_bf16_scratch_bytes(p->M, p->K) + 1);
         it.gemm(p->M, p->N, p->K, a.m, b.m, c[v] + p->offset, p->ldc, p->accumulate, &epilogue, scratch);
@@ -278,9 +255,9 @@ Test(gemm_bf16, zeros_left_out_change_nothing) {
         const int64_t M = 1 + rt_rng_below(&rng, round % 8 ? 40 : 400), N = 1 + rt_rng_below(&rng, 70),
                       K = 1 + rt_rng_below(&rng, round % 16 ? 90 : 1500);
         const bool in_a = round % 2, odd_one = round % 3 == 0, accumulate = round % 5 == 0;
-        operand a = operand_new(M, K, (int)rt_rng_below(&rng, 4), 0, 0),
-                b = operand_new(K, N, (int)rt_rng_below(&rng, 4), 0, 0), *sparse = in_a ? &a : &b;
-        rt_real *x = sparse->block, *c = reals(M * N), *d = reals(M * N);
+        test_operand a = operand_new(M, K, (int)rt_rng_below(&rng, 4), 0, 0),
+                     b = operand_new(K, N, (int)rt_rng_below(&rng, 4), 0, 0), *sparse = in_a ? &a : &b;
+        rt_real *x = sparse->block, *c = test_reals(M * N), *d = test_reals(M * N);
         for (int64_t k = 0; k < K; k++) { /* zeros of both signs, in runs along K */
             if (k / 3 % 4 == 0) continue;
             for (int64_t j = 0; j < (in_a ? M : N); j++)
@@ -290,7 +267,7 @@ Test(gemm_bf16, zeros_left_out_change_nothing) {
         if (odd_one) { /* often beside a zero */
             const int64_t k = rt_rng_below(&rng, (uint32_t)K),
                           other = rt_rng_below(&rng, (uint32_t)(in_a ? N : M));
-            operand *dense = in_a ? &b : &a;
+            test_operand *dense = in_a ? &b : &a;
             dense->block[in_a ? k * b.m.row_stride + other * b.m.column_stride
                               : other * a.m.row_stride + k * a.m.column_stride] = round % 2
                                                                                       ? (rt_real)INFINITY
@@ -325,36 +302,33 @@ Test(gemm_bf16, empty_extents_touch_nothing) {
 
 enum { BATCH = 100, WIDE = 90, DEEP = 1301 };
 
-static bool same(const rt_real *a, const rt_real *b, int64_t n) {
-    return memcmp(a, b, (size_t)n * sizeof *a) == 0;
-}
-
 Test(gemm_bf16, bits_do_not_depend_on_batch_position_or_threads) {
     uint32_t *scratch = malloc(rti_gemm_bf16_scratch_bytes(BATCH, DEEP));
-    rt_real *reference = reals(BATCH * WIDE), *c = reals(BATCH * WIDE);
+    rt_real *reference = test_reals(BATCH * WIDE), *c = test_reals(BATCH * WIDE);
     for (int i = 0; i < VERSIONS; i++)
         for (int layout = 0; layout < 3; layout++) {
             const version v = version_of(i);
             if (!v.gemm) continue;
             rng = rt_rng_stream(5, "gemm_bf16", 0, 0);
-            operand a = operand_new(BATCH, DEEP, layout, 0, 0), b = operand_new(DEEP, WIDE, layout, 0, 0);
+            test_operand a = operand_new(BATCH, DEEP, layout, 0, 0),
+                         b = operand_new(DEEP, WIDE, layout, 0, 0);
             rt_threads_set(1);
             v.gemm(BATCH, WIDE, DEEP, a.m, b.m, reference, WIDE, false, NULL, scratch);
             for (int threads = 2; threads <= 8; threads = threads == 3 ? 8 : threads + 1) {
                 rt_threads_set(threads);
                 v.gemm(BATCH, WIDE, DEEP, a.m, b.m, c, WIDE, false, NULL, scratch);
-                cr_assert(same(c, reference, BATCH * WIDE), "%s: %d threads", v.name, threads);
+                cr_assert(test_same(c, reference, BATCH * WIDE), "%s: %d threads", v.name, threads);
             }
             for (int first = 0; first < BATCH; first += 33) {
                 const rti_matrix row = {a.m.data + first * a.m.row_stride, 12345, a.m.column_stride, NULL},
                                  column = {b.m.data + first % WIDE * b.m.column_stride, b.m.row_stride,
                                            54321, NULL};
                 v.gemm(1, WIDE, DEEP, row, b.m, c, WIDE, false, NULL, scratch);
-                cr_assert(same(c, reference + first * WIDE, WIDE), "%s: row %d", v.name, first);
+                cr_assert(test_same(c, reference + first * WIDE, WIDE), "%s: row %d", v.name, first);
                 v.gemm(BATCH, 1, DEEP, a.m, column, c, 1, false, NULL, scratch);
                 for (int r = 0; r < BATCH; r++)
-                    cr_assert(same(c + r, reference + r * WIDE + first % WIDE, 1), "%s: column %d", v.name,
-                              first);
+                    cr_assert(test_same(c + r, reference + r * WIDE + first % WIDE, 1),
+                              "%s: column %d", v.name, first);
             }
             free(a.block), free(b.block);
         }
@@ -363,8 +337,8 @@ Test(gemm_bf16, bits_do_not_depend_on_batch_position_or_threads) {
 
 Test(gemm_bf16, needs_no_memory_and_no_instruction) {
     rng = rt_rng_stream(6, "gemm_bf16", 0, 0);
-    operand a = operand_new(BATCH, DEEP, 2, 0, 0), b = operand_new(DEEP, WIDE, 1, 0, 0);
-    rt_real *c = reals(BATCH * WIDE), *d = reals(BATCH * WIDE);
+    test_operand a = operand_new(BATCH, DEEP, 2, 0, 0), b = operand_new(DEEP, WIDE, 1, 0, 0);
+    rt_real *c = test_reals(BATCH * WIDE), *d = test_reals(BATCH * WIDE);
     void *scratch = malloc(rti_gemm_bf16_scratch_bytes(BATCH, DEEP));
     rt_threads_set(2);
     const size_t calls = rt_alloc_stats_get().calls;
@@ -373,6 +347,6 @@ Test(gemm_bf16, needs_no_memory_and_no_instruction) {
     rti_kernels_use(rti_kernels_named("portable"));
     cr_assert(rti_kernels_bf16(rti_kernels()) == rti_gemm_bf16_portable);
     rti_gemm_bf16(BATCH, WIDE, DEEP, a.m, b.m, d, WIDE, false, NULL, scratch);
-    cr_assert(same(c, d, BATCH * WIDE));
+    cr_assert(test_same(c, d, BATCH * WIDE));
     free(a.block), free(b.block), free(c), free(d), free(scratch);
 }
