@@ -140,6 +140,10 @@ ALWAYS vector multiply_add(vector a, vector b, vector c) { return _mm512_fmadd_p
 ALWAYS vector multiply_add_at(vector a, const float *b, vector c) { return _mm512_fmadd_ps(a, load(b), c); }
 ALWAYS vector add(vector a, vector b) { return _mm512_add_ps(a, b); }
 ALWAYS vector larger(vector a, vector b) { return _mm512_max_ps(a, b); } /* b, when one is NaN */
+ALWAYS vector either(vector a, vector b) {
+    return _mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+ALWAYS unsigned nonzero(vector x) { return _mm512_cmp_ps_mask(x, none(), _CMP_NEQ_UQ); }
 #include "kernels/gemm_rows.h"
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,

@@ -191,6 +191,10 @@ ALWAYS vector multiply_add(vector a, vector b, vector c) { /* gcc would load b f
 ALWAYS vector multiply_add_at(vector a, const float *b, vector c) { return _mm256_fmadd_ps(a, load(b), c); }
 ALWAYS vector add(vector a, vector b) { return _mm256_add_ps(a, b); }
 ALWAYS vector larger(vector a, vector b) { return _mm256_max_ps(a, b); } /* b, when one is NaN */
+ALWAYS vector either(vector a, vector b) { return _mm256_or_ps(a, b); }
+ALWAYS unsigned nonzero(vector x) {
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(x, none(), _CMP_NEQ_UQ));
+}
 #include "kernels/gemm_rows.h"
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,

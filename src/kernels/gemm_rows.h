@@ -2,7 +2,7 @@
  *
  * Included by the tiles of each instruction set, which say what a vector is: `vector`, LANES, none(), all(x),
  * load(p), load_first(p, count), store_first(p, x, count), multiply_add(a, b, c), multiply_add_at(a, p, c),
- * add(a, b), larger(a, b).
+ * add(a, b), larger(a, b), either(a, b) bit by bit, nonzero(x) as bits.
  *
  * Some rows of C at once, with eight sums in registers: those of one row would wait for each other. */
 
@@ -74,8 +74,32 @@ static void list_rows(const rti_sparse_job *t) {
  * multiplications that hide it. Not kept: three rows and twelve sums, 0.97 of two (Zen 3, bits.csv); what was
  * tried around it is in the head of gemm_sparse.c. */
 
-/* How A's elements stand: rows of floats, or of bytes; or its columns in the place of rows. */
-typedef enum of_a { FLOATS, FLOAT_STEPS, BYTES, BYTE_STEPS } of_a;
+/* Rows without a map are fetched so many ahead of the one that is multiplied (tests/bench/passing.csv). */
+enum { ROWS_AHEAD = 4 };
+
+/* How A's elements stand: rows of floats, or of bytes; or its columns in the place of rows. UNSEEN: rows of
+ * floats without a map. */
+typedef enum of_a { FLOATS, FLOAT_STEPS, BYTES, BYTE_STEPS, UNSEEN } of_a;
+
+/* Of `count` floats, up to 64, of some rows: which are not 0 in any of them. */
+ALWAYS uint64_t look_at_floats(const float *a, size_t row, const int rows, int64_t count) {
+    uint64_t map = 0;
+    if (count >= 64) {
+        EACH(n, 64 / LANES) {
+            vector some = load(a + LANES * n);
+            EACH(r, rows) some = either(some, load(a + (size_t)r * row + LANES * n));
+            map |= (uint64_t)nonzero(some) << LANES * n;
+        }
+        return map;
+    }
+    for (int n = 0; LANES * n < count; n++) {
+        const int lanes = count - LANES * n < LANES ? (int)(count - LANES * n) : LANES;
+        vector some = none();
+        EACH(r, rows) some = either(some, load_first(a + (size_t)r * row + LANES * n, lanes));
+        map |= (uint64_t)nonzero(some) << LANES * n;
+    }
+    return map;
+}
 
 /* Of rows i ... of C, with `vectors` of sums each. */
 ALWAYS void rows_by_bits(const rti_sparse_job *t, int64_t i, const int rows, const int vectors,
@@ -85,12 +109,17 @@ ALWAYS void rows_by_bits(const rti_sparse_job *t, int64_t i, const int rows, con
     const size_t row = by_steps ? 1 : (size_t)t->a_row, step = by_steps ? (size_t)t->a_step : 1;
     vector sum[SUMS][SUMS];
     EACH(r, rows) begin_sums(t, t->c + (i + r) * t->ldc, vectors, false, sum[r]);
-    const uint64_t *map = t->map + i * t->map_stride;
     const float *b = t->b;
     size_t a = (size_t)i * row;
-    for (int64_t w = 0; w < t->words; w++, a += 64 * step, b += 64 * LANES * vectors) {
+    for (int64_t w = 0; 64 * w < t->depth; w++, a += 64 * step, b += 64 * LANES * vectors) {
         uint64_t left = 0;
-        EACH(r, rows) left |= map[r * t->map_stride + w];
+        if (kind == UNSEEN) {
+            left = look_at_floats(t->a + a, row, rows, t->depth - 64 * w);
+            const float *later = t->a + a + ROWS_AHEAD * row;
+            EACH(r, rows) EACH(line, 4) __builtin_prefetch(later + (size_t)r * row + 16 * line);
+        } else {
+            EACH(r, rows) left |= t->map[(i + r) * t->map_stride + w];
+        }
         for (; left; left &= left - 1) {
             const size_t p = _tzcnt_u64(left);
             const float *at = b + (size_t)(LANES * vectors) * p;
@@ -120,7 +149,8 @@ ALWAYS void all_by_bits(const rti_sparse_job *t, const int vectors, const of_a k
 
 ALWAYS void bits_of_width(const rti_sparse_job *t, const int vectors) {
     const bool by_steps = t->a_row == 1;
-    if (t->bytes && by_steps) all_by_bits(t, vectors, BYTE_STEPS);
+    if (!t->map) all_by_bits(t, vectors, UNSEEN);
+    else if (t->bytes && by_steps) all_by_bits(t, vectors, BYTE_STEPS);
     else if (t->bytes) all_by_bits(t, vectors, BYTES);
     else if (by_steps) all_by_bits(t, vectors, FLOAT_STEPS);
     else all_by_bits(t, vectors, FLOATS);

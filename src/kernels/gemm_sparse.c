@@ -51,12 +51,15 @@
  * the weights drive out of a second-level cache of 512 KB. Epochs and inference on a Zen 3 before and after,
  * in turn: tests/bench/bits.csv. Pictures of which more than three tenths are not 0 are dense now.
  *
+ * Answers about numbers need no map afterwards, and that of 1000 rows, 3.1 MB, waited for memory: rows are
+ * looked at when they are multiplied, and those four ahead fetched, which hides the waiting: a narrow layer
+ * of 1000 pictures takes two thirds of its time (tests/bench/passing.csv).
+ *
  * Not kept:
  *   dW of 784 x 30 as its transpose by tiles of six neighbouring columns, whose steps that were left were
  *     listed: the step takes 1.10 of its time (tests/bench/kept.csv)
  *   rows in pairs in the order of their lists, so that both end together: 0.4 and 2 % (ten pairs of old and
  *     new at the same time), within the noise
- *   a narrow layer's inference in runs of 128 rows, map and product of each together: 0.93 (bits.csv)
  *   the next batch's pictures fetched while this one's are multiplied: 0.99 (bits.csv) */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
@@ -128,9 +131,9 @@ static void look_at_rows(const sparse_product *t, int64_t first, int64_t p0, int
     const rti_nonzero *z = t->A.nonzero;
     job->lists = z->by_row;
     if (t->by_lists) job->lists.start += p0 / t->depth * z->rows + first;
-    job->map = z->map + first * z->map_stride + p0 / 64;
+    if (z->map) job->map = z->map + first * z->map_stride + p0 / 64;
     job->map_stride = z->map_stride;
-    job->words = (depth + 63) / 64;
+    job->depth = depth;
     job->a_row = look_at_numbers(z, t->A, first, p0, job);
     job->a_step = 1;
 }
@@ -171,7 +174,8 @@ static void look_at_columns(const sparse_product *t, int64_t j0, rti_sparse_job 
     job->lists = z->by_column;
     if (t->by_lists) job->lists.start += j0;
     job->map = z->turned + j0 * z->turned_stride;
-    job->map_stride = job->words = z->turned_stride;
+    job->map_stride = z->turned_stride;
+    job->depth = t->K;
     job->a_step = look_at_numbers(z, t->B, 0, j0, job);
     job->a_row = 1;
 }
@@ -222,6 +226,12 @@ static void choose(sparse_product *t, int64_t extent) {
     t->panels = (extent + t->width - 1) / t->width;
 }
 
+/* Of a map whole words; of rows that are looked at in passing panels as deep as each other, or nearly so. */
+static int64_t depth_by_bits(const sparse_product *t) {
+    const int64_t most = RTI_LIST_PANEL / t->width, blocks = (t->K + most - 1) / most;
+    return t->A.nonzero->map ? most / 64 * 64 : ((t->K + 15) / 16 + blocks - 1) / blocks * 16;
+}
+
 bool rti_gemm_sparse(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                      rt_real *C, int64_t ldc, const rti_epilogue *epilogue) {
     const rti_nonzero *a = A.column_stride == 1 ? A.nonzero : NULL,
@@ -246,7 +256,7 @@ bool rti_gemm_sparse(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rt
     if (epilogue) t.epilogue = *epilogue;
     choose(&t, a ? N : M);
     if (a) {
-        t.depth = t.by_lists ? a->depth : RTI_LIST_PANEL / t.width / 64 * 64;
+        t.depth = t.by_lists ? a->depth : depth_by_bits(&t);
         t.blocks = blocks_of(&t, M / FEW_ROWS);
         run(&t, t.panels * t.blocks, multiply_rows);
     } else {

@@ -85,9 +85,9 @@ enum { RTI_LIST_VECTORS = 4, RTI_BITS_WIDTH = 32, RTI_BITS_NARROW = 16 };
 typedef struct rti_sparse_job {
     int64_t rows;
     rti_lists lists;
-    const uint64_t *map;        /* of row i: map[i * map_stride ...], `words` of them */
-    int64_t map_stride, words;
-    const float *a;             /* with the map: element (i, p) at a[i * a_row + p * a_step], one of them 1 */
+    const uint64_t *map;        /* of row i: map[i * map_stride ...], or NULL: made in passing of a's rows */
+    int64_t map_stride, depth;  /* depth: how many p */
+    const float *a;             /* by bits: element (i, p) at a[i * a_row + p * a_step], one of them 1 */
     const uint8_t *bytes;       /* or, not NULL, value[] of the byte there */
     const float *value;
     int64_t a_row, a_step;

@@ -68,7 +68,7 @@ typedef struct rti_byte_rows {
 typedef struct rti_nonzero {
     int64_t rows, columns, count; /* so many are not 0 */
     bool is_sparse;               /* so few that lists pay */
-    const uint64_t *map;          /* element j of a row: bit j % 64 of word j / 64 */
+    const uint64_t *map;          /* element j of a row: bit j % 64 of word j / 64; NULL after _sample */
     int64_t map_stride;           /* words */
     rti_lists by_row;             /* list d * rows + i: row i, columns d * depth ..., places from there */
     int64_t depth, blocks;
@@ -84,7 +84,10 @@ typedef struct rti_nonzero {
 size_t rti_nonzero_bytes(int64_t rows, int64_t columns);
 void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_real *x, int64_t stride,
                       void *memory);
-/* The same of bytes, which are borrowed. */
+/* In the place of a map: `count` is estimated from some of the rows, and a product of which x is the left
+ * operand looks at it in passing. For a single product. Too few rows for a map are not looked at. */
+void rti_nonzero_sample(rti_nonzero *z, int64_t rows, int64_t columns, const rt_real *x, int64_t stride);
+/* The map of bytes, which are borrowed. */
 void rti_nonzero_note_bytes(rti_nonzero *z, int64_t rows, int64_t columns, const rti_byte_rows *of,
                             void *memory);
 /* Lists of the rows of the x that was noted, which is sparse; of bytes x is not looked at. Memory is lent. */

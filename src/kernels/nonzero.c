@@ -86,6 +86,20 @@ void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_re
     note_end(z);
 }
 
+void rti_nonzero_sample(rti_nonzero *z, int64_t rows, int64_t columns, const rt_real *x, int64_t stride) {
+    enum { SAMPLED = FEW, PART = 1024 };
+    *z = (rti_nonzero){.rows = rows, .columns = columns, .count = rows * columns};
+    if (rows < FEW) return;
+    z->count = 0;
+    for (int64_t n = 0; n < SAMPLED; n++)
+        for (int64_t j = 0; j < columns; j += PART) {
+            uint64_t bits[PART / 64];
+            z->count += rti_kernels()->loops->nonzero_bits(columns - j < PART ? columns - j : PART,
+                                                           x + n * rows / SAMPLED * stride + j, bits);
+        }
+    z->count = z->count * rows / SAMPLED;
+}
+
 void rti_nonzero_note_bytes(rti_nonzero *z, int64_t rows, int64_t columns, const rti_byte_rows *of,
                             void *memory) {
     uint64_t *map = note_begin(z, rows, columns, memory);

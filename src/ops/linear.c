@@ -68,7 +68,8 @@ static void *lend(rt_graph *g, const rti_node *n, rti_notes *notes, size_t bytes
 
 /* What of x is not 0, when a product with U columns can make use of it: as lists, when three fifths of a wide
  * layer's numbers are 0, or of a batch that several students look at; or of inputs, when seven tenths are, as
- * a map. Of one example the product itself sees what is 0. */
+ * a map. Of one example, and of answers about
+ * numbers, the product itself sees what is 0. */
 static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,
                                bool is_input, rti_notes *notes) {
     enum { WIDE = 64 };
@@ -76,9 +77,14 @@ static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int
     if (n->a.i[1] || x.column_stride != 1 || N < 2 || D < 1 || U < 1 || !(lists || is_input)) return NULL;
     rti_nonzero *z = notes ? notes->nonzero : NULL;
     if (z && (z->rows != N || z->columns != D)) return NULL;
+    const size_t bytes = rti_nonzero_bytes(N, D);
+    if (bytes == 0) return NULL;
+    if (!notes && !lists && !n->out->requires_grad) {
+        z = lend(g, n, NULL, sizeof *z);
+        if (z) rti_nonzero_sample(z, N, D, x.data, x.row_stride);
+        return z && rti_map_pays(z) ? z : NULL;
+    }
     if (!z) {
-        const size_t bytes = rti_nonzero_bytes(N, D);
-        if (bytes == 0) return NULL;
         z = lend(g, n, notes, sizeof *z);
         void *memory = lend(g, n, notes, bytes);
         if (!z || !memory) return NULL;

@@ -33,7 +33,8 @@ static void make_bytes(rt_real *x, int64_t rows, int64_t columns, int64_t stride
         }
 }
 
-/* By a map alone and by lists; of numbers, and of bytes while the numbers are garbage. */
+/* By a map alone and by lists; of numbers, and of bytes while the numbers are garbage; of rows that are
+ * looked at in passing. */
 static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t K, uint32_t keep,
                         bool of_a) {
     rti_kernels_use(set);
@@ -52,7 +53,8 @@ static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t
     cr_assert(memory && bytes);
     test_fill(&rng, bias, N);
     const rti_epilogue epilogue = {bias, true};
-    for (int turn = 0; turn < 16; turn++) { /* accumulating or not, an epilogue or not, lists or not, bytes */
+    for (int turn = 0; turn < 20; turn++) { /* accumulating or not, an epilogue or not, lists or not, bytes */
+        const bool in_passing = turn >= 16 && of_a;
         if (turn == 8) make_bytes(x, rows, columns, sparse->row_stride, bytes, value);
         const rti_byte_rows of = {bytes, value};
         const rti_matrix as_it_is = *sparse;
@@ -61,7 +63,8 @@ static void check_zeros(const rti_kernel_set *set, int64_t M, int64_t N, int64_t
         test_fill(&rng, with, M * N);
         memcpy(without, with, (size_t)(M * N) * sizeof *with);
         set->gemm(M, N, K, a.m, b.m, without, N, accumulate, turn & 2 ? &epilogue : NULL);
-        if (can_be_bytes) rti_nonzero_note_bytes(&nonzero, rows, columns, &of, memory);
+        if (in_passing) rti_nonzero_sample(&nonzero, rows, columns, x, sparse->row_stride);
+        else if (can_be_bytes) rti_nonzero_note_bytes(&nonzero, rows, columns, &of, memory);
         else rti_nonzero_note(&nonzero, rows, columns, x, sparse->row_stride, memory);
         if (turn & 4 && nonzero.is_sparse) {
             if (!lists[0]) lists[0] = malloc(rti_nonzero_by_row_bytes(&nonzero));

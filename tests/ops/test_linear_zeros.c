@@ -146,6 +146,30 @@ Test(linear, what_is_noted_about_a_batch_serves_every_layer_and_changes_no_bit) 
     }
 }
 
+/* ---- answers about numbers ---- */
+
+/* Without gradients a narrow layer looks at its input in passing; what a place of zeros meets shows it. */
+Test(linear, answers_have_the_bits_of_training_and_leave_zeros_out) {
+    enum { ROWS = 40, NARROW = 20 };
+    rng = rt_rng_stream(33, "zeros", 0, 0);
+    rt_graph *g = rt_graph_new(NULL);
+    rt_tensor *x = parameter(ROWS, D, -1, 0.2), *w = parameter(NARROW, D, -1, 1);
+    x->requires_grad = false;
+    for (int i = 0; i < ROWS; i++) rt_real_data(x)[i * D + 7] = 0;
+    rt_real trained[ROWS * NARROW];
+    memcpy(trained, rt_linear(g, x, w, NULL, RT_ACT_RELU)->data, sizeof trained);
+    rt_real_data(w)[3 * D + 7] = (rt_real)INFINITY;
+    rt_no_grad_begin(g);
+    const rt_tensor *y = rt_linear(g, x, w, NULL, RT_ACT_RELU);
+    const bool leaves_out = rti_nonzero_bytes(ROWS, D) > 0;
+    for (int i = 0; i < ROWS; i++)
+        for (int u = 0; u < NARROW; u++)
+            if (u != 3 || leaves_out) cr_assert_eq(at(y, i, u), (double)trained[i * NARROW + u]);
+    rt_no_grad_end(g);
+    rt_graph_free(g);
+    rt_tensor_free(x), rt_tensor_free(w);
+}
+
 /* ---- a batch that holds no numbers yet ---- */
 
 typedef struct late_batch {
