@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/blocks.h"
+#include "core/pool.h"
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -126,18 +127,29 @@ rt_status rti_file_view(const char *path, size_t limit, rti_bytes *out, rt_error
 
 size_t rti_file_viewed(const void *block) { return rti_block_adopted(block, unmap); }
 
-unsigned char *rti_file_settle(const unsigned char *view) {
-    enum { AT_ONCE = 2 << 20 }; /* of what is copied no more than this is in memory twice */
-    const size_t size = rti_file_viewed(view);
-    unsigned char *copy = size ? rt_alloc(size) : NULL;
-    for (size_t done = 0; copy && done < size; done += AT_ONCE) {
-        const size_t bytes = size - done < AT_ONCE ? size - done : AT_ONCE;
-        memcpy(copy + done, view + done, bytes);
+typedef struct settling {
+    const unsigned char *view;
+    unsigned char *copy;
+    size_t size;
+} settling;
+
+enum { SETTLED_AT_ONCE = 2 << 20 }; /* by a thread: of what is copied no more than this is in memory twice */
+
+static void settle_some(void *context, int64_t task) {
+    const settling *s = context;
+    const size_t done = (size_t)task * SETTLED_AT_ONCE, left = s->size - done,
+                 bytes = left < SETTLED_AT_ONCE ? left : SETTLED_AT_ONCE;
+    memcpy(s->copy + done, s->view + done, bytes);
 #ifdef MADV_DONTNEED
-        (void)madvise((void *)(uintptr_t)(view + done), bytes, MADV_DONTNEED);
+    (void)madvise((void *)(uintptr_t)(s->view + done), bytes, MADV_DONTNEED);
 #endif
-    }
-    return copy;
+}
+
+unsigned char *rti_file_settle(const unsigned char *view) {
+    settling s = {.view = view, .size = rti_file_viewed(view)};
+    s.copy = s.size ? rt_alloc(s.size) : NULL;
+    if (s.copy) rti_parallel((int64_t)((s.size + SETTLED_AT_ONCE - 1) / SETTLED_AT_ONCE), settle_some, &s);
+    return s.copy;
 }
 #else
 rt_status rti_file_view(const char *path, size_t limit, rti_bytes *out, rt_error *error) {
