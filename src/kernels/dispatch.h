@@ -24,6 +24,17 @@ enum {
     RTI_LIST_DEPTH = RTI_LIST_PANEL / 32,
 };
 
+/* How many blocks of `columns` fit into such a copy with so many numbers to a column, and how deep they are:
+ * whole sixteens, one as deep as the other or nearly so. */
+static inline int64_t rti_list_blocks(int64_t columns, int64_t width) {
+    const int64_t most = RTI_LIST_PANEL / width;
+    return (columns + most - 1) / most;
+}
+static inline int64_t rti_list_block_depth(int64_t columns, int64_t width) {
+    const int64_t blocks = rti_list_blocks(columns, width);
+    return ((columns + 15) / 16 + blocks - 1) / blocks * 16;
+}
+
 typedef struct rti_kernel_set {
     const char *name;
     const rti_loops *loops;

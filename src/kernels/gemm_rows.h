@@ -81,21 +81,14 @@ enum { ROWS_AHEAD = 4 };
  * floats without a map. */
 typedef enum of_a { FLOATS, FLOAT_STEPS, BYTES, BYTE_STEPS, UNSEEN } of_a;
 
-/* Of `count` floats, up to 64, of some rows: which are not 0 in any of them. */
-ALWAYS uint64_t look_at_floats(const float *a, size_t row, const int rows, int64_t count) {
+/* Of 64 floats of some rows, or the first `count`: which are not 0 in any of the rows. */
+ALWAYS uint64_t look_at_floats(const float *a, size_t row, const int rows, int count, const bool whole) {
     uint64_t map = 0;
-    if (count >= 64) {
-        EACH(n, 64 / LANES) {
-            vector some = load(a + LANES * n);
-            EACH(r, rows) some = either(some, load(a + (size_t)r * row + LANES * n));
-            map |= (uint64_t)nonzero(some) << LANES * n;
-        }
-        return map;
-    }
-    for (int n = 0; LANES * n < count; n++) {
-        const int lanes = count - LANES * n < LANES ? (int)(count - LANES * n) : LANES;
-        vector some = none();
-        EACH(r, rows) some = either(some, load_first(a + (size_t)r * row + LANES * n, lanes));
+    EACH(n, 64 / LANES) {
+        const int here = whole ? LANES : count - LANES * n;
+        if (here <= 0) break;
+        vector some = load_first(a + LANES * n, here);
+        for (int r = 1; r < rows; r++) some = either(some, load_first(a + (size_t)r * row + LANES * n, here));
         map |= (uint64_t)nonzero(some) << LANES * n;
     }
     return map;
@@ -114,7 +107,9 @@ ALWAYS void rows_by_bits(const rti_sparse_job *t, int64_t i, const int rows, con
     for (int64_t w = 0; 64 * w < t->depth; w++, a += 64 * step, b += 64 * LANES * vectors) {
         uint64_t left = 0;
         if (kind == UNSEEN) {
-            left = look_at_floats(t->a + a, row, rows, t->depth - 64 * w);
+            const int64_t count = t->depth - 64 * w;
+            left = count >= 64 ? look_at_floats(t->a + a, row, rows, 64, true)
+                               : look_at_floats(t->a + a, row, rows, (int)count, false);
             const float *later = t->a + a + ROWS_AHEAD * row;
             EACH(r, rows) EACH(line, 4) __builtin_prefetch(later + (size_t)r * row + 16 * line);
         } else {

@@ -228,10 +228,9 @@ static void choose(sparse_product *t, int64_t extent) {
     t->panels = (extent + t->width - 1) / t->width;
 }
 
-/* Of a map whole words; of rows that are looked at in passing panels as deep as each other, or nearly so. */
+/* Of a map whole words. */
 static int64_t depth_by_bits(const sparse_product *t) {
-    const int64_t most = RTI_LIST_PANEL / t->width, blocks = (t->K + most - 1) / most;
-    return t->A.nonzero->map ? most / 64 * 64 : ((t->K + 15) / 16 + blocks - 1) / blocks * 16;
+    return t->A.nonzero->map ? RTI_LIST_PANEL / t->width / 64 * 64 : rti_list_block_depth(t->K, t->width);
 }
 
 bool rti_gemm_sparse(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,

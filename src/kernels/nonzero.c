@@ -31,11 +31,6 @@ bool rti_map_pays(const rti_nonzero *z) {
 
 static int64_t words_of(int64_t columns) { return (columns + 63) / 64; }
 
-static int64_t blocks_of(int64_t columns) {
-    const int64_t most = RTI_LIST_PANEL / rti_kernels()->list_width;
-    return (columns + most - 1) / most;
-}
-
 /* Two fifths of all, or less, may be listed. */
 static int64_t entries_of(int64_t rows, int64_t columns) { return 2 * rows * columns / 5 + SLACK; }
 
@@ -49,7 +44,7 @@ static size_t lists_bytes(int64_t rows, int64_t columns, int64_t lists) {
 }
 
 size_t rti_nonzero_by_row_bytes(const rti_nonzero *z) {
-    return lists_bytes(z->rows, z->columns, z->rows * blocks_of(z->columns));
+    return lists_bytes(z->rows, z->columns, z->rows * rti_list_blocks(z->columns, rti_kernels()->list_width));
 }
 
 size_t rti_nonzero_by_column_bytes(const rti_nonzero *z) {
@@ -220,8 +215,7 @@ static void count_rows(const filling *f) {
 
 void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride, void *memory) {
     RT_ASSERT(z->is_sparse, "no room for these lists");
-    const int64_t wanted = blocks_of(z->columns);
-    z->depth = ((z->columns + 15) / 16 + wanted - 1) / wanted * 16;
+    z->depth = rti_list_block_depth(z->columns, rti_kernels()->list_width);
     z->blocks = (z->columns + z->depth - 1) / z->depth;
     filling f = filling_in(z, memory);
     f.x = x;
