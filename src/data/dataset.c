@@ -342,7 +342,7 @@ static const identity *identify(const rt_dataset *set) {
     return of;
 }
 
-static bool is_same_part(const rt_part *a, const rt_part *b) {
+bool rti_same_part(const rt_part *a, const rt_part *b) {
     const size_t bytes = (size_t)a->count * sizeof *a->index;
     return a->examples == b->examples && a->count == b->count && memcmp(a->index, b->index, bytes) == 0 &&
            memcmp(a->labels, b->labels, bytes) == 0;
@@ -357,7 +357,7 @@ static rt_status summarise(rt_dataset *set, const rt_params *options, rt_error *
     if (set->own_transfer)
         rti_text_printf(&text, ", %lld transfer from %s", (long long)p[RT_PART_TRANSFER].count,
                         rt_params_text(options, "transfer.set"));
-    else if (!is_same_part(&p[RT_PART_TRAIN], &p[RT_PART_TRANSFER]))
+    else if (!rti_same_part(&p[RT_PART_TRAIN], &p[RT_PART_TRANSFER]))
         rti_text_printf(&text, ", %lld transfer", (long long)p[RT_PART_TRANSFER].count);
     double noise = rt_params_real(options, "label_noise");
     if (noise > 0) rti_text_printf(&text, ", %g %% label noise", 100 * noise);

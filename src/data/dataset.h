@@ -56,6 +56,9 @@ const rti_dataset_kind *rti_dataset_kind_find(const char *name); /* NULL when th
 rt_status rti_source_open(const rti_dataset_kind *kind, const rt_params *options, const char *directory,
                           rti_source *out, rt_error *error) RT_MUST_CHECK;
 
+/* Have both the same examples of one set, with the same labels? */
+bool rti_same_part(const rt_part *a, const rt_part *b);
+
 /* The source owns `block` from now on and releases it with rt_free; NULL is fine. */
 void rti_source_keep(rti_source *source, void *block);
 void rti_source_deinit(rti_source *source);

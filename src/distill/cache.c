@@ -6,7 +6,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
-#include "distill/teacher.h"
+#include "distill/shared.h"
 #include "formats/safetensors.h"
 #include "graph/op.h"
 #include "kernels/kernels.h"
@@ -158,10 +158,15 @@ static rt_status ask_teacher(rti_cache *c, const rt_part *part, rt_error *error)
     rt_graph *g = rt_graph_new(error);
     rt_loader *loader = g ? rt_loader_new(part, TEACHER_BATCH, 0, NULL, error) : NULL;
     rt_status status = loader ? RT_OK : RT_MEMORY;
+    rti_notes notes;
+    rti_notes_init(&notes);
+    if (g) rti_graph_use_notes(g, &notes);
     rt_batch batch;
-    while (status == RT_OK && rt_loader_next(loader, &batch)) status = ask_batch(c, g, &batch, error);
+    while (status == RT_OK && rti_next_batch(loader, c->members, &batch, &notes))
+        status = ask_batch(c, g, &batch, error);
     rt_loader_free(loader);
     rt_graph_free(g);
+    rti_notes_deinit(&notes);
     if (status != RT_OK) rt_fail_in(error, status, "asking the teacher for soft targets");
     return status;
 }

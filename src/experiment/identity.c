@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/dataset.h"
 #include "experiment/finish.h"
 #include "experiment/plan_builder.h"
 #include "retort/alloc.h"
@@ -68,7 +69,9 @@ rt_status rti_builder_data(rti_builder *b, const rt_params *rows, int *number, r
     sets[n - 1] = set;
     data[n - 1].text = key;
     hash_parts(set, RT_PART_TRAIN, data[n - 1].teacher);
-    hash_parts(set, RT_PART_TRANSFER, data[n - 1].student);
+    if (rti_same_part(rt_dataset_part(set, RT_PART_TRAIN), rt_dataset_part(set, RT_PART_TRANSFER)))
+        memcpy(data[n - 1].student, data[n - 1].teacher, sizeof data[n - 1].student);
+    else hash_parts(set, RT_PART_TRANSFER, data[n - 1].student);
     plan->dataset_count = (int)n;
     return RT_OK;
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/pool.h"
 #include "experiment/answers.h"
 #include "experiment/sweeps.h"
 #include "retort/alloc.h"
@@ -30,13 +31,10 @@ static void soften(const double z[], int64_t K, double T, double p[]) {
     for (int64_t k = 0; k < K; k++) p[k] /= sum;
 }
 
-/* softmax(v/T) is taken away term by term: no room for it is needed. */
-void rti_soft_gradient(const double z[], const double v[], int64_t K, double T, double g[]) {
-    double top = v[0], sum = 0;
+void rti_soft_gradient(const double z[], const double v[], int64_t K, double T, double p[], double g[]) {
     soften(z, K, T, g);
-    for (int64_t k = 1; k < K; k++) top = fmax(top, v[k]);
-    for (int64_t k = 0; k < K; k++) sum += exp((v[k] - top) / T);
-    for (int64_t k = 0; k < K; k++) g[k] = (g[k] - exp((v[k] - top) / T) / sum) / T;
+    soften(v, K, T, p);
+    for (int64_t k = 0; k < K; k++) g[k] = (g[k] - p[k]) / T;
 }
 
 static double dot(const double a[], const double b[], int64_t K) {
@@ -57,27 +55,41 @@ static void centred_difference(const double z[], const double v[], int64_t K, do
 typedef struct pair_of_answers {
     rti_answers student, teacher;
     int64_t count, K;
-    double *z, *v, *g, *d;   /* (K) each, one block */
+    double *room;            /* for each temperature its own vectors (PER_POINT, K) */
+    rti_limit *limit;        /* whose points are measured */
 } pair_of_answers;
 
-static void read_example(pair_of_answers *a, int64_t i) {
-    for (int64_t k = 0; k < a->K; k++) {
-        a->z[k] = (double)a->student.logits[i * a->K + k];
-        a->v[k] = (double)a->teacher.logits[i * a->K + k];
-    }
-    centred_difference(a->z, a->v, a->K, a->d);
+typedef struct vectors {
+    double *z, *v, *p, *g, *d; /* (K) each */
+} vectors;
+enum { PER_POINT = 5 };
+
+static vectors vectors_of(const pair_of_answers *a, int64_t point) {
+    double *at = a->room + point * PER_POINT * a->K;
+    return (vectors){at, at + a->K, at + 2 * a->K, at + 3 * a->K, at + 4 * a->K};
 }
 
-static void measure_point(rti_limit_point *p, pair_of_answers *a) {
+static void read_example(const pair_of_answers *a, int64_t i, const vectors *x) {
+    for (int64_t k = 0; k < a->K; k++) {
+        x->z[k] = (double)a->student.logits[i * a->K + k];
+        x->v[k] = (double)a->teacher.logits[i * a->K + k];
+    }
+    centred_difference(x->z, x->v, a->K, x->d);
+}
+
+static void measure_point(void *context, int64_t number) {
+    const pair_of_answers *a = context;
+    rti_limit_point *p = &a->limit->point[number];
+    const vectors x = vectors_of(a, number);
     double n = (double)a->count, directions = 0;
     for (int64_t i = 0; i < a->count; i++) {
-        read_example(a, i);
-        rti_soft_gradient(a->z, a->v, a->K, p->T, a->g);
-        double length = sqrt(dot(a->g, a->g, a->K)), distance = sqrt(dot(a->d, a->d, a->K));
+        read_example(a, i, &x);
+        rti_soft_gradient(x.z, x.v, a->K, p->T, x.p, x.g);
+        double length = sqrt(dot(x.g, x.g, a->K)), distance = sqrt(dot(x.d, x.d, a->K));
         p->soft += length / n;
         p->scaled += p->T * p->T * length / n;
         if (!(length > 0) || !(distance > 0)) continue;
-        p->cosine += dot(a->g, a->d, a->K) / (length * distance);
+        p->cosine += dot(x.g, x.d, a->K) / (length * distance);
         p->ratio += p->T * p->T * length * (double)a->K / distance;
         directions++;
     }
@@ -86,16 +98,17 @@ static void measure_point(rti_limit_point *p, pair_of_answers *a) {
 }
 
 /* The hard term, and where `scaled` goes. */
-static void measure_scale(rti_limit *l, pair_of_answers *a) {
+static void measure_scale(rti_limit *l, const pair_of_answers *a) {
+    const vectors x = vectors_of(a, 0);
     double n = (double)a->count;
     for (int64_t i = 0; i < a->count; i++) {
-        read_example(a, i);
-        double distance = sqrt(dot(a->d, a->d, a->K));
+        read_example(a, i, &x);
+        double distance = sqrt(dot(x.d, x.d, a->K));
         l->equal += !(distance > 0);
         l->target += distance / (double)a->K / n;
-        soften(a->z, a->K, 1, a->g);
-        a->g[a->student.labels[i]] -= 1;
-        l->hard += sqrt(dot(a->g, a->g, a->K)) / n;
+        soften(x.z, a->K, 1, x.g);
+        x.g[a->student.labels[i]] -= 1;
+        l->hard += sqrt(dot(x.g, x.g, a->K)) / n;
     }
     l->examples = a->count;
 }
@@ -171,27 +184,24 @@ static rt_status ask(pair_of_answers *a, rti_limit *l, const rti_summary *summar
     RT_TRY(rti_answers_of_some(&a->student, plan, l->trial, part, EXAMPLES_MAX, error));
     a->K = a->student.classes;
     a->count = a->student.count;
-    a->z = rt_alloc((size_t)a->K * 4 * sizeof *a->z);
-    if (!a->z) return rt_fail(error, RT_MEMORY, "not enough memory for the limit of high temperature");
-    a->v = a->z + a->K;
-    a->g = a->v + a->K;
-    a->d = a->g + a->K;
     return RT_OK;
 }
 
 static rt_status measure(rti_limit *l, pair_of_answers *a, const rti_summary *summary, rt_error *error) {
     const rti_plan *plan = summary->plan;
-    bool again = answers_by_temperature(plan, l->trial);
+    const bool again = answers_by_temperature(plan, l->trial);
     rt_part_name part = l->on_validation ? RT_PART_VALIDATION : RT_PART_TRANSFER;
-    measure_scale(l, a);
     RT_TRY(choose_temperatures(l, plan, error));
-    for (int i = 0; i < l->count; i++) {
-        if (again) {
-            rti_answers_deinit(&a->teacher);
-            RT_TRY(rti_answers_of_teacher(&a->teacher, summary, l->trial, part, l->point[i].T, error));
-            if (!a->teacher.logits) return rt_fail(error, RT_NOT_FOUND, "the teacher's answers are gone");
-        }
-        measure_point(&l->point[i], a);
+    a->limit = l;
+    a->room = rt_alloc((size_t)l->count * (size_t)a->K * PER_POINT * sizeof *a->room);
+    if (!a->room) return rt_fail(error, RT_MEMORY, "not enough memory for the limit of high temperature");
+    measure_scale(l, a);
+    if (!again) rti_parallel(l->count, measure_point, a);
+    for (int i = 0; again && i < l->count; i++) {
+        rti_answers_deinit(&a->teacher);
+        RT_TRY(rti_answers_of_teacher(&a->teacher, summary, l->trial, part, l->point[i].T, error));
+        if (!a->teacher.logits) return rt_fail(error, RT_NOT_FOUND, "the teacher's answers are gone");
+        measure_point(a, i);
     }
     return RT_OK;
 }
@@ -203,7 +213,7 @@ static rt_status look(rti_limit *l, const rti_summary *summary, rt_error *error)
         status = measure(l, &a, summary, error);
     rti_answers_deinit(&a.student);
     rti_answers_deinit(&a.teacher);
-    rt_free(a.z);
+    rt_free(a.room);
     if (status != RT_OK) {
         rt_free(l->point);
         *l = (rti_limit){0};

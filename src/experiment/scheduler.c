@@ -390,12 +390,17 @@ rt_status rti_run_groups(const rti_plan *plan, const rti_run_options *options, r
     return status;
 }
 
-/* Before the first worker is born: what it inherits is not copied. The workers' processors are idle now. */
+/* Before the first worker is born: what it inherits is neither copied nor read again for its hash. The
+ * workers' processors are idle now. */
 static void settle_data(const run *r) {
     const int threads = rt_threads_get();
     rt_threads_set(r->worker_count < r->processors ? r->worker_count : r->processors);
     for (int t = 0; t < r->plan->trial_count; t++)
-        if (r->trials[t] == SEEN_PENDING) rt_dataset_settle(r->plan->datasets[r->plan->trials[t].dataset]);
+        if (r->trials[t] == SEEN_PENDING) {
+            rt_dataset *set = r->plan->datasets[r->plan->trials[t].dataset];
+            rt_dataset_settle(set);
+            (void)rt_dataset_hash(set);
+        }
     rt_threads_set(threads);
 }
 

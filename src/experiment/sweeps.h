@@ -61,8 +61,9 @@ const char *rti_temperature_text(double T, char out[32]); /* "2.5", "inf" */
 /* ---- limit.c ---- */
 
 /* Equation 2 of Hinton, Vinyals, Dean 2015 for one example: g_k = (softmax(z/T)_k - softmax(v/T)_k) / T,
- * the gradient of KL(softmax(v/T) || softmax(z/T)) over z. All (K); T > 0. */
-void rti_soft_gradient(const double z[], const double v[], int64_t K, double T, double g[]);
+ * the gradient of KL(softmax(v/T) || softmax(z/T)) over z. p receives softmax(v/T). All (K);
+ * T > 0. */
+void rti_soft_gradient(const double z[], const double v[], int64_t K, double T, double p[], double g[]);
 
 typedef struct rti_limit_point {
     double T;

@@ -34,38 +34,43 @@ ALWAYS void end_sums(const rti_sparse_job *t, float *c, const int vectors, const
 
 /* ---- by lists ---- */
 
-ALWAYS void list_step(const rti_sparse_job *t, const rti_entry *e, vector sum[SUMS]) {
+ALWAYS void list_step(const rti_sparse_job *t, const rti_entry *e, const int vectors,
+                      vector sum[SUMS]) {
     const vector factor = all(e->value);
     const float *b = t->b + (size_t)e->place * LIST_WIDTH;
-    EACH(v, RTI_LIST_VECTORS) sum[v] = multiply_add_at(factor, b + LANES * v, sum[v]);
+    EACH(v, vectors) sum[v] = multiply_add_at(factor, b + LANES * v, sum[v]);
 }
 
-/* Rows i ... by their lists. */
-ALWAYS void rows_by_lists(const rti_sparse_job *t, int64_t i, const int rows, const bool whole) {
+/* Rows i ... by their lists. Of a row of B only so many vectors are needed. */
+ALWAYS void rows_by_lists(const rti_sparse_job *t, int64_t i, const int rows, const int vectors,
+                          const bool whole) {
     vector sum[2][SUMS];
     const rti_entry *at[2], *end[2];
     float *c[2];
     int64_t common = rti_list_ends(t, i, rows, at, end);
     EACH(r, rows) {
         c[r] = t->c + (i + r) * t->ldc;
-        begin_sums(t, c[r], RTI_LIST_VECTORS, whole, sum[r]);
+        begin_sums(t, c[r], vectors, whole, sum[r]);
     }
-    for (; common > 0; common--) EACH(r, rows) list_step(t, at[r]++, sum[r]);
+    for (; common > 0; common--) EACH(r, rows) list_step(t, at[r]++, vectors, sum[r]);
     EACH(r, rows) {
-        for (; at[r] < end[r]; at[r]++) list_step(t, at[r], sum[r]);
-        end_sums(t, c[r], RTI_LIST_VECTORS, whole, sum[r]);
+        for (; at[r] < end[r]; at[r]++) list_step(t, at[r], vectors, sum[r]);
+        end_sums(t, c[r], vectors, whole, sum[r]);
     }
 }
 
-ALWAYS void all_by_lists(const rti_sparse_job *t, const bool whole) {
+ALWAYS void all_by_lists(const rti_sparse_job *t, const int vectors, const bool whole) {
     int64_t i = 0;
-    for (; i + 2 <= t->rows; i += 2) rows_by_lists(t, i, 2, whole);
-    if (i < t->rows) rows_by_lists(t, i, 1, whole);
+    for (; i + 2 <= t->rows; i += 2) rows_by_lists(t, i, 2, vectors, whole);
+    if (i < t->rows) rows_by_lists(t, i, 1, vectors, whole);
 }
 
 static void list_rows(const rti_sparse_job *t) {
-    if (t->columns == LIST_WIDTH) all_by_lists(t, true);
-    else all_by_lists(t, false);
+    if (t->columns == LIST_WIDTH) all_by_lists(t, RTI_LIST_VECTORS, true);
+    else if (t->columns <= LANES) all_by_lists(t, 1, false);
+    else if (t->columns <= 2 * LANES) all_by_lists(t, 2, false);
+    else if (t->columns <= 3 * LANES) all_by_lists(t, 3, false);
+    else all_by_lists(t, RTI_LIST_VECTORS, false);
 }
 
 /* ---- by a map ----

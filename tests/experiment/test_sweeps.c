@@ -157,11 +157,14 @@ static double divergence(const double z[K], const double v[K], double T) {
 }
 
 Test(limit, gradient_is_that_of_the_loss) {
-    double z[K], v[K], g[K];
+    double z[K], v[K], p[K], g[K];
     for (int i = 0; i < 20; i++) {
         const double T = (const double[]){0.7, 1, 3, 9}[i % 4], h = 1e-5;
         draw((uint64_t)i, z, v);
-        rti_soft_gradient(z, v, K, T, g);
+        rti_soft_gradient(z, v, K, T, p, g);
+        double sum = 0;
+        for (int k = 0; k < K; k++) sum += p[k];
+        cr_assert_float_eq(sum, 1, 1e-12);
         for (int k = 0; k < K; k++) {
             const double at = z[k];
             z[k] = at + h;
@@ -182,20 +185,20 @@ static double length(const double a[K]) {
 
 /* Equation 4, with the condition that the paper makes: logits less their means. */
 Test(limit, at_high_temperature_it_is_the_difference_of_centred_logits) {
-    double z[K], v[K], g[K], d[K], near[K], far[K];
+    double z[K], v[K], p[K], g[K], d[K], near[K], far[K];
     for (int i = 0; i < 20; i++) {
         double mean = 0, dot = 0;
         draw((uint64_t)i, z, v);
         for (int k = 0; k < K; k++) mean += (z[k] - v[k]) / K;
         for (int k = 0; k < K; k++) d[k] = z[k] - v[k] - mean;
-        rti_soft_gradient(z, v, K, 1e6, g);
+        rti_soft_gradient(z, v, K, 1e6, p, g);
         for (int k = 0; k < K; k++) {
             cr_assert_float_eq(1e12 * g[k], d[k] / K, 1e-3 * length(d));
             dot += g[k] * d[k];
         }
         cr_assert_gt(dot / (length(g) * length(d)), 0.99999);
-        rti_soft_gradient(z, v, K, 1000, near);
-        rti_soft_gradient(z, v, K, 10000, far);
+        rti_soft_gradient(z, v, K, 1000, p, near);
+        rti_soft_gradient(z, v, K, 10000, p, far);
         cr_assert_float_eq(log10(length(far) / length(near)), -2, 0.02, "it falls with the square of T");
     }
 }
