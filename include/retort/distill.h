@@ -169,6 +169,7 @@ typedef struct rt_distiller_config {
     const rt_params *training;   /* holds the optimiser's rows, below `prefix` */
     const char *prefix;          /* "optimizer." */
     const char *cache_directory; /* soft targets are kept there for others; NULL: in memory only */
+    int cache_threads;           /* that make them while other processes may wait; 0: those there are */
     rt_step_function *on_step;   /* may be NULL */
     void *on_step_context;
     /* Shares its batches, the teacher's answers to them and the memory of a step, to be trained together

@@ -204,6 +204,25 @@ bool rti_file_exists(const char *path) {
     return stat(path, &about) == 0;
 }
 
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+int rti_file_turn(const char *path) {
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    while (fd >= 0 && fcntl(fd, F_SETLKW, &all) != 0) {
+        if (errno == EINTR) continue;
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+void rti_file_turn_end(int turn, const char *path) {
+    if (turn < 0) return;
+    unlink(path);
+    close(turn);
+}
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
 static int write_all(int fd, const unsigned char *bytes, size_t count) {

@@ -40,6 +40,13 @@ rt_status rti_file_read_gzip(const char *path, size_t limit, rti_bytes *out, rt_
 /* The same, and a plain file is viewed. */
 rt_status rti_file_view_gzip(const char *path, size_t limit, rti_bytes *out, rt_error *error) RT_MUST_CHECK;
 
+/* Several processes want the same file made, and one is enough: waits until no other one has the turn at
+ * `path`, a file that is made for it alone, and takes it. It ends with rti_file_turn_end, which removes that
+ * file, or with the process. Less than 0: this file system knows no turns, or the folder is not there; nobody
+ * waits. */
+int rti_file_turn(const char *path);
+void rti_file_turn_end(int turn, const char *path);
+
 /* Temporary name, fsync, rename. RT_IO; the old file is untouched then and nothing is left over. */
 rt_status rti_file_write(const char *path, const void *bytes, size_t count, rt_error *error) RT_MUST_CHECK;
 

@@ -12,6 +12,7 @@
 #include "kernels/kernels.h"
 #include "retort/alloc.h"
 #include "retort/log.h"
+#include "retort/threads.h"
 
 #define FORMAT "retort soft targets 1"
 #define TEACHER_BATCH 500
@@ -123,7 +124,7 @@ static bool read_cache(rti_cache *c) {
     return c->was_read;
 }
 
-static rt_status write_cache(const rti_cache *c, const char *directory, rt_error *error) {
+static rt_status write_cache(const rti_cache *c, rt_error *error) {
     char sum[RTI_HASH_TEXT];
     content_hash(c, sum);
     const char *const metadata[] = {"format", FORMAT, "key", c->key, "sum", sum, NULL};
@@ -134,7 +135,6 @@ static rt_status write_cache(const rti_cache *c, const char *directory, rt_error
                           .count = logit_count(c),
                           .data = (const unsigned char *)c->logits,
                           .bytes = (size_t)logit_count(c) * sizeof *c->logits};
-    RT_TRY(rti_directory_make(directory, error));
     return rti_st_write(c->path, &entry, 1, metadata, error);
 }
 
@@ -184,18 +184,46 @@ static rt_status copy_answers(rti_cache *c, const rti_stored *stored, const rt_p
 
 /* ---- opening ---- */
 
-static rt_status fill(rti_cache *c, const rt_part *part, const char *directory, rt_error *error) {
-    const rti_stored *stored = rti_teacher_stored(c->teacher);
-    if (stored) return copy_answers(c, stored, part, error);
-    if (directory && read_cache(c)) return RT_OK;
-    RT_TRY(ask_teacher(c, part, error));
-    rt_error trouble;
-    if (directory && write_cache(c, directory, &trouble) != RT_OK)
-        rt_say(RT_LOG_WARNING, "soft targets are kept in memory only: %s", trouble.message);
-    return RT_OK;
+/* While others may be waiting, the teacher has their threads, too. */
+static rt_status ask_for_all(rti_cache *c, const rt_part *part, int threads, rt_error *error) {
+    const int own = rt_threads_get();
+    if (threads > own) rt_threads_set(threads);
+    rt_status status = ask_teacher(c, part, error);
+    if (threads > own) rt_threads_set(own);
+    return status;
 }
 
-rti_cache *rti_cache_open(rt_teacher *teacher, const rt_part *part, const char *directory, rt_error *error) {
+/* Of several processes that open it at the same time the first asks, the others read what it has written. */
+static rt_status make_file(rti_cache *c, const rt_part *part, const char *directory, int threads,
+                           rt_error *error) {
+    char path[RTI_PATH_MAX + 8];
+    rt_error trouble;
+    snprintf(path, sizeof path, "%s.turn", c->path);
+    const bool is_damaged = rti_file_exists(c->path);
+    rt_status status = rti_directory_make(directory, &trouble);
+    const int turn = status == RT_OK ? rti_file_turn(path) : -1;
+    if (turn >= 0 && !is_damaged && read_cache(c)) {
+        rti_file_turn_end(turn, path);
+        return RT_OK;
+    }
+    const rt_status asked = ask_for_all(c, part, threads, error);
+    if (asked == RT_OK && status == RT_OK) status = write_cache(c, &trouble);
+    rti_file_turn_end(turn, path);
+    if (asked == RT_OK && status != RT_OK)
+        rt_say(RT_LOG_WARNING, "soft targets are kept in memory only: %s", trouble.message);
+    return asked;
+}
+
+static rt_status fill(rti_cache *c, const rt_part *part, const char *directory, int threads,
+                      rt_error *error) {
+    const rti_stored *stored = rti_teacher_stored(c->teacher);
+    if (stored) return copy_answers(c, stored, part, error);
+    if (!directory) return ask_teacher(c, part, error);
+    return read_cache(c) ? RT_OK : make_file(c, part, directory, threads, error);
+}
+
+rti_cache *rti_cache_open(rt_teacher *teacher, const rt_part *part, const char *directory, int threads,
+                          rt_error *error) {
     rti_cache *c = rt_alloc_zero(1, sizeof *c);
     if (c) {
         c->teacher = teacher;
@@ -216,7 +244,7 @@ rti_cache *rti_cache_open(rt_teacher *teacher, const rt_part *part, const char *
         snprintf(name, sizeof name, "%s.safetensors", c->key);
     }
     bool good = !directory || rti_path_join(c->path, sizeof c->path, directory, name, error) == RT_OK;
-    if (good && fill(c, part, directory, error) == RT_OK) return c;
+    if (good && fill(c, part, directory, threads, error) == RT_OK) return c;
     rti_cache_free(c);
     return NULL;
 }

@@ -211,8 +211,8 @@ static void start_trials(run *r) {
         if (first < 0) return;
         int count = gather(r, first, members), threads = threads_for(r, runnable);
         rt_error error = {0};
-        if (rti_worker_start(&r->workers[w], r->plan, members, count, threads, r->options->checkpoint_s,
-                             &error) != RT_OK) {
+        if (rti_worker_start(&r->workers[w], r->plan, members, count, threads, r->processors,
+                             r->options->checkpoint_s, &error) != RT_OK) {
             bool alone = true;
             for (int i = 0; i < r->worker_count; i++)
                 if (r->workers[i].pid) alone = false;

@@ -158,6 +158,7 @@ static rt_status make_distiller(rti_session *r, rt_distiller *beside, rt_error *
         .training = network,
         .prefix = "optimizer.",
         .cache_directory = cache,
+        .cache_threads = r->hooks ? r->hooks->all_threads : 0,
         .on_step = on_step,
         .on_step_context = r,
         .beside = beside,

@@ -29,6 +29,7 @@ typedef struct rti_trial_hooks {
     void (*ended)(void *context, int trial, rti_trial_end end, const rt_error *why);
     void *context;
     double checkpoint_s;           /* at most every so many seconds; 0: after every epoch */
+    int all_threads;               /* of this process and those that may wait for it; 0: its own */
 } rti_trial_hooks;
 
 /* Runs trials whose teachers are done and that can go together (group.h), at most RTI_GROUP_MAX, in one

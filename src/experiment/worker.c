@@ -138,7 +138,7 @@ static void beat_every(int seconds) {
 }
 
 static _Noreturn void child(const rti_plan *plan, const int trials[], int count, int threads,
-                            double checkpoint_s) {
+                            int all_threads, double checkpoint_s) {
     int mine[RTI_GROUP_MAX], claimed = 0;
     rti_trial_end ends[RTI_GROUP_MAX];
     rt_log_set(tell_log, NULL);
@@ -147,7 +147,7 @@ static _Noreturn void child(const rti_plan *plan, const int trials[], int count,
     for (int i = 0; i < count; i++)
         if (claim(plan, trials[i])) mine[claimed++] = trials[i];
     rti_trial_hooks hooks = {.go_on = go_on, .progress = tell_progress, .ended = tell_end,
-                             .checkpoint_s = checkpoint_s};
+                             .checkpoint_s = checkpoint_s, .all_threads = all_threads};
     if (claimed) rti_trials_run(plan, mine, claimed, &hooks, ends, NULL);
     beat_every(0);
     _exit(0); /* lint: _exit */
@@ -156,7 +156,7 @@ static _Noreturn void child(const rti_plan *plan, const int trials[], int count,
 /* ---- in the parent ---- */
 
 rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, const int trials[], int count,
-                           int threads, double checkpoint_s, rt_error *error) {
+                           int threads, int all_threads, double checkpoint_s, rt_error *error) {
     int ends[2];
     memset(worker, 0, sizeof *worker);
     if (pipe(ends) != 0) return rt_fail(error, RT_PROGRAM, "no pipe for a worker: %s", strerror(errno));
@@ -175,7 +175,7 @@ rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, const int t
         child_parent = parent;
         set_signals();
         sigprocmask(SIG_SETMASK, &before, NULL);
-        child(plan, trials, count, threads, checkpoint_s);
+        child(plan, trials, count, threads, all_threads, checkpoint_s);
     }
     int failure = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);

@@ -42,7 +42,7 @@ typedef struct rti_worker_listener {
 /* Starts a process that claims and runs the trials (rti_trials_run), without those that are claimed already.
  * RT_PROGRAM when there can be no more processes. */
 rt_status rti_worker_start(rti_worker *worker, const rti_plan *plan, const int trials[], int count,
-                           int threads, double checkpoint_s, rt_error *error) RT_MUST_CHECK;
+                           int threads, int all_threads, double checkpoint_s, rt_error *error) RT_MUST_CHECK;
 
 /* Reads what has come. True when the process has closed its end. */
 bool rti_worker_listen(rti_worker *worker, const rti_worker_listener *listener);

@@ -63,8 +63,8 @@
  *   the next batch's pictures fetched while this one's are multiplied: 0.99 (bits.csv)
  *   two places of a map in each turn of the loop, all lines of dW fetched, lists of bytes made eight at a
  *     time, later entries of lists fetched: 0.97 to 1.00 (passing.csv)
- *   all lists of a panel as two streams of whole runs of four, whose ends are arithmetic and no branches: each
- *     list a little longer, sums stored four times as often; Y 0.88, dW 0.94 of the speed (passing.csv) */
+ *   all lists of a panel as two streams of whole runs of four, whose ends are arithmetic and no branches:
+ *     each list a little longer, sums stored more often; Y 0.88, dW 0.94 of the speed (passing.csv) */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
 

@@ -2,7 +2,14 @@
  * forward pass; a file that is damaged, short, empty or somebody else's is never believed; other
  * weights or other examples are another file. */
 #include "distill/cache.h"
+
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "core/file.h"
+#include "retort/threads.h"
 #include "fixture.h"
 #include "../support/temporary.h"
 
@@ -23,7 +30,7 @@ static void end(void) {
 
 static rti_cache *opened(const char *directory) {
     rt_error error;
-    rti_cache *cache = rti_cache_open(teacher, &fixture_part, directory, &error);
+    rti_cache *cache = rti_cache_open(teacher, &fixture_part, directory, 0, &error);
     cr_assert(cache, "%s", error.message);
     return cache;
 }
@@ -167,5 +174,73 @@ Test(cache, a_directory_that_cannot_be_is_no_failure) {
     cr_assert(!rti_cache_was_read(cache));
     agrees_with_the_teacher(cache);
     rti_cache_free(cache);
+    end();
+}
+
+/* Has the turn at `path`, says so, writes what `from` holds to `to` meanwhile and lets go. */
+static pid_t start_other(const char *path, const char *from, const char *to, int *said) {
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int turn = rti_file_turn(path);
+        bool good = turn >= 0 && write(ends[1], "x", 1) == 1;
+        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL); /* the other one comes, and waits */
+        good = good && (!from || rename(from, to) == 0);
+        if (from) rti_file_turn_end(turn, path); /* else it dies with the turn */
+        _exit(good ? 0 : 1);
+    }
+    close(ends[1]);
+    *said = ends[0];
+    return pid;
+}
+
+static void await_other(pid_t pid, int said) {
+    int status;
+    close(said);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* Of two processes that want the same file one asks the teacher; but whoever ends without a file keeps nobody
+ * from asking. */
+Test(cache, waits_for_the_process_that_makes_the_file, .timeout = 60) {
+    begin();
+    rti_cache *first = opened(test_path("soft"));
+    char path[RTI_PATH_MAX], turn[RTI_PATH_MAX + 8], aside[RTI_PATH_MAX + 8], byte;
+    snprintf(path, sizeof path, "%s", rti_cache_path(first));
+    snprintf(turn, sizeof turn, "%s.turn", path);
+    snprintf(aside, sizeof aside, "%s.aside", path);
+    cr_assert_not(rti_file_exists(turn));
+    rti_cache_free(first);
+    for (int dies = 0; dies < 2; dies++) {
+        if (dies) cr_assert_eq(remove(path), 0);
+        else cr_assert_eq(rename(path, aside), 0);
+        int said;
+        pid_t pid = start_other(turn, dies ? NULL : aside, path, &said);
+        cr_assert_eq(read(said, &byte, 1), 1);
+        rti_cache *cache = opened(test_path("soft"));
+        cr_assert_eq(rti_cache_was_read(cache), !dies);
+        agrees_with_the_teacher(cache);
+        rti_cache_free(cache);
+        await_other(pid, said);
+        cr_assert(rti_file_exists(path) && !rti_file_exists(turn));
+    }
+    end();
+}
+
+/* Threads that are lent for the pass are given back, and change no bit. */
+Test(cache, asks_with_all_threads_and_gives_them_back) {
+    begin();
+    rt_threads_set(1);
+    rti_cache *own = opened(NULL);
+    rt_error error;
+    rti_cache *lent = rti_cache_open(teacher, &fixture_part, test_path("soft"), 3, &error);
+    cr_assert(lent, "%s", error.message);
+    cr_assert_eq(rt_threads_get(), 1);
+    for (int m = 0; m < MEMBERS; m++)
+        cr_assert_arr_eq(rti_cache_member(lent, m), rti_cache_member(own, m),
+                         (size_t)(fixture_part.count * CLASSES) * sizeof(rt_real));
+    rti_cache_free(own), rti_cache_free(lent);
     end();
 }
