@@ -17,9 +17,9 @@
 typedef struct rti_cache rti_cache;
 
 /* Reads directory/<key>.safetensors, or asks the teacher and writes it. While another process does that for
- * the same file it waits; while others may wait, the teacher has `threads` threads, if that is more than there
- * are (0: it is not). directory NULL: in memory only. A file that cannot be written is reported with rt_say
- * and forgotten. `teacher` and `part` must outlive the cache. NULL and *error: RT_MEMORY, or what the
+ * the same file it waits; while others may wait, the teacher has `threads` threads, if that is more than
+ * there are (0: it is not). directory NULL: in memory only. A file that cannot be written is reported with
+ * rt_say and forgotten. `teacher` and `part` must outlive the cache. NULL and *error: RT_MEMORY, or what the
  * teacher's forward pass fails with. */
 rti_cache *rti_cache_open(rt_teacher *teacher, const rt_part *part, const char *directory, int threads,
                           rt_error *error) RT_MUST_CHECK;
