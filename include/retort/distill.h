@@ -170,6 +170,8 @@ typedef struct rt_distiller_config {
     const char *prefix;          /* "optimizer." */
     const char *cache_directory; /* soft targets are kept there for others; NULL: in memory only */
     int cache_threads;           /* that make them while other processes may wait; 0: those there are */
+    bool (*cache_go_on)(void *); /* asked while they are made or waited for; false: RT_STOPPED. May be NULL */
+    void *cache_context;
     rt_step_function *on_step;   /* may be NULL */
     void *on_step_context;
     /* Shares its batches, the teacher's answers to them and the memory of a step, to be trained together
@@ -188,7 +190,8 @@ typedef struct rt_distiller_config {
  * its own teacher), RT_SHAPE (numbers of classes that differ), RT_VALUE (no examples),
  * RT_UNSUPPORTED (jitter of what is no image; a stored teacher, and features, mixup or examples that its file
  * does not know; other targets than the teacher's with features or mixup; targets of a teacher's dropout when
- * it is stored or has batch normalisation), RT_MEMORY. Freed with rt_distiller_free. */
+ * it is stored or has batch normalisation), RT_STOPPED (cache_go_on said so), RT_MEMORY. Freed with
+ * rt_distiller_free. */
 rt_distiller *rt_distiller_new(const rt_distiller_config *config, rt_error *error) RT_MUST_CHECK;
 void rt_distiller_free(rt_distiller *distiller);
 

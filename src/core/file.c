@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/blocks.h"
@@ -206,11 +207,16 @@ bool rti_file_exists(const char *path) {
 
 /* ---- turns ----------------------------------------------------------------------------------- */
 
-int rti_file_turn(const char *path) {
+int rti_file_turn(const char *path, bool (*go_on)(void *), void *context) {
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    while (fd >= 0 && fcntl(fd, F_SETLKW, &all) != 0) {
+    while (fd >= 0 && fcntl(fd, F_SETLK, &all) != 0) {
+        const bool is_taken = errno == EACCES || errno == EAGAIN;
         if (errno == EINTR) continue;
+        if (is_taken && (!go_on || go_on(context))) {
+            nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+            continue;
+        }
         close(fd);
         fd = -1;
     }

@@ -42,9 +42,9 @@ rt_status rti_file_view_gzip(const char *path, size_t limit, rti_bytes *out, rt_
 
 /* Several processes want the same file made, and one is enough: waits until no other one has the turn at
  * `path`, a file that is made for it alone, and takes it. It ends with rti_file_turn_end, which removes that
- * file, or with the process. Less than 0: this file system knows no turns, or the folder is not there; nobody
- * waits. */
-int rti_file_turn(const char *path);
+ * file, or with the process. Less than 0: go_on(context), when it is not NULL, wants to wait no more; or this
+ * file system knows no turns, or the folder is not there, and nobody waits. */
+int rti_file_turn(const char *path, bool (*go_on)(void *), void *context);
 void rti_file_turn_end(int turn, const char *path);
 
 /* Temporary name, fsync, rename. RT_IO; the old file is untouched then and nothing is left over. */

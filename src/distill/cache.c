@@ -153,8 +153,10 @@ static rt_status ask_batch(rti_cache *c, rt_graph *g, const rt_batch *batch, rt_
     return RT_OK;
 }
 
+static bool goes_on(const rti_cache_making *m) { return !m->go_on || m->go_on(m->context); }
+
 /* Unshuffled, so each batch is a run of positions. */
-static rt_status ask_teacher(rti_cache *c, const rt_part *part, rt_error *error) {
+static rt_status ask_teacher(rti_cache *c, const rt_part *part, const rti_cache_making *m, rt_error *error) {
     rt_graph *g = rt_graph_new(error);
     rt_loader *loader = g ? rt_loader_new(part, TEACHER_BATCH, 0, NULL, error) : NULL;
     rt_status status = loader ? RT_OK : RT_MEMORY;
@@ -163,7 +165,7 @@ static rt_status ask_teacher(rti_cache *c, const rt_part *part, rt_error *error)
     if (g) rti_graph_use_notes(g, &notes);
     rt_batch batch;
     while (status == RT_OK && rti_next_batch(loader, c->members, &batch, &notes))
-        status = ask_batch(c, g, &batch, error);
+        status = goes_on(m) ? ask_batch(c, g, &batch, error) : rt_fail(error, RT_STOPPED, "stopped");
     rt_loader_free(loader);
     rt_graph_free(g);
     rti_notes_deinit(&notes);
@@ -185,28 +187,27 @@ static rt_status copy_answers(rti_cache *c, const rti_stored *stored, const rt_p
 /* ---- opening ---- */
 
 /* While others may be waiting, the teacher has their threads, too. */
-static rt_status ask_for_all(rti_cache *c, const rt_part *part, int threads, rt_error *error) {
+static rt_status ask_for_all(rti_cache *c, const rt_part *part, const rti_cache_making *m, rt_error *error) {
     const int own = rt_threads_get();
-    if (threads > own) rt_threads_set(threads);
-    rt_status status = ask_teacher(c, part, error);
-    if (threads > own) rt_threads_set(own);
+    if (m->threads > own) rt_threads_set(m->threads);
+    rt_status status = ask_teacher(c, part, m, error);
+    if (m->threads > own) rt_threads_set(own);
     return status;
 }
 
 /* Of several processes that open it at the same time the first asks, the others read what it has written. */
-static rt_status make_file(rti_cache *c, const rt_part *part, const char *directory, int threads,
-                           rt_error *error) {
+static rt_status make_file(rti_cache *c, const rt_part *part, const rti_cache_making *m, rt_error *error) {
     char path[RTI_PATH_MAX + 8];
     rt_error trouble;
     snprintf(path, sizeof path, "%s.turn", c->path);
     const bool is_damaged = rti_file_exists(c->path);
-    rt_status status = rti_directory_make(directory, &trouble);
-    const int turn = status == RT_OK ? rti_file_turn(path) : -1;
+    rt_status status = rti_directory_make(m->directory, &trouble);
+    const int turn = status == RT_OK ? rti_file_turn(path, m->go_on, m->context) : -1;
     if (turn >= 0 && !is_damaged && read_cache(c)) {
         rti_file_turn_end(turn, path);
         return RT_OK;
     }
-    const rt_status asked = ask_for_all(c, part, threads, error);
+    const rt_status asked = ask_for_all(c, part, m, error);
     if (asked == RT_OK && status == RT_OK) status = write_cache(c, &trouble);
     rti_file_turn_end(turn, path);
     if (asked == RT_OK && status != RT_OK)
@@ -214,16 +215,18 @@ static rt_status make_file(rti_cache *c, const rt_part *part, const char *direct
     return asked;
 }
 
-static rt_status fill(rti_cache *c, const rt_part *part, const char *directory, int threads,
-                      rt_error *error) {
+static rt_status fill(rti_cache *c, const rt_part *part, const rti_cache_making *m, rt_error *error) {
     const rti_stored *stored = rti_teacher_stored(c->teacher);
     if (stored) return copy_answers(c, stored, part, error);
-    if (!directory) return ask_teacher(c, part, error);
-    return read_cache(c) ? RT_OK : make_file(c, part, directory, threads, error);
+    if (!c->path[0]) return ask_teacher(c, part, m, error);
+    return read_cache(c) ? RT_OK : make_file(c, part, m, error);
 }
 
-rti_cache *rti_cache_open(rt_teacher *teacher, const rt_part *part, const char *directory, int threads,
+rti_cache *rti_cache_open(rt_teacher *teacher, const rt_part *part, const rti_cache_making *making,
                           rt_error *error) {
+    static const rti_cache_making in_memory = {.directory = NULL};
+    if (!making) making = &in_memory;
+    const char *directory = making->directory;
     rti_cache *c = rt_alloc_zero(1, sizeof *c);
     if (c) {
         c->teacher = teacher;
@@ -244,7 +247,7 @@ rti_cache *rti_cache_open(rt_teacher *teacher, const rt_part *part, const char *
         snprintf(name, sizeof name, "%s.safetensors", c->key);
     }
     bool good = !directory || rti_path_join(c->path, sizeof c->path, directory, name, error) == RT_OK;
-    if (good && fill(c, part, directory, threads, error) == RT_OK) return c;
+    if (good && fill(c, part, making, error) == RT_OK) return c;
     rti_cache_free(c);
     return NULL;
 }

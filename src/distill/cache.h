@@ -16,12 +16,19 @@
 
 typedef struct rti_cache rti_cache;
 
-/* Reads directory/<key>.safetensors, or asks the teacher and writes it. While another process does that for
- * the same file it waits; while others may wait, the teacher has `threads` threads, if that is more than
- * there are (0: it is not). directory NULL: in memory only. A file that cannot be written is reported with
- * rt_say and forgotten. `teacher` and `part` must outlive the cache. NULL and *error: RT_MEMORY, or what the
- * teacher's forward pass fails with. */
-rti_cache *rti_cache_open(rt_teacher *teacher, const rt_part *part, const char *directory, int threads,
+/* How a cache is made. */
+typedef struct rti_cache_making {
+    const char *directory;   /* NULL: in memory only */
+    int threads;             /* of the teacher, while other processes may wait; 0: those there are */
+    bool (*go_on)(void *);   /* asked while the teacher is, or another process is waited for; NULL: yes */
+    void *context;
+} rti_cache_making;
+
+/* Reads directory/<key>.safetensors, or asks the teacher and writes it, or waits for the process that does.
+ * `making` NULL is all of it 0. A file that cannot be written is reported with rt_say and forgotten.
+ * `teacher` and `part` must outlive the cache. NULL and *error: RT_STOPPED, RT_MEMORY, or what the teacher's
+ * forward pass fails with. */
+rti_cache *rti_cache_open(rt_teacher *teacher, const rt_part *part, const rti_cache_making *making,
                           rt_error *error) RT_MUST_CHECK;
 void rti_cache_free(rti_cache *cache);
 

@@ -40,8 +40,8 @@ void rti_shared_teacher(rti_shared *shared, rt_teacher *teacher) {
 }
 
 rti_cache *rti_shared_cache(rti_shared *shared, const rt_distiller_config *c, rt_error *error) {
-    if (!shared->cache)
-        shared->cache = rti_cache_open(c->teacher, c->transfer, c->cache_directory, c->cache_threads, error);
+    const rti_cache_making making = {c->cache_directory, c->cache_threads, c->cache_go_on, c->cache_context};
+    if (!shared->cache) shared->cache = rti_cache_open(c->teacher, c->transfer, &making, error);
     return shared->cache;
 }
 

@@ -42,7 +42,8 @@ static rt_status ask(rti_answers *a, const rti_plan *plan, rt_teacher *teacher, 
                      bool keep, double T, rt_error *error) {
     char directory[RTI_PATH_MAX];
     RT_TRY(rti_path_join(directory, sizeof directory, plan->trials_directory, "cache", error));
-    rti_cache *cache = rti_cache_open(teacher, part, keep ? directory : NULL, 0, error);
+    const rti_cache_making making = {.directory = keep ? directory : NULL};
+    rti_cache *cache = rti_cache_open(teacher, part, &making, error);
     if (!cache) return error ? error->status : RT_MEMORY;
     *a = (rti_answers){.count = part->count, .classes = rt_teacher_classes(teacher), .labels = part->labels};
     a->logits = rt_alloc((size_t)(a->count * a->classes) * sizeof *a->logits);

@@ -142,7 +142,8 @@ static rt_status open_answers(const rti_finish *f, const rt_part *test, rt_error
     if (!teaching->teacher || teaching->test || !rti_teacher_knows(teaching->teacher, test->examples))
         return RT_OK;
     RT_TRY(rti_path_join(directory, sizeof directory, f->plan->trials_directory, "cache", error));
-    teaching->test = rti_cache_open(teaching->teacher, test, directory, 0, error);
+    const rti_cache_making making = {.directory = directory};
+    teaching->test = rti_cache_open(teaching->teacher, test, &making, error);
     return teaching->test ? RT_OK : RT_MEMORY;
 }
 

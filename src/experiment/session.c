@@ -159,6 +159,8 @@ static rt_status make_distiller(rti_session *r, rt_distiller *beside, rt_error *
         .prefix = "optimizer.",
         .cache_directory = cache,
         .cache_threads = r->hooks ? r->hooks->all_threads : 0,
+        .cache_go_on = r->hooks ? r->hooks->go_on : NULL,
+        .cache_context = r->hooks ? r->hooks->context : NULL,
         .on_step = on_step,
         .on_step_context = r,
         .beside = beside,

@@ -81,7 +81,8 @@ static void begin(group *g) {
     for (int i = 0; i < g->common.count; i++) g->working[i] = i;
     for (int i = 0; i < g->common.count; i++) {
         rt_status status = rti_session_begin(&g->sessions[i], somebody(g), &g->error);
-        if (status != RT_OK) give_up(g, i, status);
+        if (status == RT_STOPPED) leave(g, i, RTI_END_STOPPED); /* what was there of it stays */
+        else if (status != RT_OK) give_up(g, i, status);
     }
     hand_over(g, 0);
 }

@@ -14,7 +14,7 @@ typedef struct rti_trial_progress {
 
 typedef enum rti_trial_end {
     RTI_END_DONE,     /* result.json is there */
-    RTI_END_STOPPED,  /* go_on said so; a checkpoint is there */
+    RTI_END_STOPPED,  /* go_on said so; a checkpoint is there, if it had begun */
     RTI_END_FAILED,   /* failed.json says why */
     RTI_END_UNSAVED,  /* files cannot be written (a full disk): other trials will fare no better */
     RTI_END_BUSY,     /* somebody else has the claim */
@@ -23,7 +23,8 @@ typedef enum rti_trial_end {
 
 /* How trials talk to whoever runs them; NULL is fine. The first two are called often and must be quick. */
 typedef struct rti_trial_hooks {
-    bool (*go_on)(void *context);  /* asked after each step, and ahead of the end: false saves and stops */
+    bool (*go_on)(void *context);  /* asked while the teacher is, after each step, and ahead of the
+                                    * end: false saves and stops */
     void (*progress)(void *context, const rti_trial_progress *progress);
     /* One of them is over; why: unless it is done. */
     void (*ended)(void *context, int trial, rti_trial_end end, const rt_error *why);

@@ -30,7 +30,8 @@ static void end(void) {
 
 static rti_cache *opened(const char *directory) {
     rt_error error;
-    rti_cache *cache = rti_cache_open(teacher, &fixture_part, directory, 0, &error);
+    const rti_cache_making making = {.directory = directory};
+    rti_cache *cache = rti_cache_open(teacher, &fixture_part, &making, &error);
     cr_assert(cache, "%s", error.message);
     return cache;
 }
@@ -183,7 +184,7 @@ static pid_t start_other(const char *path, const char *from, const char *to, int
     cr_assert_eq(pipe(ends), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        int turn = rti_file_turn(path);
+        int turn = rti_file_turn(path, NULL, NULL);
         bool good = turn >= 0 && write(ends[1], "x", 1) == 1;
         nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL); /* the other one comes, and waits */
         good = good && (!from || rename(from, to) == 0);
@@ -235,12 +236,43 @@ Test(cache, asks_with_all_threads_and_gives_them_back) {
     rt_threads_set(1);
     rti_cache *own = opened(NULL);
     rt_error error;
-    rti_cache *lent = rti_cache_open(teacher, &fixture_part, test_path("soft"), 3, &error);
+    const rti_cache_making making = {.directory = test_path("soft"), .threads = 3};
+    rti_cache *lent = rti_cache_open(teacher, &fixture_part, &making, &error);
     cr_assert(lent, "%s", error.message);
     cr_assert_eq(rt_threads_get(), 1);
     for (int m = 0; m < MEMBERS; m++)
         cr_assert_arr_eq(rti_cache_member(lent, m), rti_cache_member(own, m),
                          (size_t)(fixture_part.count * CLASSES) * sizeof(rt_real));
     rti_cache_free(own), rti_cache_free(lent);
+    end();
+}
+
+static bool some_more(void *left) { return --*(int *)left >= 0; }
+
+/* Whoever is to stop asks no further, and waits for nobody. */
+Test(cache, stops_when_it_is_told_to, .timeout = 60) {
+    begin();
+    rt_error error;
+    int left = 0;
+    rti_cache_making making = {.directory = test_path("soft"), .go_on = some_more, .context = &left};
+    cr_assert_null(rti_cache_open(teacher, &fixture_part, &making, &error));
+    cr_assert_eq(error.status, RT_STOPPED);
+    rti_cache *cache = opened(test_path("soft"));
+    cr_assert(!rti_cache_was_read(cache)); /* nothing was left of the first */
+    char path[RTI_PATH_MAX], turn[RTI_PATH_MAX + 8], byte;
+    snprintf(path, sizeof path, "%s", rti_cache_path(cache));
+    snprintf(turn, sizeof turn, "%s.turn", path);
+    cr_assert_not(rti_file_exists(turn));
+    rti_cache_free(cache);
+    cr_assert_eq(remove(path), 0);
+    int said;
+    pid_t pid = start_other(turn, NULL, path, &said);
+    cr_assert_eq(read(said, &byte, 1), 1);
+    left = 3;
+    cr_assert_null(rti_cache_open(teacher, &fixture_part, &making, &error));
+    cr_assert_eq(error.status, RT_STOPPED);
+    cr_assert_lt(left, 0);
+    cr_assert_not(rti_file_exists(path));
+    await_other(pid, said);
     end();
 }

@@ -139,7 +139,7 @@ Test(evaluate, beside_a_cache_of_the_teachers_answers) {
     rt_model *net = fixture_teacher_net(1), *model = fixture_model("hidden=[10]", 2);
     rt_teacher *teacher = fixture_teacher(&net, 1, RT_COMBINE_LOGITS);
     rt_error error;
-    rti_cache *cache = rti_cache_open(teacher, &fixture_part, NULL, 0, &error);
+    rti_cache *cache = rti_cache_open(teacher, &fixture_part, NULL, &error);
     cr_assert(cache, "%s", error.message);
     rt_quality asked, looked_up, without;
     memset(&asked, 0, sizeof asked), memset(&looked_up, 0, sizeof looked_up);

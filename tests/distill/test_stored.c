@@ -106,7 +106,7 @@ Test(stored, rows_are_those_of_the_examples_not_of_positions) {
     for (int i = 0; i < EXAMPLES * CLASSES; i++) answers[i] = (rt_real)i;
     rt_teacher *teacher = open_as(save(answers, EXAMPLES, CLASSES), RT_ANSWERS_LOGITS);
     rt_error error = {0};
-    rti_cache *cache = rti_cache_open(teacher, &fixture_part, NULL, 0, &error);
+    rti_cache *cache = rti_cache_open(teacher, &fixture_part, NULL, &error);
     rt_graph *g = rt_graph_new(NULL);
     const int32_t positions[3] = {52, 0, 17};
     rt_tensor *v = rti_cache_logits(cache, g, positions, 3, 4);

@@ -18,7 +18,7 @@ static void begin(void) {
     fixture_data();
     for (int m = 0; m < MEMBERS; m++) nets[m] = fixture_teacher_net(20 + (uint64_t)m);
     teacher = fixture_teacher(nets, MEMBERS, RT_COMBINE_LOGITS);
-    plain = rti_cache_open(teacher, &fixture_part, NULL, 0, NULL);
+    plain = rti_cache_open(teacher, &fixture_part, NULL, NULL);
     cr_assert(plain);
 }
 
@@ -196,7 +196,7 @@ Test(targets, fixed_are_a_table_of_answers) {
     int32_t index[EXAMPLES];
     for (int i = 0; i < EXAMPLES; i++) index[i] = i;
     all.count = EXAMPLES, all.index = index, all.labels = fixture_labels;
-    rti_cache *cache = rti_cache_open(teacher, &all, NULL, 0, NULL);
+    rti_cache *cache = rti_cache_open(teacher, &all, NULL, NULL);
     rt_tensor *v = rti_cache_logits(cache, g, index, EXAMPLES, 4);
     for (int i = 0; i < EXAMPLES * CLASSES; i++)
         rti_text_printf(&text, "%.17g%s", (double)rt_real_data(v)[i], (i + 1) % CLASSES ? "," : "\n");

@@ -2,6 +2,7 @@
  * of threads, it must leave the same bytes as when nobody stopped it; and what it wrote is read back
  * and compared with networks that are evaluated here. */
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,54 @@ Test(trial, stopped_anywhere_it_ends_with_the_same_bits) {
         remove(path);
     }
     cr_assert_gt(steps, 15); /* it was stopped */
+    rti_plan_deinit(&plan);
+    rti_plan_deinit(&other);
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}
+
+/* The files of soft targets are gone: the teacher is asked again. */
+static void forget_soft_targets(const rti_plan *p) {
+    char path[RTI_PATH_MAX + 300];
+    snprintf(path, sizeof path, "%s/cache", p->trials_directory);
+    DIR *directory = opendir(path);
+    cr_assert(directory);
+    int gone = 0;
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        snprintf(path, sizeof path, "%s/cache/%s", p->trials_directory, entry->d_name);
+        gone += entry->d_name[0] != '.' && remove(path) == 0;
+    }
+    closedir(directory);
+    cr_assert_gt(gone, 0);
+}
+
+Test(trial, stopped_while_its_teacher_is_asked_it_keeps_its_checkpoint) {
+    char a[1024], b[1024], directory[RTI_PATH_MAX], path[RTI_PATH_MAX + 16];
+    make(&plan, "a", NULL, 0);
+    make(&other, "b", NULL, 0);
+    snprintf(a, sizeof a, "%s", test_path("a"));
+    snprintf(b, sizeof b, "%s", test_path("b"));
+    const int student = plan.trial_count - 1;
+    run_whole(&plan, 0);
+    run_whole(&plan, student);
+    run_whole(&other, 0);
+    countdown c = {.steps = 12};
+    rti_trial_hooks hooks = {.go_on = until, .context = &c};
+    cr_assert_eq(rti_trial_run(&other, student, &hooks, &error), RTI_END_STOPPED);
+    rti_trial_directory(&other, student, directory, sizeof directory);
+    snprintf(path, sizeof path, "%s/checkpoint.bin", directory);
+    size_t length, later;
+    char *before = test_file(path, &length);
+    forget_soft_targets(&other);
+    c = (countdown){.steps = 1};
+    cr_assert_eq(rti_trial_run(&other, student, &hooks, &error), RTI_END_STOPPED);
+    cr_assert_eq(error.status, RT_STOPPED);
+    cr_assert_eq(c.seen, 1);
+    char *after = test_file(path, &later);
+    cr_assert(before && after && length > 200 && length == later && memcmp(before, after, length) == 0);
+    free(before);
+    free(after);
+    run_whole(&other, student);
+    test_compare_trial(&plan, student, a, b);
     rti_plan_deinit(&plan);
     rti_plan_deinit(&other);
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
