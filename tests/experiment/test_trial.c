@@ -37,18 +37,38 @@ static void make(rti_plan *p, const char *runs, const char *const sets[], int co
     test_plan(p, TEST_SPEC, sets, count, path);
 }
 
+/* Two plans of the same trials, whose runs are below the folders a and b. */
+static void make_two(const char *const sets[], int count, char a[1024], char b[1024]) {
+    make(&plan, "a", sets, count);
+    make(&other, "b", sets, count);
+    snprintf(a, 1024, "%s", test_path("a"));
+    snprintf(b, 1024, "%s", test_path("b"));
+}
+
 static void run_whole(const rti_plan *p, int trial) {
     cr_assert_eq(rti_trial_run(p, trial, NULL, &error), RTI_END_DONE, "%s", error.message);
+}
+
+/* The files of soft targets are gone: the teacher is asked again. */
+static void forget_soft_targets(const rti_plan *p) {
+    char path[RTI_PATH_MAX + 300];
+    snprintf(path, sizeof path, "%s/cache", p->trials_directory);
+    DIR *directory = opendir(path);
+    cr_assert(directory);
+    int gone = 0;
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        snprintf(path, sizeof path, "%s/cache/%s", p->trials_directory, entry->d_name);
+        gone += entry->d_name[0] != '.' && remove(path) == 0;
+    }
+    closedir(directory);
+    cr_assert_gt(gone, 0);
 }
 
 Test(trial, stopped_anywhere_it_ends_with_the_same_bits) {
     static const char *const sets[] = {"student.epochs=3", "student.optimizer.momentum=0.9",
                                        "student.dropout.hidden=0.2", "student.jitter=1"};
     char a[1024], b[1024];
-    make(&plan, "a", sets, 4);
-    make(&other, "b", sets, 4);
-    snprintf(a, sizeof a, "%s", test_path("a"));
-    snprintf(b, sizeof b, "%s", test_path("b"));
+    make_two(sets, 4, a, b);
     int student = plan.trial_count - 1, steps = 0;
     run_whole(&plan, 0);
     run_whole(&plan, student);
@@ -71,6 +91,7 @@ Test(trial, stopped_anywhere_it_ends_with_the_same_bits) {
         rti_trial_directory(&other, student, directory, sizeof directory);
         snprintf(path, sizeof path, "%s/result.json", directory);
         remove(path);
+        forget_soft_targets(&other); /* the teacher is asked about the test set again */
     }
     cr_assert_gt(steps, 15); /* it was stopped */
     rti_plan_deinit(&plan);
@@ -78,27 +99,9 @@ Test(trial, stopped_anywhere_it_ends_with_the_same_bits) {
     cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
 }
 
-/* The files of soft targets are gone: the teacher is asked again. */
-static void forget_soft_targets(const rti_plan *p) {
-    char path[RTI_PATH_MAX + 300];
-    snprintf(path, sizeof path, "%s/cache", p->trials_directory);
-    DIR *directory = opendir(path);
-    cr_assert(directory);
-    int gone = 0;
-    for (struct dirent *entry; (entry = readdir(directory));) {
-        snprintf(path, sizeof path, "%s/cache/%s", p->trials_directory, entry->d_name);
-        gone += entry->d_name[0] != '.' && remove(path) == 0;
-    }
-    closedir(directory);
-    cr_assert_gt(gone, 0);
-}
-
 Test(trial, stopped_while_its_teacher_is_asked_it_keeps_its_checkpoint) {
     char a[1024], b[1024], directory[RTI_PATH_MAX], path[RTI_PATH_MAX + 16];
-    make(&plan, "a", NULL, 0);
-    make(&other, "b", NULL, 0);
-    snprintf(a, sizeof a, "%s", test_path("a"));
-    snprintf(b, sizeof b, "%s", test_path("b"));
+    make_two(NULL, 0, a, b);
     const int student = plan.trial_count - 1;
     run_whole(&plan, 0);
     run_whole(&plan, student);
@@ -129,10 +132,7 @@ Test(trial, stopped_while_its_teacher_is_asked_it_keeps_its_checkpoint) {
 Test(trial, threads_do_not_change_a_bit) {
     char a[1024], b[1024];
     static const char *const sets[] = {"student.hidden=[96, 80]", "data.digits.train=700", "data.batch=100"};
-    make(&plan, "a", sets, 3);
-    make(&other, "b", sets, 3);
-    snprintf(a, sizeof a, "%s", test_path("a"));
-    snprintf(b, sizeof b, "%s", test_path("b"));
+    make_two(sets, 3, a, b);
     int student = plan.trial_count - 1;
     rt_threads_set(1);
     run_whole(&plan, 0);
@@ -344,10 +344,7 @@ Test(trial, a_loss_that_is_no_number_is_a_failure_with_its_place) {
 
 Test(trial, damaged_checkpoints_and_results_are_not_believed) {
     char a[1024], b[1024], directory[RTI_PATH_MAX], path[RTI_PATH_MAX + 16];
-    make(&plan, "a", NULL, 0);
-    make(&other, "b", NULL, 0);
-    snprintf(a, sizeof a, "%s", test_path("a"));
-    snprintf(b, sizeof b, "%s", test_path("b"));
+    make_two(NULL, 0, a, b);
     run_whole(&plan, 0);
     for (int round = 0; round < 4; round++) {
         countdown c = {.steps = 8};
