@@ -138,13 +138,12 @@ typedef struct measured {
 /* The teacher is asked about the test set once for all trials of an experiment. */
 static rt_status open_answers(const rti_finish *f, const rt_part *test, rt_error *error) {
     rti_teaching *teaching = f->teaching;
-    char directory[RTI_PATH_MAX];
     if (!teaching->teacher || teaching->test || !rti_teacher_knows(teaching->teacher, test->examples))
         return RT_OK;
-    RT_TRY(rti_path_join(directory, sizeof directory, f->plan->trials_directory, "cache", error));
-    const rti_cache_making making = {.directory = directory};
-    teaching->test = rti_cache_open(teaching->teacher, test, &making, error);
-    return teaching->test ? RT_OK : RT_MEMORY;
+    rt_error inner = {0};
+    teaching->test = rti_cache_open(teaching->teacher, test, f->answers, &inner);
+    if (!teaching->test && error) *error = inner;
+    return teaching->test ? RT_OK : inner.status;
 }
 
 static rt_status measure(const rti_finish *f, measured *m, rt_error *error) {

@@ -38,6 +38,7 @@ typedef struct rti_finish {
     const char *directory;
     rt_model *model;          /* with the weights of the last epoch */
     rti_teaching *teaching;   /* it is measured against; may hold no teacher */
+    const rti_cache_making *answers; /* how its answers to the test set are made */
     rti_speed *speed;         /* of the group: measured again only for other rows */
     int together;             /* how many trials the process trained */
     rti_checkpoint *now;

@@ -29,12 +29,17 @@ static void tell(const rti_session *r, int64_t epoch, double fraction_of_epoch) 
     r->hooks->progress(r->hooks->context, &p);
 }
 
+static bool goes_on(void *session) {
+    const rti_session *r = session;
+    return !r->hooks || !r->hooks->go_on || r->hooks->go_on(r->hooks->context);
+}
+
 static bool on_step(void *context, int64_t epoch, int64_t step, int64_t steps) {
     rti_session *r = context;
     r->epoch = epoch + 1;
     r->step = step + 1;
     tell(r, epoch, (double)(step + 1) / (double)steps);
-    return !r->hooks || !r->hooks->go_on || r->hooks->go_on(r->hooks->context);
+    return goes_on(r);
 }
 
 static rt_status save(rti_session *r, const char *name, const void *bytes, size_t count, rt_error *error) {
@@ -133,14 +138,23 @@ static const char *teacher_method(const rt_params *rows, rt_params *options) {
     return method;
 }
 
+/* How the teacher's answers are made; the folder's name stands in `directory`. */
+static rt_status answers_of(rti_session *r, char directory[RTI_PATH_MAX], rti_cache_making *making,
+                            rt_error *error) {
+    RT_TRY(rti_path_join(directory, RTI_PATH_MAX, r->plan->trials_directory, "cache", error));
+    *making = (rti_cache_making){directory, r->hooks ? r->hooks->all_threads : 0, goes_on, r};
+    return RT_OK;
+}
+
 static rt_status make_distiller(rti_session *r, rt_distiller *beside, rt_error *error) {
     const rti_settings *s = r->trial->settings;
     const rt_params *network = rti_trial_network(r->trial);
     const rt_dataset *set = r->plan->datasets[r->trial->dataset];
     bool teacher = r->trial->role == RTI_TEACHER;
     const char *method = teacher ? NULL : rt_params_text(&s->distill, "method");
-    char cache[RTI_PATH_MAX];
-    RT_TRY(rti_path_join(cache, sizeof cache, r->plan->trials_directory, "cache", error));
+    char directory[RTI_PATH_MAX];
+    rti_cache_making answers;
+    RT_TRY(answers_of(r, directory, &answers, error));
     rt_params own;
     if (teacher) method = teacher_method(&s->teacher, &own);
     rt_distiller_config config = {
@@ -157,10 +171,10 @@ static rt_status make_distiller(rti_session *r, rt_distiller *beside, rt_error *
         .epochs = rt_params_int(network, "epochs"), /* of the schedule, also when it stops early */
         .training = network,
         .prefix = "optimizer.",
-        .cache_directory = cache,
-        .cache_threads = r->hooks ? r->hooks->all_threads : 0,
-        .cache_go_on = r->hooks ? r->hooks->go_on : NULL,
-        .cache_context = r->hooks ? r->hooks->context : NULL,
+        .cache_directory = answers.directory,
+        .cache_threads = answers.threads,
+        .cache_go_on = answers.go_on,
+        .cache_context = answers.context,
         .on_step = on_step,
         .on_step_context = r,
         .beside = beside,
@@ -263,11 +277,14 @@ rti_trial_end rti_session_give_up(rti_session *r, rt_status status, rt_error *er
 
 rt_status rti_session_finish(rti_session *r, rt_error *error) {
     bool own = rti_has_own_references(r->trial) && !r->trial->tuning;
+    char directory[RTI_PATH_MAX];
+    rti_cache_making answers;
+    RT_TRY(answers_of(r, directory, &answers, error));
     if (own) RT_TRY(rti_reference_load(&r->reference, r->plan, r->number, error));
     rti_finish f = {.plan = r->plan, .trial = r->number, .directory = r->directory, .model = r->model,
-                    .teaching = own ? &r->reference : &r->group->teaching, .speed = &r->group->speed,
-                    .together = r->group->count, .now = &r->now, .epochs = r->epochs,
-                    .extra_parameters = rt_distiller_extra_parameters(r->distiller)};
+                    .teaching = own ? &r->reference : &r->group->teaching, .answers = &answers,
+                    .speed = &r->group->speed, .together = r->group->count, .now = &r->now,
+                    .epochs = r->epochs, .extra_parameters = rt_distiller_extra_parameters(r->distiller)};
     rt_status status = rti_trial_finish(&f, error);
     if (f.unsaved) r->unsaved = true;
     return status;
