@@ -1,25 +1,51 @@
 /* norm_body.h - the loops of batch normalisation, once for all instruction sets.  Floor 2 (kernels)
  *
  * Part of loops_body.h. x is (rows, C), channels side by side. Channels go in strips of STRIP, so that what
- * belongs to a channel stays in registers while the rows run by; sums are kept in double. A strip is a vector
- * of the compiler's, which makes of it what the instruction set has. Its functions are inlined twice: for
- * whole strips, and for the channels that are left (the other lanes are zero). */
+ * belongs to a channel stays in registers while the rows run by; sums are kept in double. A strip is made of
+ * vectors of the compiler's as large as a register: of larger ones gcc 12 compares number by number, with a
+ * branch for each, and a step of resnet8 took 1.5 times as long (tests/bench/compilers.csv). The functions are
+ * inlined twice: for whole strips, and for the channels that are left (the other lanes are zero). */
 #include <string.h>
 
-enum { STRIP = 16 };
+#include "kernels/unroll.h"
 
-typedef rt_real strip __attribute__((vector_size(STRIP * sizeof(rt_real))));
-typedef double wide_strip __attribute__((vector_size(STRIP * sizeof(double))));
-typedef __typeof__((strip){0} > (strip){0}) strip_mask;
+#if defined(__AVX512F__)
+#define REGISTER 64
+#elif defined(__AVX__)
+#define REGISTER 32
+#else
+#define REGISTER 16
+#endif
+enum {
+    STRIP = 16,
+    PIECE = REGISTER / sizeof(rt_real), /* numbers in a register, */
+    PIECES = STRIP / PIECE,
+    PART = REGISTER / sizeof(double), /* and of those that are summed */
+    PARTS = STRIP / PART,
+};
+
+typedef rt_real piece __attribute__((vector_size(PIECE * sizeof(rt_real))));
+typedef rt_real part __attribute__((vector_size(PART * sizeof(rt_real))));
+typedef double wide_part __attribute__((vector_size(PART * sizeof(double))));
+typedef __typeof__((piece){0} > (piece){0}) piece_mask;
+typedef __typeof__((part){0} > (part){0}) part_mask;
 
 #define STRIP_FUNCTION static inline __attribute__((always_inline)) void
-#define LOAD(name, from)                                     \
-    strip name = {0};                                        \
-    memcpy(&name, (from), (size_t)width * sizeof(rt_real))
-#define STORE(name, to) memcpy((to), &name, (size_t)width * sizeof(rt_real))
-#define WIDEN(name) __builtin_convertvector(name, wide_strip)
+
+/* How many of the `count` numbers of piece or part i are in the strip. */
+static inline __attribute__((always_inline)) size_t lanes_in(const int width, int count, int i) {
+    const int left = width - count * i;
+    return (size_t)(left >= count ? count : left > 0 ? left : 0);
+}
+
+#define COUNT(x) ((int)(sizeof(x) / sizeof((x)[0])))
+#define LOAD(x, from, i)      \
+    (x) = (__typeof__(x)){0}; \
+    memcpy(&(x), (from) + COUNT(x) * (i), lanes_in(width, COUNT(x), i) * sizeof((x)[0]))
+#define STORE(x, to, i) memcpy((to) + COUNT(x) * (i), &(x), lanes_in(width, COUNT(x), i) * sizeof((x)[0]))
+#define WIDEN(x) __builtin_convertvector(x, wide_part)
 /* value where the condition holds, else 0 */
-#define KEEP(value, condition) ((strip)((strip_mask)(value) & (condition)))
+#define KEEP(type, value, condition) ((type)((type##_mask)(value) & (condition)))
 
 #define OVER_STRIPS(function, ...)                                                     \
     for (int64_t first = 0; first < C; first += STRIP) {                               \
@@ -30,16 +56,24 @@ typedef __typeof__((strip){0} > (strip){0}) strip_mask;
 /* sum (x - shift), sum (x - shift)^2 */
 STRIP_FUNCTION moments_strip(const int width, int64_t first, int64_t rows, int64_t C, const rt_real *x,
                              const rt_real *shift, double *sums, double *squares) {
-    wide_strip a = {0}, b = {0};
-    LOAD(k, shift + first);
-    for (int64_t at = first; at < rows * C; at += C) {
-        LOAD(v, x + at);
-        const wide_strip d = WIDEN(v) - WIDEN(k);
-        a += d;
-        b += d * d;
+    wide_part a[PARTS] = {{0}}, b[PARTS] = {{0}}, k[PARTS];
+    EACH(i, PARTS) {
+        part v;
+        LOAD(v, shift + first, i);
+        k[i] = WIDEN(v);
     }
-    memcpy(sums + first, &a, (size_t)width * sizeof *sums);
-    memcpy(squares + first, &b, (size_t)width * sizeof *squares);
+    for (int64_t at = first; at < rows * C; at += C)
+        EACH(i, PARTS) {
+            part v;
+            LOAD(v, x + at, i);
+            const wide_part d = WIDEN(v) - k[i];
+            a[i] += d;
+            b[i] += d * d;
+        }
+    EACH(i, PARTS) {
+        STORE(a[i], sums + first, i);
+        STORE(b[i], squares + first, i);
+    }
 }
 
 static void norm_moments(int64_t rows, int64_t C, const rt_real *x, const rt_real *shift, double *sums,
@@ -53,19 +87,24 @@ enum { RESIDUAL = 1, RELU = 2, MASKED = 1, ACCUMULATE = 2, OUT = 4, ACCUMULATE_O
 /* y = act((x - mean) factor + bias + residual) */
 STRIP_FUNCTION forward_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
                              const rti_norm *n, const rt_real *x, const rt_real *residual, rt_real *y) {
-    LOAD(m, n->mean + first);
-    LOAD(f, n->factor + first);
-    LOAD(b, n->bias + first);
-    for (int64_t at = first; at < rows * C; at += C) {
-        LOAD(v, x + at);
-        strip t = (v - m) * f + b;
-        if (variant & RESIDUAL) {
-            LOAD(r, residual + at);
-            t += r;
-        }
-        if (variant & RELU) t = KEEP(t, ~(t < 0)); /* NaN stays NaN */
-        STORE(t, y + at);
+    piece m[PIECES], f[PIECES], b[PIECES];
+    EACH(i, PIECES) {
+        LOAD(m[i], n->mean + first, i);
+        LOAD(f[i], n->factor + first, i);
+        LOAD(b[i], n->bias + first, i);
     }
+    for (int64_t at = first; at < rows * C; at += C)
+        EACH(i, PIECES) {
+            piece v, r;
+            LOAD(v, x + at, i);
+            piece t = (v - m[i]) * f[i] + b[i];
+            if (variant & RESIDUAL) {
+                LOAD(r, residual + at, i);
+                t += r;
+            }
+            if (variant & RELU) t = KEEP(piece, t, ~(t < 0)); /* NaN stays NaN */
+            STORE(t, y + at, i);
+        }
 }
 
 static void norm_forward(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x,
@@ -82,25 +121,32 @@ static void norm_forward(int64_t rows, int64_t C, const rti_norm *n, const rt_re
 STRIP_FUNCTION sums_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
                           const rti_norm *n, const rt_real *x, const rt_real *y, const rt_real *dy,
                           double *sums, double *products) {
-    wide_strip sum_z = {0}, sum_zd = {0};
-    LOAD(m, n->mean + first);
-    LOAD(f, n->factor + first);
-    LOAD(b, n->bias + first);
-    for (int64_t at = first; at < rows * C; at += C) {
-        LOAD(v, x + at);
-        LOAD(dz, dy + at);
-        if (variant & MASKED) {
-            LOAD(answer, y + at);
-            dz = KEEP(dz, answer > 0);
-        }
-        const strip d = v - m;
-        if (variant & MASKED_BY_X) dz = KEEP(dz, d * f + b > 0);
-        const wide_strip z = WIDEN(dz);
-        sum_z += z;
-        sum_zd += z * WIDEN(d);
+    wide_part sum_z[PARTS] = {{0}}, sum_zd[PARTS] = {{0}};
+    part m[PARTS], f[PARTS], b[PARTS];
+    EACH(i, PARTS) {
+        LOAD(m[i], n->mean + first, i);
+        LOAD(f[i], n->factor + first, i);
+        LOAD(b[i], n->bias + first, i);
     }
-    memcpy(sums + first, &sum_z, (size_t)width * sizeof *sums);
-    memcpy(products + first, &sum_zd, (size_t)width * sizeof *products);
+    for (int64_t at = first; at < rows * C; at += C)
+        EACH(i, PARTS) {
+            part v, dz, answer;
+            LOAD(v, x + at, i);
+            LOAD(dz, dy + at, i);
+            if (variant & MASKED) {
+                LOAD(answer, y + at, i);
+                dz = KEEP(part, dz, answer > 0);
+            }
+            const part d = v - m[i];
+            if (variant & MASKED_BY_X) dz = KEEP(part, dz, d * f[i] + b[i] > 0);
+            const wide_part z = WIDEN(dz);
+            sum_z[i] += z;
+            sum_zd[i] += z * WIDEN(d);
+        }
+    EACH(i, PARTS) {
+        STORE(sum_z[i], sums + first, i);
+        STORE(sum_zd[i], products + first, i);
+    }
 }
 
 static void norm_sums(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *y,
@@ -114,33 +160,38 @@ static void norm_sums(int64_t rows, int64_t C, const rti_norm *n, const rt_real 
 STRIP_FUNCTION backward_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
                               const rti_norm *n, const rt_real *x, const rt_real *y, const rt_real *dy,
                               rt_real *dx, rt_real *out) {
-    LOAD(m, n->mean + first);
-    LOAD(f, n->factor + first);
-    LOAD(level, n->level + first);
-    LOAD(slope, n->slope + first);
-    LOAD(b, n->bias + first);
-    for (int64_t at = first; at < rows * C; at += C) {
-        LOAD(v, x + at);
-        LOAD(dz, dy + at);
-        const strip d = v - m;
-        if (variant & MASKED) {
-            LOAD(answer, y + at);
-            dz = KEEP(dz, answer > 0);
-        }
-        if (variant & MASKED_BY_X) dz = KEEP(dz, d * f + b > 0);
-        strip t = f * dz - level - slope * d;
-        if (variant & ACCUMULATE) {
-            LOAD(before, dx + at);
-            t += before;
-        }
-        STORE(t, dx + at);
-        if (!(variant & OUT)) continue;
-        if (variant & ACCUMULATE_OUT) {
-            LOAD(before, out + at);
-            dz += before;
-        }
-        STORE(dz, out + at);
+    piece m[PIECES], f[PIECES], level[PIECES], slope[PIECES], b[PIECES];
+    EACH(i, PIECES) {
+        LOAD(m[i], n->mean + first, i);
+        LOAD(f[i], n->factor + first, i);
+        LOAD(level[i], n->level + first, i);
+        LOAD(slope[i], n->slope + first, i);
+        LOAD(b[i], n->bias + first, i);
     }
+    for (int64_t at = first; at < rows * C; at += C)
+        EACH(i, PIECES) {
+            piece v, dz, answer, before;
+            LOAD(v, x + at, i);
+            LOAD(dz, dy + at, i);
+            const piece d = v - m[i];
+            if (variant & MASKED) {
+                LOAD(answer, y + at, i);
+                dz = KEEP(piece, dz, answer > 0);
+            }
+            if (variant & MASKED_BY_X) dz = KEEP(piece, dz, d * f[i] + b[i] > 0);
+            piece t = f[i] * dz - level[i] - slope[i] * d;
+            if (variant & ACCUMULATE) {
+                LOAD(before, dx + at, i);
+                t += before;
+            }
+            STORE(t, dx + at, i);
+            if (!(variant & OUT)) continue;
+            if (variant & ACCUMULATE_OUT) {
+                LOAD(before, out + at, i);
+                dz += before;
+            }
+            STORE(dz, out + at, i);
+        }
 }
 
 static void norm_backward(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *y,

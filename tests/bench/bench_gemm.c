@@ -3,12 +3,13 @@
  *   make bench-gemm                             one thread, then all processors
  *   bench_gemm [--csv] [--rounds N] [--batch N] [THREADS [ISA]]     ISA: portable, avx2, avx512
  *   bench_gemm --who                            the libraries that take part, one a line
+ *   bench_gemm --peak [--csv] [THREADS [ISA]]   the peak alone
  *
  * OpenBLAS and oneDNN do the same work in turn when they are installed, so that all meet the same
  * disturbances; both run in threads of OpenMP, if that is how they were built. Results are compared before
  * they are timed. A time is that of a block of products of 2 ms or more. --csv prints
- * work,threads,program,median,GFLOP/s: what table.sh collects. The last line is the peak: a loop of
- * multiply-adds over registers, measured in between. */
+ * work,threads,program,median,GFLOP/s: what table.sh collects. The last lines are the peak: loops of
+ * multiply-adds and of additions over registers, measured in between. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
@@ -102,7 +103,7 @@ static void find_peers(int threads, bool tell) {
 
 static int rounds = 15, threads = 1;
 static bool csv;
-static double peaks[PEAKS_MAX];
+static double peaks[PEAKS_MAX], additions[PEAKS_MAX];
 static int peak_count;
 
 static float *floats(size_t n, uint64_t index) {
@@ -138,7 +139,10 @@ static void let_threads_sleep(void) {
 }
 
 static void measure_peak(void) {
-    if (peak_count < PEAKS_MAX) peaks[peak_count++] = peak_gflops(threads);
+    if (peak_count < PEAKS_MAX) {
+        additions[peak_count] = peak_additions(threads);
+        peaks[peak_count++] = peak_gflops(threads);
+    }
     let_threads_sleep();
 }
 
@@ -200,16 +204,17 @@ static void measure_layer(int in, int out, int batch) {
 static long number(const char *text) {
     const long n = text ? strtol(text, NULL, 10) : 0;
     if (n >= 1 && n <= 10000) return n;
-    fprintf(stderr, "usage: bench_gemm [--who] [--csv] [--rounds N] [--batch N] [THREADS [ISA]]\n");
+    fprintf(stderr, "usage: bench_gemm [--who] [--peak] [--csv] [--rounds N] [--batch N] [THREADS [ISA]]\n");
     exit(2);
 }
 
 int main(int count, char **arguments) {
     if (sizeof(rt_real) != sizeof(float)) return 2;
     int only_batch = 0, at = 1;
-    bool who = false;
+    bool who = false, only_peak = false;
     for (; at < count && arguments[at][0] == '-'; at++) {
         if (!strcmp(arguments[at], "--who")) who = true;
+        else if (!strcmp(arguments[at], "--peak")) only_peak = true;
         else if (!strcmp(arguments[at], "--csv")) csv = true;
         else if (!strcmp(arguments[at], "--rounds")) rounds = (int)number(arguments[++at]);
         else if (!strcmp(arguments[at], "--batch")) only_batch = (int)number(arguments[++at]);
@@ -219,21 +224,25 @@ int main(int count, char **arguments) {
     if (threads > 256 || rounds > ROUNDS_MAX) number(NULL);
     if (at < count && rti_kernels_named(arguments[at])) rti_kernels_use(rti_kernels_named(arguments[at]));
     rt_threads_set(threads);
-    find_peers(threads, who);
+    if (!only_peak) find_peers(threads, who);
     if (who) return 0;
-    if (!csv)
+    if (!csv && !only_peak)
         printf("# %s, %d thread%s, median of %d, GFLOP/s; layer, batch, pass, m, n, k\n", rti_isa_name(),
                threads, threads == 1 ? "" : "s", rounds);
 
     static const int layers[][2] = {{784, 1200}, {1200, 1200}, {784, 800}, {800, 800},
                                     {784, 30},   {30, 30},     {1200, 10}};
     static const int batches[] = {100, 128, 256, 1000};
-    for (size_t b = 0; b < sizeof batches / sizeof *batches; b++)
+    if (only_peak) measure_peak();
+    for (size_t b = 0; b < sizeof batches / sizeof *batches && !only_peak; b++)
         for (size_t l = 0; l < sizeof layers / sizeof *layers; l++)
             if (!only_batch || only_batch == batches[b])
                 measure_layer(layers[l][0], layers[l][1], batches[b]);
-    const double peak = peak_count ? median(peaks, peak_count) : 0;
+    if (!peak_count) return 0;
+    const double peak = median(peaks, peak_count), counted = median(additions, peak_count);
     if (csv && peak > 0) printf("multiply-adds in registers,%d,retort,%.2f,GFLOP/s\n", threads, peak);
+    if (csv) printf("additions in registers,%d,retort,%.2f,G/s\n", threads, counted);
     if (!csv && peak > 0) printf("# multiply-adds in registers: %.1f GFLOP/s\n", peak);
+    if (!csv) printf("# additions in registers: %.1f G/s\n", counted);
     return 0;
 }

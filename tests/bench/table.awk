@@ -88,6 +88,14 @@ function share_text(work, threads,    rate, peak) {
     return rate == "" || peak == "" ? "" : sprintf("%.0f %%", 100 * rate / peak)
 }
 
+function capacity(what, unit,    t, text) {
+    for (t = 1; t <= 2; t++)
+        if (middle(what " in registers", t, unit, RETORT) != "")
+            text = text (text == "" ? "" : ", ") t " thread" (t == 1 ? " " : "s ") \
+                with_range(what " in registers", t, unit, RETORT)
+    return text
+}
+
 # ---- rows made of others ----
 
 # Geometric mean over the shapes of one pattern, as a row of its own; the peer "the better one" is chosen by shape.
@@ -186,17 +194,16 @@ END {
     print "|---|---|---|---|---|---|"
     for (i = plain_rows + 1; i <= gathered_rows; i++) line(row_work[i], row_threads[i], row_unit[i])
     for (i = 1; i <= plain_rows; i++) {
-        if (row_work[i] ~ /^(gemm|multiply-adds|allocations|kd's extra)/) continue
+        if (row_work[i] ~ /^(gemm|multiply-adds|additions|allocations|kd's extra)/) continue
         if (row_work[i] ~ /^epoch/ && row_unit[i] != "s") continue
         line(row_work[i], row_threads[i], row_unit[i])
         if (row_work[i] == "epoch 800-800 kd") line("kd's extra cost 800-800", row_threads[i], "%")
     }
     if (counted_allocations)
         printf "| allocations per training step after the first | 1, 2 | | %s | | |\n", most_allocations + 0
-    for (t = 1; t <= 2; t++) {
-        x = middle("multiply-adds in registers", t, "GFLOP/s", RETORT)
-        if (x != "") peak = peak (peak == "" ? "" : ", ") t " thread" (t == 1 ? " " : "s ") figure(x) " GFLOP/s"
-    }
+    peak = capacity("multiply-adds", "GFLOP/s")
     if (peak != "") print "\nPeak: multiply-adds over registers, measured in the same run: " peak "."
+    peak = capacity("additions", "G/s")
+    if (peak != "") print "Additions of whole numbers over registers, which a neighbour on the core takes first: " peak "."
     shapes_table()
 }
