@@ -150,6 +150,7 @@ sanitize:  ## all tests under the address and undefined-behaviour sanitizers
 
 check-clang:  ## all tests, built by clang
 	$(MAKE) CC=clang BUILD=$(BUILD)/clang test
+	@sh tests/support/unrolled.sh $(BUILD)/clang
 
 check-install: all  ## installs below $(BUILD), compiles the README's program against it, runs it
 	@if ! command -v pkg-config >/dev/null; then echo "check-install: no pkg-config, nothing compiled"; exit 0; fi; \

@@ -57,6 +57,7 @@ static inline unsigned nonzero8(const float *x) {
 #define LOOPS_TURN_BITS turn_bits_avx2
 #define LOOPS_DROPOUT_STEP dropout_bits
 #define LOOPS_NORMALS rti_normals_avx2
+#define LOOPS_WIDEN(x) _mm256_cvtps_pd((__m128)(x))
 #define LOOPS_TABLE rti_loops_avx2
 #include "kernels/loops_body.h"
 

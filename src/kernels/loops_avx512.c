@@ -51,6 +51,7 @@ static inline unsigned nonzero16(const float *x) {
 #define LOOPS_TURN_BITS turn_bits_avx2
 #define LOOPS_DROPOUT_STEP dropout_bits
 #define LOOPS_NORMALS rti_normals_avx512
+#define LOOPS_WIDEN(x) _mm512_cvtps_pd((__m256)(x))
 #define LOOPS_TABLE rti_loops_avx512
 #include "kernels/loops_body.h"
 

@@ -4,7 +4,7 @@
  * LOOPS_DROPOUT_STEP(mask, block, bits) to draw RTI_DROPOUT_STEP times 16 bits with its own instructions,
  * LOOPS_NORMALS for normal numbers, LOOPS_NONZERO(x) to compare 16 numbers with 0 and
  * LOOPS_LIST(n, x, to) to list those that are not, LOOPS_NONZERO_BYTES(x) for 64 bytes,
- * LOOPS_TURN_BITS(square) for a map's.
+ * LOOPS_TURN_BITS(square) for a map's, LOOPS_WIDEN(x) for doubles of as many numbers as fill a register.
  * Plain loops that the compiler turns into vector code: INDEPENDENT says that an iteration
  * only touches what it alone writes, which holds also when out is one of the inputs. */
 #include <math.h>
@@ -406,6 +406,17 @@ static int list_of(int64_t n, const rt_real *x, rti_entry *to) {
     return count;
 }
 #define LOOPS_LIST list_of
+#endif
+
+/* ---- whole layers, in the compiler's vectors ---- */
+
+/* Bytes; larger vectors become code number by number. */
+#if defined(__AVX512F__)
+#define REGISTER 64
+#elif defined(__AVX__)
+#define REGISTER 32
+#else
+#define REGISTER 16
 #endif
 
 #include "kernels/norm_body.h"

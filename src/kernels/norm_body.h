@@ -2,20 +2,15 @@
  *
  * Part of loops_body.h. x is (rows, C), channels side by side. Channels go in strips of STRIP, so that what
  * belongs to a channel stays in registers while the rows run by; sums are kept in double. A strip is made of
- * vectors of the compiler's as large as a register: of larger ones gcc 12 compares number by number, with a
- * branch for each, and a step of resnet8 took 1.5 times as long (tests/bench/compilers.csv). The functions are
- * inlined twice: for whole strips, and for the channels that are left (the other lanes are zero). */
+ * vectors of the compiler's as large as a register: larger ones gcc 12 compares number by number, with a
+ * branch for each, and a step of resnet8 took 1.4 times as long (tests/bench/compilers.csv). The channels
+ * left after whole strips go in strips of 8, 4, 2 and 1, each a constant (the other lanes are zero), whose
+ * lanes are taken one by one: with a width that is none 10 channels took 8 to 25 times as long as 16, with
+ * a part of a register copied through memory, which gcc makes of memcpy, up to 12 times. */
 #include <string.h>
 
 #include "kernels/unroll.h"
 
-#if defined(__AVX512F__)
-#define REGISTER 64
-#elif defined(__AVX__)
-#define REGISTER 32
-#else
-#define REGISTER 16
-#endif
 enum {
     STRIP = 16,
     PIECE = REGISTER / sizeof(rt_real), /* numbers in a register, */
@@ -33,24 +28,42 @@ typedef __typeof__((part){0} > (part){0}) part_mask;
 #define STRIP_FUNCTION static inline __attribute__((always_inline)) void
 
 /* How many of the `count` numbers of piece or part i are in the strip. */
-static inline __attribute__((always_inline)) size_t lanes_in(const int width, int count, int i) {
+static inline __attribute__((always_inline)) int lanes_in(const int width, int count, int i) {
     const int left = width - count * i;
-    return (size_t)(left >= count ? count : left > 0 ? left : 0);
+    return left >= count ? count : left > 0 ? left : 0;
 }
 
 #define COUNT(x) ((int)(sizeof(x) / sizeof((x)[0])))
-#define LOAD(x, from, i)      \
-    (x) = (__typeof__(x)){0}; \
-    memcpy(&(x), (from) + COUNT(x) * (i), lanes_in(width, COUNT(x), i) * sizeof((x)[0]))
-#define STORE(x, to, i) memcpy((to) + COUNT(x) * (i), &(x), lanes_in(width, COUNT(x), i) * sizeof((x)[0]))
-#define WIDEN(x) __builtin_convertvector(x, wide_part)
+#define LOAD(x, from, i)                                                                        \
+    do {                                                                                        \
+        const int lanes_ = lanes_in(width, COUNT(x), i);                                        \
+        (x) = (__typeof__(x)){0};                                                               \
+        if (lanes_ == COUNT(x)) memcpy(&(x), (from) + COUNT(x) * (i), sizeof(x));               \
+        else EACH(k_, COUNT(x)) if (k_ < lanes_) (x)[k_] = (from)[COUNT(x) * (i) + k_];         \
+    } while (0)
+#define STORE(x, to, i)                                                                         \
+    do {                                                                                        \
+        const int lanes_ = lanes_in(width, COUNT(x), i);                                        \
+        if (lanes_ == COUNT(x)) memcpy((to) + COUNT(x) * (i), &(x), sizeof(x));                 \
+        else EACH(k_, COUNT(x)) if (k_ < lanes_) (to)[COUNT(x) * (i) + k_] = (x)[k_];           \
+    } while (0)
+#ifndef LOOPS_WIDEN
+#define LOOPS_WIDEN(x) __builtin_convertvector(x, wide_part)
+#endif
+#define WIDEN(x) ((wide_part)LOOPS_WIDEN(x))
 /* value where the condition holds, else 0 */
 #define KEEP(type, value, condition) ((type)((type##_mask)(value) & (condition)))
 
-#define OVER_STRIPS(function, ...)                                                     \
-    for (int64_t first = 0; first < C; first += STRIP) {                               \
-        if (C - first >= STRIP) function(STRIP, first, rows, C, __VA_ARGS__);          \
-        else function((int)(C - first), first, rows, C, __VA_ARGS__);                  \
+#define OF_WIDTH(width, function, ...) \
+    for (; C - first >= (width); first += (width)) function(width, first, rows, C, __VA_ARGS__);
+#define OVER_STRIPS(function, ...)           \
+    {                                        \
+        int64_t first = 0;                   \
+        OF_WIDTH(STRIP, function, __VA_ARGS__) \
+        OF_WIDTH(8, function, __VA_ARGS__)   \
+        OF_WIDTH(4, function, __VA_ARGS__)   \
+        OF_WIDTH(2, function, __VA_ARGS__)   \
+        OF_WIDTH(1, function, __VA_ARGS__)   \
     }
 
 /* sum (x - shift), sum (x - shift)^2 */

@@ -5,16 +5,10 @@
  * written again by the next pixel. All arrays have RTI_ROW_SLACK numbers of room at their end.
  *
  * Measured, LeNet-5 at batch 128 with two threads: a step of 3.6 ms with a loop over windows and winners
- * kept, 2.4 ms so (AVX-512). With the strips of norm_body.h, which are several registers long on other
- * processors, AVX2 lost what it had gained: comparisons of such vectors are taken apart lane by lane. */
+ * kept, 2.4 ms so (AVX-512). With vectors of several registers AVX2 lost what it had gained: gcc takes
+ * comparisons of such ones apart lane by lane. */
 
-#if defined(__AVX512F__)
-enum { POOL_LANES = 64 / sizeof(rt_real) };
-#elif defined(__AVX2__)
-enum { POOL_LANES = 32 / sizeof(rt_real) };
-#else
-enum { POOL_LANES = 16 / sizeof(rt_real) };
-#endif
+enum { POOL_LANES = REGISTER / sizeof(rt_real) };
 typedef rt_real lanes __attribute__((vector_size(POOL_LANES * sizeof(rt_real))));
 typedef __typeof__((lanes){0} > (lanes){0}) lanes_mask;
 

@@ -1,8 +1,8 @@
 /* unroll.h - loops whose ends are constants, written out by the compiler. Floor 2 (kernels)
  *
- * Arrays that such loops index live in registers: tests/support/unrolled.sh looks whether they do. clang must
- * be asked for all turns: of "unroll" it remembers nothing where the end becomes constant only after functions
- * were put into others, and products took 3.8 times as long (tests/bench/compilers.csv). */
+ * Arrays that such loops index live in registers; tests/support/unrolled.sh looks whether they do. clang
+ * must be asked for all turns: "unroll" alone is forgotten where the end becomes a constant only after one
+ * function was put into another, and products took 3.8 times as long (tests/bench/compilers.csv). */
 #ifndef RTI_UNROLL_H
 #define RTI_UNROLL_H
 

@@ -53,7 +53,7 @@ static spin_function *widest(double *flop) {
 }
 #endif
 
-/* The empty instruction takes each counter from a register and gives it back, or the compiler would add up. */
+/* The empty instruction takes a counter from its register and gives it back, or the compiler would add up. */
 static float count_up(int64_t times) {
     uint64_t x[8] = {0};
     for (int64_t i = 0; i < times; i++)

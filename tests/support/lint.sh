@@ -210,6 +210,10 @@ else
     echo "lint: clang-tidy is not installed, its part is skipped"
 fi
 
+# ---- what the compiler made of the kernels -------------------------------------------------------
+
+sh tests/support/unrolled.sh "$build" >>"$found"
+
 sed "s,^$PWD/,," "$found"
 count=$(wc -l <"$found")
 if [ "$count" -gt 0 ]; then
