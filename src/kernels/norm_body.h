@@ -25,10 +25,8 @@ typedef double wide_part __attribute__((vector_size(PART * sizeof(double))));
 typedef __typeof__((piece){0} > (piece){0}) piece_mask;
 typedef __typeof__((part){0} > (part){0}) part_mask;
 
-#define STRIP_FUNCTION static inline __attribute__((always_inline)) void
-
 /* How many of the `count` numbers of piece or part i are in the strip. */
-static inline __attribute__((always_inline)) int lanes_in(const int width, int count, int i) {
+ALWAYS int lanes_in(const int width, int count, int i) {
     const int left = width - count * i;
     return left >= count ? count : left > 0 ? left : 0;
 }
@@ -56,19 +54,19 @@ static inline __attribute__((always_inline)) int lanes_in(const int width, int c
 
 #define OF_WIDTH(width, function, ...) \
     for (; C - first >= (width); first += (width)) function(width, first, rows, C, __VA_ARGS__);
-#define OVER_STRIPS(function, ...)           \
-    {                                        \
-        int64_t first = 0;                   \
+#define OVER_STRIPS(function, ...)             \
+    {                                          \
+        int64_t first = 0;                     \
         OF_WIDTH(STRIP, function, __VA_ARGS__) \
-        OF_WIDTH(8, function, __VA_ARGS__)   \
-        OF_WIDTH(4, function, __VA_ARGS__)   \
-        OF_WIDTH(2, function, __VA_ARGS__)   \
-        OF_WIDTH(1, function, __VA_ARGS__)   \
+        OF_WIDTH(8, function, __VA_ARGS__)     \
+        OF_WIDTH(4, function, __VA_ARGS__)     \
+        OF_WIDTH(2, function, __VA_ARGS__)     \
+        OF_WIDTH(1, function, __VA_ARGS__)     \
     }
 
 /* sum (x - shift), sum (x - shift)^2 */
-STRIP_FUNCTION moments_strip(const int width, int64_t first, int64_t rows, int64_t C, const rt_real *x,
-                             const rt_real *shift, double *sums, double *squares) {
+ALWAYS void moments_strip(const int width, int64_t first, int64_t rows, int64_t C, const rt_real *x,
+                          const rt_real *shift, double *sums, double *squares) {
     wide_part a[PARTS] = {{0}}, b[PARTS] = {{0}}, k[PARTS];
     EACH(i, PARTS) {
         part v;
@@ -98,8 +96,8 @@ static void norm_moments(int64_t rows, int64_t C, const rt_real *x, const rt_rea
 enum { RESIDUAL = 1, RELU = 2, MASKED = 1, ACCUMULATE = 2, OUT = 4, ACCUMULATE_OUT = 8, MASKED_BY_X = 16 };
 
 /* y = act((x - mean) factor + bias + residual) */
-STRIP_FUNCTION forward_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
-                             const rti_norm *n, const rt_real *x, const rt_real *residual, rt_real *y) {
+ALWAYS void forward_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
+                          const rti_norm *n, const rt_real *x, const rt_real *residual, rt_real *y) {
     piece m[PIECES], f[PIECES], b[PIECES];
     EACH(i, PIECES) {
         LOAD(m[i], n->mean + first, i);
@@ -131,9 +129,9 @@ static void norm_forward(int64_t rows, int64_t C, const rti_norm *n, const rt_re
 }
 
 /* sum dz, sum dz (x - mean), with dz = dy where y > 0 (y NULL: everywhere) */
-STRIP_FUNCTION sums_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
-                          const rti_norm *n, const rt_real *x, const rt_real *y, const rt_real *dy,
-                          double *sums, double *products) {
+ALWAYS void sums_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
+                       const rti_norm *n, const rt_real *x, const rt_real *y, const rt_real *dy,
+                       double *sums, double *products) {
     wide_part sum_z[PARTS] = {{0}}, sum_zd[PARTS] = {{0}};
     part m[PARTS], f[PARTS], b[PARTS];
     EACH(i, PARTS) {
@@ -170,9 +168,9 @@ static void norm_sums(int64_t rows, int64_t C, const rti_norm *n, const rt_real 
 }
 
 /* dx (+)= factor dz - level - slope (x - mean), and dz itself (+)= for a residual when `out` is not NULL */
-STRIP_FUNCTION backward_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
-                              const rti_norm *n, const rt_real *x, const rt_real *y, const rt_real *dy,
-                              rt_real *dx, rt_real *out) {
+ALWAYS void backward_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
+                           const rti_norm *n, const rt_real *x, const rt_real *y, const rt_real *dy,
+                           rt_real *dx, rt_real *out) {
     piece m[PIECES], f[PIECES], level[PIECES], slope[PIECES], b[PIECES];
     EACH(i, PIECES) {
         LOAD(m[i], n->mean + first, i);
