@@ -145,6 +145,7 @@ static rt_status quantize(const arguments *a, state *s, rt_error *error) {
         .seed = s->target.spec.seeds[0],
         .directory = s->target.directory,
         .cache_directory = cache,
+        .go_on = rti_signals_none,
         .on_step = rti_signals_none_yet,
     };
     rti_quantize_result result;

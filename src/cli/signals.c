@@ -22,6 +22,11 @@ void rti_signals_catch(void) {
     }
 }
 
+bool rti_signals_none(void *context) {
+    (void)context;
+    return !rti_signals_seen;
+}
+
 bool rti_signals_none_yet(void *context, int64_t epoch, int64_t step, int64_t steps) {
     (void)context, (void)epoch, (void)step, (void)steps;
     return !rti_signals_seen;

@@ -13,7 +13,8 @@ extern volatile sig_atomic_t rti_signals_seen;
  * ignored. */
 void rti_signals_catch(void);
 
-/* An rt_step_function: goes on until a signal has come. */
+/* Go on until a signal has come: for whoever asks in between, and as an rt_step_function. */
+bool rti_signals_none(void *context);
 bool rti_signals_none_yet(void *context, int64_t epoch, int64_t step, int64_t steps);
 
 #endif

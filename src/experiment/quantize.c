@@ -103,6 +103,8 @@ static rt_status make_distiller(work *w, const rt_params *training, rt_error *er
         .training = training,
         .prefix = "optimizer.",
         .cache_directory = c->cache_directory,
+        .cache_go_on = c->go_on,
+        .cache_context = c->context,
         .on_step = c->on_step,
         .on_step_context = c->context,
     };

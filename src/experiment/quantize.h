@@ -28,8 +28,9 @@ typedef struct rti_quantize_config {
     /* int8.safetensors, int8.json and, meanwhile, int8.checkpoint go there; NULL: nothing is kept */
     const char *directory;
     const char *cache_directory; /* of soft targets; NULL: in memory */
+    bool (*go_on)(void *);       /* asked while soft targets are made or waited for; may be NULL */
     rt_step_function *on_step;   /* may be NULL */
-    void *context;
+    void *context;               /* of both */
 } rti_quantize_config;
 
 typedef struct rti_quantized {
@@ -49,8 +50,8 @@ typedef struct rti_quantize_result {
     int64_t epochs;
 } rti_quantize_result;
 
-/* RT_STOPPED: on_step said so; call again with the same configuration to go on. Other errors: of opening,
- * training, evaluation, writing. */
+/* RT_STOPPED: go_on or on_step said so; call again with the same configuration to go on. Other errors: of
+ * opening, training, evaluation, writing. */
 rt_status rti_quantize(const rti_quantize_config *config, rti_quantize_result *result,
                        rt_error *error) RT_MUST_CHECK;
 

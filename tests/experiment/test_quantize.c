@@ -171,6 +171,23 @@ Test(quantize, goes_on_where_it_was_stopped_with_the_same_bits) {
     end();
 }
 
+static bool never(void *context) {
+    (void)context;
+    return false;
+}
+
+Test(quantize, stops_while_the_teacher_is_asked) {
+    begin();
+    rt_error error = {0};
+    rti_quantize_result result;
+    r.config.go_on = never;
+    cr_assert_eq(rti_quantize(&r.config, &result, &error), RT_STOPPED);
+    cr_expect(!rti_file_exists(test_path("int8.json")));
+    r.config.go_on = NULL;
+    cr_assert_eq(rti_quantize(&r.config, &result, &error), RT_OK, "%s", error.message);
+    end();
+}
+
 Test(quantize, without_a_directory_keeps_nothing) {
     begin();
     rt_error error = {0};
