@@ -28,6 +28,6 @@ bool rti_signals_none(void *context) {
 }
 
 bool rti_signals_none_yet(void *context, int64_t epoch, int64_t step, int64_t steps) {
-    (void)context, (void)epoch, (void)step, (void)steps;
-    return !rti_signals_seen;
+    (void)epoch, (void)step, (void)steps;
+    return rti_signals_none(context);
 }

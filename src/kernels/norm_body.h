@@ -3,7 +3,7 @@
  * Part of loops_body.h. x is (rows, C), channels side by side. Channels go in strips of STRIP, so that what
  * belongs to a channel stays in registers while the rows run by; sums are kept in double. A strip is made of
  * vectors of the compiler's as large as a register: larger ones gcc 12 compares number by number, with a
- * branch for each, and a step of resnet8 took 1.4 times as long (tests/bench/compilers.csv). The channels
+ * branch for each, and a step of resnet8 took 1.3 times as long (tests/bench/compilers.csv). The channels
  * left after whole strips go in strips of 8, 4, 2 and 1, each a constant (the other lanes are zero), whose
  * lanes are taken one by one: with a width that is none 10 channels took 8 to 25 times as long as 16, with
  * a part of a register copied through memory, which gcc makes of memcpy, up to 12 times. */
@@ -45,6 +45,9 @@ ALWAYS int lanes_in(const int width, int count, int i) {
         if (lanes_ == COUNT(x)) memcpy((to) + COUNT(x) * (i), &(x), sizeof(x));                 \
         else EACH(k_, COUNT(x)) if (k_ < lanes_) (to)[COUNT(x) * (i) + k_] = (x)[k_];           \
     } while (0)
+/* Of all pieces or parts of a strip. */
+#define LOAD_ALL(x, from) EACH(i_, COUNT(x)) LOAD((x)[i_], from, i_)
+#define STORE_ALL(x, to) EACH(i_, COUNT(x)) STORE((x)[i_], to, i_)
 #ifndef LOOPS_WIDEN
 #define LOOPS_WIDEN(x) __builtin_convertvector(x, wide_part)
 #endif
@@ -81,10 +84,8 @@ ALWAYS void moments_strip(const int width, int64_t first, int64_t rows, int64_t 
             a[i] += d;
             b[i] += d * d;
         }
-    EACH(i, PARTS) {
-        STORE(a[i], sums + first, i);
-        STORE(b[i], squares + first, i);
-    }
+    STORE_ALL(a, sums + first);
+    STORE_ALL(b, squares + first);
 }
 
 static void norm_moments(int64_t rows, int64_t C, const rt_real *x, const rt_real *shift, double *sums,
@@ -99,11 +100,9 @@ enum { RESIDUAL = 1, RELU = 2, MASKED = 1, ACCUMULATE = 2, OUT = 4, ACCUMULATE_O
 ALWAYS void forward_strip(const int width, int64_t first, int64_t rows, int64_t C, const int variant,
                           const rti_norm *n, const rt_real *x, const rt_real *residual, rt_real *y) {
     piece m[PIECES], f[PIECES], b[PIECES];
-    EACH(i, PIECES) {
-        LOAD(m[i], n->mean + first, i);
-        LOAD(f[i], n->factor + first, i);
-        LOAD(b[i], n->bias + first, i);
-    }
+    LOAD_ALL(m, n->mean + first);
+    LOAD_ALL(f, n->factor + first);
+    LOAD_ALL(b, n->bias + first);
     for (int64_t at = first; at < rows * C; at += C)
         EACH(i, PIECES) {
             piece v, r;
@@ -134,11 +133,9 @@ ALWAYS void sums_strip(const int width, int64_t first, int64_t rows, int64_t C, 
                        double *sums, double *products) {
     wide_part sum_z[PARTS] = {{0}}, sum_zd[PARTS] = {{0}};
     part m[PARTS], f[PARTS], b[PARTS];
-    EACH(i, PARTS) {
-        LOAD(m[i], n->mean + first, i);
-        LOAD(f[i], n->factor + first, i);
-        LOAD(b[i], n->bias + first, i);
-    }
+    LOAD_ALL(m, n->mean + first);
+    LOAD_ALL(f, n->factor + first);
+    LOAD_ALL(b, n->bias + first);
     for (int64_t at = first; at < rows * C; at += C)
         EACH(i, PARTS) {
             part v, dz, answer;
@@ -154,10 +151,8 @@ ALWAYS void sums_strip(const int width, int64_t first, int64_t rows, int64_t C, 
             sum_z[i] += z;
             sum_zd[i] += z * WIDEN(d);
         }
-    EACH(i, PARTS) {
-        STORE(sum_z[i], sums + first, i);
-        STORE(sum_zd[i], products + first, i);
-    }
+    STORE_ALL(sum_z, sums + first);
+    STORE_ALL(sum_zd, products + first);
 }
 
 static void norm_sums(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x, const rt_real *y,
@@ -172,13 +167,11 @@ ALWAYS void backward_strip(const int width, int64_t first, int64_t rows, int64_t
                            const rti_norm *n, const rt_real *x, const rt_real *y, const rt_real *dy,
                            rt_real *dx, rt_real *out) {
     piece m[PIECES], f[PIECES], level[PIECES], slope[PIECES], b[PIECES];
-    EACH(i, PIECES) {
-        LOAD(m[i], n->mean + first, i);
-        LOAD(f[i], n->factor + first, i);
-        LOAD(level[i], n->level + first, i);
-        LOAD(slope[i], n->slope + first, i);
-        LOAD(b[i], n->bias + first, i);
-    }
+    LOAD_ALL(m, n->mean + first);
+    LOAD_ALL(f, n->factor + first);
+    LOAD_ALL(level, n->level + first);
+    LOAD_ALL(slope, n->slope + first);
+    LOAD_ALL(b, n->bias + first);
     for (int64_t at = first; at < rows * C; at += C)
         EACH(i, PIECES) {
             piece v, dz, answer, before;
