@@ -22,8 +22,8 @@
 #include <immintrin.h>
 
 /* One tile. rows, vectors and by_steps are constants in every caller, so acc lives in registers. */
-ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const int rows, const int vectors,
-                 const bool by_steps) {
+ALWAYS void tile(const rti_tile_job *t, const float *first_a, const float *first_b, float *c, const int rows,
+                 const int vectors, const bool by_steps) {
     __m512 acc[RTI_TILE_ROWS_MOST][2];
     const int last_columns = t->columns - 16 * (vectors - 1);
     const __mmask16 last = (__mmask16)((1u << last_columns) - 1),
@@ -36,9 +36,8 @@ ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const in
             acc[i][v] = _mm512_maskz_loadu_ps(lanes[v], c + i * ldc + 16 * v);
     }
 
-    const float *b = t->b;
     const int64_t b_step = t->b_step, a_step = by_steps ? t->a_step : 1, a_row = by_steps ? 1 : t->a_row;
-    const float *a[(RTI_TILE_ROWS_MOST + 2) / 3];
+    const float *a[(RTI_TILE_ROWS_MOST + 2) / 3], *b = first_b;
     EACH(i, (rows + 2) / 3) a[i] = first_a + 3 * i * a_row;
     EACH(i, rows) EACH(v, vectors) __builtin_prefetch(c + i * ldc + 16 * v, 1, 3);
     for (int64_t p = t->depth; p > 0; p--) {
@@ -53,8 +52,9 @@ ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const in
     }
 
     if (t->bias) {
+        const float *from = t->bias + (first_b - t->b);
         EACH(v, vectors) {
-            const __m512 bias = _mm512_maskz_loadu_ps(lanes[v], t->bias + 16 * v);
+            const __m512 bias = _mm512_maskz_loadu_ps(lanes[v], from + 16 * v);
             EACH(i, rows) acc[i][v] = _mm512_add_ps(acc[i][v], bias);
         }
     }
@@ -68,10 +68,12 @@ ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const in
 
 #define VARIANT(name, r, v, by_steps)                                                                    \
     static __attribute__((noinline)) void one_##name##_##r##x##v(const rti_tile_job *t, const float *a,  \
-                                                                 float *c) {                             \
-        tile(t, a, c, r, v, by_steps);                                                                   \
+                                                                 const float *b, float *c) {             \
+        tile(t, a, b, c, r, v, by_steps);                                                                \
     }                                                                                                    \
-    static void name##_##r##x##v(const rti_tile_job *t) { rti_each_tile(t, r, one_##name##_##r##x##v); }
+    static void name##_##r##x##v(const rti_tile_job *t) {                                                \
+        rti_each_tile(t, r, 16 * v, one_##name##_##r##x##v);                                             \
+    }
 #define TILE(r, v) VARIANT(rows, r, v, false) VARIANT(steps, r, v, true)
 
 #define HEIGHTS_14(X, v)                                                                                 \

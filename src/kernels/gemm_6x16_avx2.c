@@ -24,6 +24,10 @@
  *   eight, three, two steps at a time           0.90, 1.00, 0.98 of four: not kept
  *   loads and sums volatile, as written         0.95: not kept
  *
+ * Then the short and narrow products (tests/bench/skinny.csv): one address of A in place of several, when its
+ * rows are next to each other, and tiles that know that nothing is to be loaded, masked or added at the end,
+ * save a tile some 30 instructions of 300 when K = 10. gemm_tiled.c has the rest, and what was tried.
+ *
  * gemm_tiled.c says how its blocks were chosen. */
 #include "kernels/gemm_tiles.h"
 
@@ -51,40 +55,67 @@ ALWAYS void step(const float *const a[4], int64_t p_offset, int64_t a_row, const
  * is; where it is, to copy it. */
 typedef enum reading { COPIED, PLACED, COPIES } reading;
 
-/* The whole tile along p, four steps at a time. */
-ALWAYS void walk(const float *a_start, int64_t a_row, int64_t a_step, const float *b, int64_t b_step,
-                 float *copy, int64_t depth, const int rows, const int vectors, const reading how,
-                 __m256 acc[12][2]) {
+/* The whole tile along p, four steps at a time; A's rows are contiguous. */
+ALWAYS void walk_rows(const float *a_start, int64_t a_row, const float *b, int64_t b_step, float *copy,
+                      int64_t depth, const int rows, const int vectors, const reading how,
+                      __m256 acc[12][2]) {
     const bool copied = how == COPIED, copies = how == COPIES;
     const float *a[4]; /* each addresses three rows */
     EACH(i, (rows + 2) / 3) a[i] = a_start + 3 * i * a_row;
     int64_t p = depth;
     for (; p >= 4; p -= 4) {
         EACH(k, 4) {
-            step(a, k * a_step, a_row, b + (copied ? k * b_step : 0), copies ? copy + 8 * k * vectors : NULL,
-                 rows, vectors, acc);
+            step(a, k, a_row, b + (copied ? k * b_step : 0), copies ? copy + 8 * k * vectors : NULL, rows,
+                 vectors, acc);
             if (!copied) b += b_step;
             if (!copied) __asm__("" : "+r"(b)); /* one addition, not an address for each k */
-            if (!__builtin_constant_p(a_row)) __asm__("" : "+r"(a_row)); /* nor one for each k and row */
+            __asm__("" : "+r"(a_row));          /* nor one for each k and row */
         }
-        EACH(i, (rows + 2) / 3) a[i] += 4 * a_step;
+        EACH(i, (rows + 2) / 3) a[i] += 4;
         if (copied) b += 4 * b_step;
         if (copies) copy += 4 * 8 * vectors;
     }
     for (; p > 0; p--, b += b_step) {
         step(a, 0, a_row, b, copies ? copy : NULL, rows, vectors, acc);
         if (copies) copy += 8 * vectors;
-        EACH(i, (rows + 2) / 3) a[i] += a_step;
+        EACH(i, (rows + 2) / 3) a[i]++;
     }
 }
 
-/* One tile. rows, vectors, by_steps and how are constants in every caller, so acc lives in registers. */
-ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const int rows, const int vectors,
-                 const bool by_steps, const reading how) {
+/* The same where A's columns are contiguous: one address serves all rows. */
+ALWAYS void walk_steps(const float *a, int64_t a_step, const float *b, int64_t b_step, float *copy,
+                       int64_t depth, const int rows, const int vectors, const reading how,
+                       __m256 acc[12][2]) {
+    const bool copied = how == COPIED, copies = how == COPIES;
+    int64_t p = depth;
+    for (; p >= 4; p -= 4) {
+        EACH(k, 4) {
+            const float *here = copied ? a + k * rows : a;
+            step((const float *[]){here, here + 3, here + 6, here + 9}, 0, 1, copied ? b + k * b_step : b,
+                 copies ? copy + 8 * k * vectors : NULL, rows, vectors, acc);
+            if (copied) continue;
+            b += b_step;
+            a += a_step;
+            __asm__("" : "+r"(a), "+r"(b));
+        }
+        if (copied) a += 4 * rows, b += 4 * b_step;
+        if (copies) copy += 4 * 8 * vectors;
+    }
+    for (; p > 0; p--, a += a_step, b += b_step) {
+        step((const float *[]){a, a + 3, a + 6, a + 9}, 0, 1, b, copies ? copy : NULL, rows, vectors, acc);
+        if (copies) copy += 8 * vectors;
+        __asm__("" : "+r"(a), "+r"(b));
+    }
+}
+
+/* One tile. rows, vectors, by_steps, how and plain are constants in every caller, so acc lives in registers.
+ * `plain`: from zero, whole vectors, and nothing to be done at the end. */
+ALWAYS void tile(const rti_tile_job *t, const float *a, const float *b, float *c, const int rows,
+                 const int vectors, const bool by_steps, const reading how, const bool plain) {
     __m256 acc[12][2];
-    const int last = t->columns - 8 * (vectors - 1);
+    const int last = plain ? 8 : t->columns - 8 * (vectors - 1);
     int64_t ldc = t->ldc;
-    if (t->from_zero) {
+    if (plain || t->from_zero) {
         EACH(i, rows) EACH(v, vectors) acc[i][v] = _mm256_setzero_ps();
     } else {
         EACH(i, rows) EACH(v, vectors)
@@ -92,21 +123,22 @@ ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const in
         __asm__("" : "+r"(ldc)); /* the addresses of rows of C are not kept through the loop */
     }
 
-    const int64_t b_step = how == COPIED ? 8 * vectors : t->b_step, a_row = by_steps ? 1 : t->a_row,
-                  a_step = !by_steps ? 1 : how == COPIED ? rows : t->a_step;
+    const int64_t b_step = how == COPIED ? 8 * vectors : t->b_step, a_step = how == COPIED ? rows : t->a_step;
     const uintptr_t below = (uintptr_t)(c + (rows - 1) * ldc); /* C of the next tile, if there is one */
     EACH(i, rows)
         __builtin_prefetch((const void *)(below + (uintptr_t)((i + 1) * ldc) * sizeof *c), 1, 3);
-    walk(first_a, a_row, a_step, t->b, b_step, t->copy, t->depth, rows, vectors, how, acc);
+    if (by_steps) walk_steps(a, a_step, b, b_step, t->copy, t->depth, rows, vectors, how, acc);
+    else walk_rows(a, t->a_row, b, b_step, t->copy, t->depth, rows, vectors, how, acc);
 
     __asm__("" : "+r"(ldc));
-    if (t->bias) {
+    if (!plain && t->bias) {
+        const float *from = t->bias + (b - t->b);
         EACH(v, vectors) {
-            const __m256 bias = load_first(t->bias + 8 * v, lanes_of(v, vectors, last));
+            const __m256 bias = load_first(from + 8 * v, lanes_of(v, vectors, last));
             EACH(i, rows) acc[i][v] = _mm256_add_ps(acc[i][v], bias);
         }
     }
-    if (t->relu) { /* max(0, x) gives its second operand when one is NaN */
+    if (!plain && t->relu) { /* max(0, x) gives its second operand when one is NaN */
         EACH(i, rows) EACH(v, vectors)
             acc[i][v] = _mm256_max_ps(_mm256_setzero_ps(), acc[i][v]);
     }
@@ -114,19 +146,25 @@ ALWAYS void tile(const rti_tile_job *t, const float *first_a, float *c, const in
         store_first(c + i * ldc + 8 * v, acc[i][v], lanes_of(v, vectors, last));
 }
 
-#define ONE(name, r, v, by_steps, how)                                                            \
-    static __attribute__((noinline)) void name(const rti_tile_job *t, const float *a, float *c) { \
-        tile(t, a, c, r, v, by_steps, how);                                                       \
+#define ONE(name, r, v, by_steps, how, plain)                                                               \
+    static __attribute__((noinline)) void name(const rti_tile_job *t, const float *a, const float *b,       \
+                                               float *c) {                                                  \
+        tile(t, a, b, c, r, v, by_steps, how, plain);                                                       \
     }
 #define VARIANT(name, r, v, by_steps)                                                                       \
-    ONE(name##_copied_##r##x##v, r, v, by_steps, COPIED)                                                    \
-    ONE(name##_placed_##r##x##v, r, v, by_steps, PLACED)                                                    \
-    ONE(name##_copies_##r##x##v, r, v, by_steps, COPIES)                                                    \
+    ONE(name##_copied_##r##x##v, r, v, by_steps, COPIED, false)                                             \
+    ONE(name##_placed_##r##x##v, r, v, by_steps, PLACED, false)                                             \
+    ONE(name##_copies_##r##x##v, r, v, by_steps, COPIES, false)                                             \
+    ONE(name##_plain_copied_##r##x##v, r, v, by_steps, COPIED, true)                                        \
+    ONE(name##_plain_placed_##r##x##v, r, v, by_steps, PLACED, true)                                        \
     static void name##_##r##x##v(const rti_tile_job *t) {                                                   \
         const bool copied = t->b_step == 8 * v && (!by_steps || t->a_step == r);                            \
-        rti_each_tile(t, r, t->copy  ? name##_copies_##r##x##v                                              \
-                            : copied ? name##_copied_##r##x##v                                              \
-                                     : name##_placed_##r##x##v);                                            \
+        const bool plain = v == 2 && t->from_zero && t->columns == 8 * v && !t->bias && !t->relu;           \
+        rti_each_tile(t, r, 8 * v, t->copy           ? name##_copies_##r##x##v                              \
+                                   : copied && plain ? name##_plain_copied_##r##x##v                        \
+                                   : copied          ? name##_copied_##r##x##v                              \
+                                   : plain           ? name##_plain_placed_##r##x##v                        \
+                                                     : name##_placed_##r##x##v);                            \
     }
 #define TILE(r, v) VARIANT(rows, r, v, false) VARIANT(steps, r, v, true)
 

@@ -68,7 +68,24 @@
  *   two threads, and where A is not copied 64 tasks, not 8:   Y, dX 1.04, 1.00; 1.06, 1.02; 0.99, 0.99
  *   two threads, A copied by rows           batch 1000 0.97, 0.99: not kept
  *   Y^T = W X^T without a copy of W, tiles of 4 x 24 turned in registers, 16 bytes of a row of Y at a time:
- *                                           0.95 to 0.99 at batch 100: not kept */
+ *                                           0.95 to 0.99 at batch 100: not kept
+ *
+ * And for few rows or short sums, where a tile is little work beside what stands around it: panels of B that
+ * are read in place are taken in one call, and the last one, which is not whole, is read whole from where it
+ * ends with the row, in place of a copy. Before and after, with the changes to the tiles, in
+ * tests/bench/skinny.csv. Of it, in parts of the speed without:
+ *
+ *   along the rows of C, not down its columns                0.94 to 1.00: not kept
+ *   up to 5 tiles of B in place, not copied in passing       dW of 784 x 30 1.08
+ *   but 3, when its rows are not aligned and long            dW of 30 x 30, batch 256 and 1000: 1.10
+ *   1000 steps at once when B is near                        dW of 30 x 30 1.2: all panels are whole then
+ *   A of 24 KiB copied, not of 32 only                       dW of 784 x 30, batch 256: 1.18
+ *   in place up to 64 steps, not 32                          dX of 1200 x 40, batch 1000: 0.95: not kept
+ *
+ * Tried on the loops alone, not kept: tiles of 4 x 24, 1.00 to 1.05 of 6 x 16, and 0.9 with B far; of 3 x 32
+ * and 2 x 48 with B from memory in each multiplication, 1.03 on a core by itself and 0.8 to 0.9 on a shared
+ * one, whose loads are what is scarce; B of the next panel fetched with each step, 1.04 at batch 100 and 0.93
+ * at 1000; fetched in blocks before a tile, 0.95; all of B copied first, 0.5 to 0.8. */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
 
@@ -79,12 +96,15 @@
 enum {
     WIDTH = 32,             /* most columns of a panel */
     FEW_PANELS = 4,         /* that at least must use a copied block of A, */
-    L1 = 8 << 10,           /* floats of a first-level cache, which a smaller A stays in anyhow */
+    L1 = 6 << 10,           /* floats of a first-level cache that a smaller A stays in anyhow */
     FAR = 480 << 10,        /* bytes of a B that is not in the second-level cache */
     FEW_ROWS = 256,         /* B in place up to here */
     ALONE = 1 << 18,        /* multiply-adds per lane that one thread does by itself, some 20 us */
     KEPT = 350 << 10,       /* floats of B's panels that are kept for all blocks of A; 1.4 MB of stack */
-    SEVERAL = 3,            /* tiles that are worth a copy of B, where one tile makes it in passing */
+    SEVERAL = 6,            /* tiles of a panel that are worth a copy of B, made in passing by one, */
+    SEVERAL_CROOKED = 3,    /* of a B whose vectors cross cache lines, when there are */
+    LONG = 160,             /* more steps of p than that; */
+    SHALLOW = 32,           /* but not for so few */
 };
 
 typedef struct product {
@@ -100,7 +120,9 @@ typedef struct product {
     int64_t panels, groups;     /* a group: panels side by side, of one task */
     int64_t row_blocks, depth, depth_blocks;
     bool b_in_place, b_is_far;  /* read where it is; larger than what the second-level cache will hold */
-    bool copies_b;              /* the first of SEVERAL tiles of a panel copies it in passing */
+    bool copies_b;              /* the first of `several` tiles of a panel copies it in passing */
+    int several;
+    bool ends_with_row;         /* what is left of a row after whole panels is read with numbers before it */
     bool packs_a;               /* each block of A is copied before its tiles are */
     bool keeps_b;               /* a task is a group of panels, copied once, for all blocks of rows */
     bool alone;                 /* too small for threads */
@@ -161,72 +183,112 @@ static int64_t first_of_block(const product *t, int64_t row_block) {
     return t->M * row_block / t->row_blocks;
 }
 
-/* The tiles of one block of rows and one panel, which is copied first or by the first of them, unless that is
- * done or not worth it. */
-static void sweep_tiles(const product *t, const part *k, float *panel, bool is_copied) {
+/* What all tiles of the part have in common; B where it is, from column j0 on. */
+static rti_tile_job job_of(const product *t, const part *k) {
     const bool last = k->p0 + k->depth >= t->K;
-    const bool whole = k->columns == k->width || t->tiles->masked_loads;
-    const rti_cuts *cuts = &k->cuts[k->vectors - 1];
-    const bool copies = t->copies_b && whole && !is_copied && cuts->tiles >= SEVERAL;
-    const bool in_place = copies || (t->b_in_place && whole);
-    if (!in_place && !is_copied) pack_b(t, k, panel);
-    rti_tile_job job = {
+    return (rti_tile_job){
+        .panels = 1,
         .depth = k->depth,
         .a_row = t->A.row_stride,
         .a_step = t->A.column_stride,
-        .b = in_place ? t->B.data + k->p0 * t->B.row_stride + k->j0 : panel,
-        .b_step = in_place ? t->B.row_stride : k->width,
+        .b = t->B.data + k->p0 * t->B.row_stride + k->j0,
+        .b_step = t->B.row_stride,
         .ldc = t->ldc,
         .columns = k->columns,
         .from_zero = k->p0 == 0 && !t->accumulate,
         .relu = last && t->epilogue.relu,
         .bias = last && t->epilogue.bias ? t->epilogue.bias + k->j0 : NULL,
     };
+}
+
+/* Tiles first ... end - 1, of the same height, below each other. */
+static void run_tiles(const product *t, const part *k, const rti_cuts *cuts, int64_t first, int64_t end,
+                      rti_tile_job *job) {
+    const int64_t from_start = rti_cut(cuts, first), i = k->i_start + from_start;
+    const int rows = (int)(cuts->height + (first < cuts->taller));
+    job->tiles = end - first;
+    job->c = t->C + i * t->ldc + k->j0;
+    if (!t->a_by_rows && !t->a_by_steps) {
+        tile_of_strided_a(t, k, i, rows, job);
+        return;
+    }
+    job->a = t->A.data + i * t->A.row_stride + k->p0 * t->A.column_stride;
+    job->a_tile = rows * t->A.row_stride;
+    if (k->packed) {
+        job->a = k->packed + from_start * k->depth;
+        job->a_row = t->a_by_rows ? k->depth : 1;
+        job->a_step = t->a_by_rows ? 1 : rows;
+        job->a_tile = rows * k->depth;
+    }
+    rti_tile *const(*table)[RTI_TILE_ROWS_MOST] =
+        t->a_by_rows ? t->tiles->a_by_rows : t->tiles->a_by_steps;
+    table[k->vectors - 1][rows - 1](job);
+}
+
+/* The tiles of one block of rows and one panel, which is copied first or by the first of them, unless that is
+ * done or not worth it. */
+static void sweep_tiles(const product *t, const part *k, float *panel, bool is_copied) {
+    const bool whole = k->columns == k->width || t->tiles->masked_loads;
+    const rti_cuts *cuts = &k->cuts[k->vectors - 1];
+    const bool copies = t->copies_b && whole && !is_copied && cuts->tiles >= t->several;
+    const bool in_place = copies || (t->b_in_place && whole);
+    if (!in_place && !is_copied) pack_b(t, k, panel);
+    rti_tile_job job = job_of(t, k);
+    if (!in_place) job.b = panel, job.b_step = k->width;
     if (t->b_is_far && !is_copied) fetch_next_panel(t, k, cuts->tiles, &job);
     const bool strided_a = !t->a_by_rows && !t->a_by_steps;
     for (int64_t n = 0, next; n < cuts->tiles; n = next) {
         const bool copying = copies && n == 0;
         next = strided_a || copying ? n + 1 : n < cuts->taller ? cuts->taller : cuts->tiles;
-        const int64_t from_start = rti_cut(cuts, n), i = k->i_start + from_start;
-        const int rows = (int)(cuts->height + (n < cuts->taller));
         rti_tile_job here = job;
-        here.tiles = next - n;
         if (copying) {
             here.copy = panel;
             job.b = panel;
             job.b_step = k->width;
         }
-        here.c = t->C + i * t->ldc + k->j0;
         if (job.ahead.rows > 0) {
             here.ahead.from += n * job.ahead.each * job.ahead.step;
             here.ahead.rows -= n * job.ahead.each;
         }
-        if (strided_a) {
-            tile_of_strided_a(t, k, i, rows, &here);
-            continue;
-        }
-        here.a = t->A.data + i * t->A.row_stride + k->p0 * t->A.column_stride;
-        here.a_tile = rows * t->A.row_stride;
-        if (k->packed) {
-            here.a = k->packed + from_start * k->depth;
-            here.a_row = t->a_by_rows ? k->depth : 1;
-            here.a_step = t->a_by_rows ? 1 : rows;
-            here.a_tile = rows * k->depth;
-        }
-        rti_tile *const(*table)[RTI_TILE_ROWS_MOST] =
-            t->a_by_rows ? t->tiles->a_by_rows : t->tiles->a_by_steps;
-        table[k->vectors - 1][rows - 1](&here);
+        run_tiles(t, k, cuts, n, next, &here);
     }
 }
 
-/* Panels first ... end - 1 under one block of rows. */
+/* Panels first ... of B, as many as can be read where they are when that is better than a copy; returns the
+ * next one. */
+static int64_t sweep_strips(const product *t, part *k, int64_t first, int64_t end, const float *packed) {
+    const rti_cuts *cuts = &k->cuts[1];
+    const bool better =
+        cuts->tiles < t->several ? !t->b_is_far || t->tiles->copies_b : k->depth <= SHALLOW;
+    const int64_t whole = t->N / t->width < end ? t->N / t->width : end;
+    if (!t->b_in_place || !better || whole <= first || !(t->a_by_rows || t->a_by_steps)) return first;
+    k->vectors = 2;
+    k->columns = k->width = t->width;
+    k->packed = packed;
+    k->j0 = first * t->width;
+    rti_tile_job job = job_of(t, k);
+    job.panels = whole - first;
+    if (cuts->taller) run_tiles(t, k, cuts, 0, cuts->taller, &job);
+    if (cuts->taller < cuts->tiles) run_tiles(t, k, cuts, cuts->taller, cuts->tiles, &job);
+    return whole;
+}
+
+/* Panels first ... end - 1 under one block of rows. What is left of a row after whole panels may be
+ * no whole vector: then, if it can, a panel takes its place that ends with the row and gives some numbers
+ * again. */
 static void panels_of_block(const product *t, part *k, int64_t first, int64_t end, const float *packed,
                             float *panels, bool are_copied) {
+    const int64_t start = first;
+    if (!are_copied) first = sweep_strips(t, k, first, end, packed);
     for (int64_t n = first; n < end; n++) {
         k->j0 = n * t->width;
         k->columns = t->N - k->j0 < t->width ? (int)(t->N - k->j0) : t->width;
         k->vectors = k->columns > t->tiles->lanes ? 2 : 1;
         k->width = k->vectors * t->tiles->lanes;
+        if (k->columns < k->width && t->ends_with_row && n > start) {
+            k->j0 = t->N - k->width;
+            k->columns = k->width;
+        }
         k->packed = k->vectors == 2 || t->a_by_rows ? packed : NULL; /* tiles of one vector have more rows */
         sweep_tiles(t, k, panels + (t->keeps_b ? (n - first) * t->width * k->depth : 0), are_copied);
     }
@@ -336,6 +398,27 @@ static void run_row(const rti_tiles *tiles, int64_t N, int64_t K, const float *a
     } while (p0 < K);
 }
 
+static void choose_how_b_is_read(product *t) {
+    const int lanes = t->tiles->lanes;
+    const bool good_in_place = t->B.column_stride == 1 && t->B.row_stride % (128 * lanes) != 0,
+               is_crooked = t->B.row_stride % lanes != 0 ||
+                            (uintptr_t)t->B.data % ((size_t)lanes * sizeof *t->B.data) != 0;
+    t->b_in_place = good_in_place && (t->M <= FEW_ROWS || t->K <= SHALLOW);
+    t->b_is_far = t->K * t->N * (int64_t)sizeof *t->B.data > FAR;
+    t->copies_b = t->tiles->copies_b && good_in_place && (t->a_by_rows || t->a_by_steps);
+    t->several = is_crooked && t->K > LONG ? SEVERAL_CROOKED : SEVERAL;
+}
+
+/* Steps of p at a time. Few rows that read a near B where it is take more: there is no copy to be kept in the
+ * first-level cache. */
+static void cut_depth(product *t) {
+    const int64_t few = (SEVERAL - 1) * t->tiles->rows[1], deep = RTI_STEPS_MOST * WIDTH / t->width;
+    const int64_t most = t->b_in_place && !t->b_is_far && t->M <= few ? deep : t->tiles->depth;
+    t->depth_blocks = t->K > 0 ? (t->K + most - 1) / most : 1;
+    t->depth = t->K > 0 ? (t->K + t->depth_blocks - 1) / t->depth_blocks : 1;
+    if (t->depth_blocks > 1) t->depth = (t->depth + 15) / 16 * 16;
+}
+
 void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                     rt_real *C, int64_t ldc, bool accumulate, const rti_epilogue *epilogue) {
     if (!accumulate && rti_gemm_sparse(tiles, M, N, K, A, B, C, ldc, epilogue)) return;
@@ -343,24 +426,18 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
         run_row(tiles, N, K, A.data, B, C, accumulate, epilogue);
         return;
     }
-    const int64_t depth_blocks = K > 0 ? (K + tiles->depth - 1) / tiles->depth : 1;
     product t = {
         .tiles = tiles, .M = M, .N = N, .K = K, .A = A, .B = B, .C = C, .ldc = ldc, .accumulate = accumulate,
         .width = 2 * tiles->lanes,
-        .depth = K > 0 ? (K + depth_blocks - 1) / depth_blocks : 1,
-        .depth_blocks = depth_blocks,
     };
-    if (depth_blocks > 1) t.depth = (t.depth + 15) / 16 * 16;
     if (epilogue) t.epilogue = *epilogue;
     if (M == 1) t.A.row_stride = 1;
     if (N == 1) t.B.column_stride = 1;
     t.a_by_rows = t.A.column_stride == 1;
     t.a_by_steps = t.A.row_stride == 1;
-    const bool good_in_place = t.B.column_stride == 1 && t.B.row_stride % (128 * tiles->lanes) != 0;
-    t.b_in_place = good_in_place && M <= FEW_ROWS;
-    t.b_is_far = K * N * (int64_t)sizeof *B.data > FAR;
-
-    t.copies_b = tiles->copies_b && good_in_place && (t.a_by_rows || t.a_by_steps);
+    choose_how_b_is_read(&t);
+    cut_depth(&t);
+    t.ends_with_row = t.copies_b && !accumulate && t.depth_blocks == 1;
     t.panels = (N + t.width - 1) / t.width;
     t.packs_a = tiles->packs_a && t.panels >= FEW_PANELS && M * K > L1 &&
                 (t.a_by_rows ? M > FEW_ROWS && rt_threads_get() == 1 : t.a_by_steps);

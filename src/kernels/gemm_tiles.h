@@ -15,9 +15,10 @@
 
 enum { RTI_TILE_ROWS_MOST = 32, RTI_STEPS_MOST = 512, RTI_PACKED_BYTES = 240 << 10 };
 
-/* Tiles of the same height, one below the other. */
+/* Tiles of the same height, one below the other; then the same again further right, `panels` times in all,
+ * where B is read where it is. */
 typedef struct rti_tile_job {
-    int64_t tiles;              /* 1 or more */
+    int64_t tiles, panels;      /* 1 or more */
     int64_t depth;              /* how many p */
     const float *a;             /* element (i, p) at a[i * a_row + p * a_step] */
     int64_t a_row, a_step;
@@ -41,22 +42,25 @@ typedef struct rti_tile_job {
 
 typedef void rti_tile(const rti_tile_job *job);
 
-typedef void rti_one_tile(const rti_tile_job *job, const float *a, float *c);
+typedef void rti_one_tile(const rti_tile_job *job, const float *a, const float *b, float *c);
 
-/* Calls `one` for each tile, of `height` rows. (Inlined by force, because gcc drops a call of a function that
- * does nothing but prefetch; and `one` is not inlined into it, because gcc then takes registers from the sums
- * for what it needs outside of them.) */
+/* Calls `one` for each tile, of `height` rows and `width` columns. (Inlined by force, because gcc drops a
+ * call of a function that does nothing but prefetch; and `one` is not inlined into it, because gcc then takes
+ * registers from the sums for what it needs outside of them.) */
 static inline __attribute__((always_inline)) void rti_each_tile(const rti_tile_job *job, int height,
-                                                                rti_one_tile *one) {
+                                                                int width, rti_one_tile *one) {
     enum { LINE = 16 };
-    const float *a = job->a, *ahead = job->ahead.from;
-    float *c = job->c;
+    const float *ahead = job->ahead.from;
     int64_t left = job->ahead.rows;
-    for (int64_t n = 0; n < job->tiles; n++, a += job->a_tile, c += height * job->ldc) {
-        const int64_t end = left > job->ahead.each ? left - job->ahead.each : 0;
-        for (; left > end; left--, ahead += job->ahead.step)
-            for (int64_t j = 0; j < job->ahead.floats; j += LINE) __builtin_prefetch(ahead + j, 0, 2);
-        one(job, a, c);
+    for (int64_t j0 = 0; j0 < job->panels * width; j0 += width) {
+        const float *a = job->a;
+        float *c = job->c + j0;
+        for (int64_t n = 0; n < job->tiles; n++, a += job->a_tile, c += height * job->ldc) {
+            const int64_t end = left > job->ahead.each ? left - job->ahead.each : 0;
+            for (; left > end; left--, ahead += job->ahead.step)
+                for (int64_t j = 0; j < job->ahead.floats; j += LINE) __builtin_prefetch(ahead + j, 0, 2);
+            one(job, a, job->b + j0, c);
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 /* bench_gemm.c - GFLOP/s of the matrix product at the shapes of MLP training.
  *
  *   make bench-gemm                             one thread, then all processors
- *   bench_gemm [--csv] [--rounds N] [--batch N] [THREADS [ISA]]     ISA: portable, avx2, avx512
+ *   bench_gemm [--csv] [--rounds N] [--batch N] [--layer INxOUT] [THREADS [ISA]]
+ *                                               ISA: portable, avx2, avx512
  *   bench_gemm --who                            the libraries that take part, one a line
  *   bench_gemm --peak [--csv] [THREADS [ISA]]   the peak alone
  *
@@ -204,13 +205,14 @@ static void measure_layer(int in, int out, int batch) {
 static long number(const char *text) {
     const long n = text ? strtol(text, NULL, 10) : 0;
     if (n >= 1 && n <= 10000) return n;
-    fprintf(stderr, "usage: bench_gemm [--who] [--peak] [--csv] [--rounds N] [--batch N] [THREADS [ISA]]\n");
+    fprintf(stderr, "usage: bench_gemm [--who] [--peak] [--csv] [--rounds N] [--batch N] "
+                    "[--layer INxOUT] [THREADS [ISA]]\n");
     exit(2);
 }
 
 int main(int count, char **arguments) {
     if (sizeof(rt_real) != sizeof(float)) return 2;
-    int only_batch = 0, at = 1;
+    int only_batch = 0, only_in = 0, only_out = 0, at = 1;
     bool who = false, only_peak = false;
     for (; at < count && arguments[at][0] == '-'; at++) {
         if (!strcmp(arguments[at], "--who")) who = true;
@@ -218,6 +220,9 @@ int main(int count, char **arguments) {
         else if (!strcmp(arguments[at], "--csv")) csv = true;
         else if (!strcmp(arguments[at], "--rounds")) rounds = (int)number(arguments[++at]);
         else if (!strcmp(arguments[at], "--batch")) only_batch = (int)number(arguments[++at]);
+        else if (!strcmp(arguments[at], "--layer") && at + 1 < count &&
+                 sscanf(arguments[at + 1], "%dx%d", &only_in, &only_out) == 2)
+            at++;
         else number(NULL);
     }
     if (at < count) threads = (int)number(arguments[at++]);
@@ -236,7 +241,8 @@ int main(int count, char **arguments) {
     if (only_peak) measure_peak();
     for (size_t b = 0; b < sizeof batches / sizeof *batches && !only_peak; b++)
         for (size_t l = 0; l < sizeof layers / sizeof *layers; l++)
-            if (!only_batch || only_batch == batches[b])
+            if ((!only_batch || only_batch == batches[b]) &&
+                (!only_in || (only_in == layers[l][0] && only_out == layers[l][1])))
                 measure_layer(layers[l][0], layers[l][1], batches[b]);
     if (!peak_count) return 0;
     const double peak = median(peaks, peak_count), counted = median(additions, peak_count);

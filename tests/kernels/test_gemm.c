@@ -98,6 +98,18 @@ Test(gemm, blocked_shapes_in_every_layout) {
     check_shapes(shapes, sizeof shapes / sizeof *shapes);
 }
 
+/* Few rows, and short sums: panels of a B that is read where it is, in one strip, by columns or by rows; the
+ * last one ends with the row; many steps of p at a time. */
+Test(gemm, strips_in_every_layout) {
+    static const int shapes[][3] = {{10, 203, 37}, {28, 30, 600}, {20, 17, 1030},
+                                    {45, 150, 10}, {50, 30, 30},  {257, 40, 20}};
+    rng = rt_rng_stream(11, "gemm", 0, 0);
+    for (int threads = 1; threads <= 3; threads++) {
+        rt_threads_set(threads);
+        check_shapes(shapes, sizeof shapes / sizeof *shapes);
+    }
+}
+
 /* Several blocks of rows under the same panels. */
 Test(gemm, tall_shapes_with_one_thread) {
     static const int shapes[][3] = {{500, 73, 600}, {290, 100, 50}};
