@@ -38,12 +38,12 @@ static const struct {
     bool (*possible)(void);
 } sets[] = {
 #if defined(__x86_64__) && RTI_REAL_IS_FLOAT
-    {{"avx512", &rti_loops_avx512, rti_gemm_14x32_avx512, 16 * RTI_LIST_VECTORS, rti_gemm_bf16_14x32_avx512,
-      &rti_int8_avx512, &rti_conv_14x32_avx512}, has_avx512},
-    {{"avx2", &rti_loops_avx2, rti_gemm_6x16_avx2, 8 * RTI_LIST_VECTORS, NULL, NULL,
+    {{"avx512", &rti_loops_avx512, rti_gemm_14x32_avx512, 16 * RTI_LIST_VECTORS, 40,
+      rti_gemm_bf16_14x32_avx512, &rti_int8_avx512, &rti_conv_14x32_avx512}, has_avx512},
+    {{"avx2", &rti_loops_avx2, rti_gemm_6x16_avx2, 8 * RTI_LIST_VECTORS, 50, NULL, NULL,
       &rti_conv_6x16_avx2}, has_avx2},
 #endif
-    {{"portable", &rti_loops_portable, rti_gemm_portable, 0, NULL, NULL, &rti_conv_portable}, always},
+    {{"portable", &rti_loops_portable, rti_gemm_portable, 0, 0, NULL, NULL, &rti_conv_portable}, always},
 };
 
 enum { SETS = sizeof sets / sizeof *sets };

@@ -40,6 +40,7 @@ typedef struct rti_kernel_set {
     const rti_loops *loops;
     rti_gemm_function *gemm;
     int list_width;                    /* columns of C that a list serves; 0: no use for rti_matrix.nonzero */
+    int list_percent;                  /* lists of rows pay when so many numbers, or fewer, are not 0 */
     rti_gemm_bf16_function *gemm_bf16; /* NULL: has no instruction for it. Ask rti_kernels_bf16 */
     const struct rti_int8_kernels *int8; /* NULL: has no instruction for it. Ask rti_kernels_int8 */
     const struct rti_conv_tiles *conv; /* conv_tiles.h */

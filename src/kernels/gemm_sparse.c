@@ -12,7 +12,7 @@
  * Of a row is known what is not 0 by a list of places and values, or by a map, a bit each (nonzero.c):
  *
  *   by lists        nothing is multiplied by 0. Each number of B's copy is loaded for one multiplication and
- *                   not for 14, so three fifths must be 0 before they win over dense tiles
+ *                   not for 14, so three fifths must be 0 before they win over dense tiles; with AVX2 half
  *   by a map        two rows at a time, of which one may be 0 where the other is not: a quarter of MNIST's
  *                   places are left, not a fifth. A map takes a tenth of the time that lists take to make
  *
@@ -45,6 +45,9 @@
  * that serves two rows multiplies by half as many zeros again. 32 columns take what narrow layers have. And
  * copying W, whose rows lie 4.8 KB apart, ran at 1.8 GB/s before gemm_pack.c fetched ahead. Epochs and sweep
  * before and after all of it: tests/bench/values.csv.
+ *
+ * So with AVX2 they win over dense tiles while fewer than 55 % are not 0, for dW 50 %, on a core by itself;
+ * they are used up to 50 and 45 (tests/bench/density.csv).
  *
  * The map took the place of dense tiles that left out a p where all their rows, or 16 columns, were 0. With
  * it X is read as bytes, a quarter of the memory: dW of 784 x 30 waited for the numbers of X, 313 KB, which

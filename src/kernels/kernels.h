@@ -104,6 +104,7 @@ void rti_nonzero_by_column(rti_nonzero *z, void *memory);
 bool rti_lists_serve(int64_t extent);
 bool rti_lists_pay(int64_t extent, int products);
 bool rti_map_pays(const rti_nonzero *z);
+bool rti_columns_pay(const rti_nonzero *z); /* of an x whose rows are listed: its columns, too? */
 
 /* ---- convolution -------------------------------------------------------------------------------
  *

@@ -26,13 +26,16 @@ bool rti_lists_pay(int64_t extent, int products) {
 bool rti_map_pays(const rti_nonzero *z) {
     return z->rows >= FEW && 10 * z->count <= 3 * z->rows * z->columns;
 }
+bool rti_columns_pay(const rti_nonzero *z) { return 20 * z->count <= 9 * z->rows * z->columns; }
 
 /* ---- memory ---- */
 
 static int64_t words_of(int64_t columns) { return (columns + 63) / 64; }
 
-/* Two fifths of all, or less, may be listed. */
-static int64_t entries_of(int64_t rows, int64_t columns) { return 2 * rows * columns / 5 + SLACK; }
+/* That many, or fewer, may be listed. */
+static int64_t entries_of(int64_t rows, int64_t columns) {
+    return rti_kernels()->list_percent * rows * columns / 100 + SLACK;
+}
 
 static size_t whole_entries(size_t bytes) {
     return (bytes + sizeof(rti_entry) - 1) / sizeof(rti_entry) * sizeof(rti_entry);
@@ -70,7 +73,8 @@ static uint64_t *note_begin(rti_nonzero *z, int64_t rows, int64_t columns, void 
 }
 
 static void note_end(rti_nonzero *z) {
-    z->is_sparse = 5 * z->count <= 2 * z->rows * z->columns && z->count <= UINT32_MAX;
+    const int64_t all = z->rows * z->columns;
+    z->is_sparse = 100 * z->count <= rti_kernels()->list_percent * all && z->count <= UINT32_MAX;
 }
 
 void rti_nonzero_note(rti_nonzero *z, int64_t rows, int64_t columns, const rt_real *x, int64_t stride,

@@ -210,7 +210,7 @@ static void check_map(const rti_nonzero *z, const rt_real *x) {
     for (int64_t j = 0; j < z->columns; j++)
         if (z->rows % 64) cr_assert_eq(z->turned[(j + 1) * z->turned_stride - 1] >> z->rows % 64, 0);
     cr_assert_eq(z->count, count);
-    cr_assert_eq(z->is_sparse, 5 * count <= 2 * z->rows * z->columns);
+    cr_assert_eq(z->is_sparse, 100 * count <= rti_kernels()->list_percent * z->rows * z->columns);
     cr_assert_eq(rti_map_pays(z), z->rows >= 16 && 10 * count <= 3 * z->rows * z->columns);
 }
 
