@@ -2,7 +2,8 @@
 # table.sh - what retort is fast and slow at, beside its peers: one interleaved run, one table.
 #
 #   make bench                            5 rounds into tests/bench/results.csv and tests/bench/table.md
-#   tests/bench/table.sh [ROUNDS]         BENCH_OUT=DIR puts the two files elsewhere; BENCH_QUICK=1 tries it out
+#   tests/bench/table.sh [ROUNDS]         BENCH_OUT=DIR puts the two files elsewhere; BENCH_QUICK=1 tries it out;
+#                                         BENCH_ONLY=TEXT: only jobs whose command of retort has it, no products
 #   awk -f tests/bench/median.awk -f tests/bench/table.awk tests/bench/results.csv      the table again
 #
 # Each round runs every program of every job once, one after the other, so that a drift of the machine falls on all
@@ -24,6 +25,7 @@ here=$(dirname "$0")
 out=${BENCH_OUT:-$here}
 program=${RETORT:-build/retort} gemm=${BENCH_GEMM:-build/float/bench_gemm}
 sweep_spec=experiments/bench-sweep.toml
+only=${BENCH_ONLY:-}
 steps=100 more_steps=200 pair_steps=40 pairs=16 gemm_rounds=5
 # shellcheck disable=SC2034 # they stand in the commands of the jobs
 [ -z "${BENCH_QUICK:-}" ] || steps=5 more_steps=5 pair_steps=5 pairs=1 gemm_rounds=1
@@ -193,7 +195,10 @@ jobs_round() {
         case $first in
         ' '*) record "$(trim "$first")" "$(trim "$second")" "$(trim "$third")" "$(trim "$fourth")" ;;
         *)
-            job_threads=$first
+            case $second in
+            *"$only"*) job_threads=$first ;;
+            *) job_threads= ;;
+            esac
             for threads in $job_threads; do
                 pin_for "$threads"
                 run retort "$second"
@@ -230,13 +235,13 @@ pin=
 mkdir -p "$out"
 epoch 10 --steps 1 >"$work/first" # where MNIST is missing, it says so and all ends here
 isa=$(sed -n 's/.*"isa": "\([a-z0-9]*\)".*/\1/p' "$work/first")
-teach
+case sweep in *"$only"*) teach ;; esac
 {
     head_lines
     echo "round,work,threads,program,value,unit"
     round=1
     while [ "$round" -le "$rounds" ]; do
-        gemm_round
+        [ -n "$only" ] || gemm_round
         jobs_round
         round=$((round + 1))
     done
