@@ -25,8 +25,8 @@
  *   loads and sums volatile, as written         0.95: not kept
  *
  * Then the short and narrow products (tests/bench/skinny.csv): one address of A in place of several, when its
- * rows are next to each other, and tiles that know that nothing is to be loaded, masked or added at the end,
- * save a tile some 30 instructions of 300 when K = 10. gemm_tiled.c has the rest, and what was tried.
+ * rows are next to each other, and tiles that know that nothing is to be loaded, masked or added at the end.
+ * gemm_tiled.c has the rest, and what was tried.
  *
  * gemm_tiled.c says how its blocks were chosen. */
 #include "kernels/gemm_tiles.h"

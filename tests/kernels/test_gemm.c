@@ -98,8 +98,8 @@ Test(gemm, blocked_shapes_in_every_layout) {
     check_shapes(shapes, sizeof shapes / sizeof *shapes);
 }
 
-/* Few rows, and short sums: panels of a B that is read where it is, in one strip, by columns or by rows; the
- * last one ends with the row; many steps of p at a time. */
+/* Few rows, and short sums: panels of a B that is read where it is, in one call; the last one ends with the
+ * row; many steps of p at a time. */
 Test(gemm, strips_in_every_layout) {
     static const int shapes[][3] = {{10, 203, 37}, {28, 30, 600}, {20, 17, 1030},
                                     {45, 150, 10}, {50, 30, 30},  {257, 40, 20}};
