@@ -19,6 +19,12 @@ typedef struct rti_shared {
     rti_cache *cache;     /* NULL: nobody reads soft targets */
     rt_graph *pass;       /* of the teacher's pass over the batch at hand, with the features it leaves */
     bool has_passed;
+    struct {
+        const rti_cache *cache;
+        double T;
+        rt_tensor *v;
+    } read[RTI_NOTES_TARGETS]; /* of the batch at hand, from caches */
+    int read_count;
     const rt_real *member[RT_TEACHER_MEMBERS_MAX]; /* (N, K) logits of each member, when has_passed */
 } rti_shared;
 
@@ -44,6 +50,10 @@ bool rti_next_batch(rt_loader *loader, int students, rt_batch *batch, rti_notes 
 bool rti_shared_next(rti_shared *shared, int students, rt_batch *batch);
 /* There will be no next batch. */
 void rti_shared_end(rti_shared *shared);
+
+/* rti_cache_logits of the batch at hand, read for the first who asks for it; good until the next batch. NULL: see
+ * `pass`. */
+rt_tensor *rti_shared_logits(rti_shared *shared, const rti_cache *cache, const rt_batch *batch, double T);
 
 /* The teacher's pass over the batch at hand, made for the first who asks (all ask with the same noise); what
  * it leaves on its taps is good until the next batch. RT_MEMORY, RT_SHAPE. */

@@ -48,9 +48,11 @@ static rt_status ask_teacher(rt_distiller *d, const rt_batch *batch, pass *p, rt
     if (!d->cache) RT_TRY(rti_shared_ask(d->shared, batch, is_noisy ? &noise : NULL, error));
     for (int i = 0; i < d->parts.count; i++) {
         const rti_part *part = &d->part[i];
-        if (part->method->needs & RTI_NEEDS_TEACHER_LOGITS)
-            p->v[i] = d->cache ? rti_cache_logits(d->cache, d->graph, batch->index, batch->count, part->T)
+        if (part->method->needs & RTI_NEEDS_TEACHER_LOGITS) {
+            p->v[i] = d->cache ? rti_shared_logits(d->shared, d->cache, batch, part->T)
                                : combined(d, d->shared->member, batch->count, part->T);
+            if (!p->v[i]) return graph_failure(d->cache ? d->shared->pass : d->graph, error);
+        }
         if (part->features.pairs)
             rti_features_get(&part->features, 1, rt_teacher_member(d->config.teacher, 0), p->teacher[i]);
     }

@@ -229,6 +229,27 @@ rti_notes *rti_notes_about(const rt_graph *g, const rt_tensor *x) {
                : NULL;
 }
 
+static bool is_target(const rti_notes *notes, const rt_tensor *v) {
+    for (int i = 0; i < notes->target_count; i++)
+        if (notes->targets[i] == v) return true;
+    return false;
+}
+
+const rti_soft_targets *rti_notes_soften(const rt_graph *g, const rt_tensor *v, double T) {
+    rti_notes *notes = g->notes;
+    if (!notes || !is_target(notes, v)) return NULL;
+    for (int i = 0; i < notes->soft_count; i++)
+        if (notes->soft[i].v == v && notes->soft[i].T == T) return &notes->soft[i];
+    if (notes->soft_count == RTI_NOTES_SOFT) return NULL;
+    const int64_t count = rt_tensor_count(v);
+    double *p = rti_arena_alloc(&notes->arena, (size_t)(2 * count) * sizeof *p);
+    if (!p) return NULL;
+    rti_soft_targets *soft = &notes->soft[notes->soft_count++];
+    *soft = (rti_soft_targets){v, T, p, p + count};
+    rti_softmax_rows(v->shape[0], v->shape[1], rt_real_data(v), T, soft->p, soft->log_p);
+    return soft;
+}
+
 /* ---- what ops use: results ---- */
 
 bool rti_out(rt_graph *g, rti_node *n, int ndim, const int64_t shape[]) {

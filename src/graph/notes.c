@@ -14,6 +14,7 @@ void rti_notes_begin(rti_notes *notes, const rt_tensor *batch, int students) {
     notes->nonzero = NULL;
     notes->of.bytes = NULL;
     notes->fill = NULL;
+    notes->target_count = notes->soft_count = 0;
     rti_arena_reset(&notes->arena);
 }
 
@@ -21,4 +22,8 @@ void rti_notes_late(rti_notes *notes, const rti_byte_rows *of, void (*fill)(void
     notes->of = *of;
     notes->fill = fill;
     notes->filler = filler;
+}
+
+void rti_notes_target(rti_notes *notes, const rt_tensor *v) {
+    if (notes->target_count < RTI_NOTES_TARGETS) notes->targets[notes->target_count++] = v;
 }

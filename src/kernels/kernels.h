@@ -58,8 +58,8 @@ typedef struct rti_lists {
     const rti_entry *entry;       /* places ascend */
 } rti_lists;
 
-/* A matrix as bytes, which takes a quarter of the memory: contiguous rows, each byte the number value[byte],
- * value[0] is 0. */
+/* A matrix as bytes, which takes a quarter of the memory: contiguous rows, each byte b the number value[b],
+ * which is b value[1]. */
 typedef struct rti_byte_rows {
     const uint8_t *bytes;
     const rt_real *value;

@@ -48,8 +48,9 @@ typedef struct rti_loops {
     int64_t (*nonzero_bytes)(int64_t n, const uint8_t *x, uint64_t *bits);
     /* Bit j of word i becomes bit i of word j. */
     void (*turn_bits)(uint64_t square[64]);
-    /* A list of what is not 0; `to` has room for 16 entries more. */
+    /* A list of what is not 0, of numbers or of bytes; `to` has room for 16 entries more. */
     int (*nonzero_list)(int64_t n, const rt_real *x, rti_entry *to);
+    int (*nonzero_list_bytes)(int64_t n, const uint8_t *x, const rt_real *value, rti_entry *to);
     void (*norm_moments)(int64_t rows, int64_t C, const rt_real *x, const rt_real *shift, double *sums,
                          double *squares);
     void (*norm_forward)(int64_t rows, int64_t C, const rti_norm *n, const rt_real *x,

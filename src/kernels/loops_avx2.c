@@ -53,6 +53,7 @@ static inline unsigned nonzero8(const float *x) {
 
 #define LOOPS_NONZERO(x) (nonzero8(x) | nonzero8(x + 8) << 8)
 #define LOOPS_LIST list_avx2
+#define LOOPS_LIST_BYTES list_bytes_avx2
 #define LOOPS_NONZERO_BYTES nonzero_bytes_avx2
 #define LOOPS_TURN_BITS turn_bits_avx2
 #define LOOPS_DROPOUT_STEP dropout_bits

@@ -47,6 +47,7 @@ static inline unsigned nonzero16(const float *x) {
 
 #define LOOPS_NONZERO(x) nonzero16(x)
 #define LOOPS_LIST list_avx2
+#define LOOPS_LIST_BYTES list_bytes_avx2
 #define LOOPS_NONZERO_BYTES nonzero_bytes_avx2
 #define LOOPS_TURN_BITS turn_bits_avx2
 #define LOOPS_DROPOUT_STEP dropout_bits

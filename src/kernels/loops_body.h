@@ -408,6 +408,16 @@ static int list_of(int64_t n, const rt_real *x, rti_entry *to) {
 #define LOOPS_LIST list_of
 #endif
 
+#ifndef LOOPS_LIST_BYTES
+static int list_of_bytes(int64_t n, const uint8_t *x, const rt_real *value, rti_entry *to) {
+    int count = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (x[i]) to[count++] = (rti_entry){(uint32_t)i, value[x[i]]};
+    return count;
+}
+#define LOOPS_LIST_BYTES list_of_bytes
+#endif
+
 /* ---- whole layers, in the compiler's vectors ---- */
 
 /* Bytes; larger vectors become code number by number. */
@@ -425,7 +435,7 @@ static int list_of(int64_t n, const rt_real *x, rti_entry *to) {
 const rti_loops LOOPS_TABLE = {
     add,          sub,          mul,        scale,       axpy,      fill, relu, relu_backward,
     sum,          dot,          all_finite, column_sums, dropout,   LOOPS_NORMALS, sgd,  adam, bytes_to_real,
-    exp_down, log_up, softmax, nonzero_bits, nonzero_bytes, LOOPS_TURN_BITS, LOOPS_LIST,
+    exp_down, log_up, softmax, nonzero_bits, nonzero_bytes, LOOPS_TURN_BITS, LOOPS_LIST, LOOPS_LIST_BYTES,
     norm_moments, norm_forward, norm_sums, norm_backward,
     max_rows, max_rows_backward,
 };

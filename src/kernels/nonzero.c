@@ -1,10 +1,10 @@
 /* nonzero.c - what of a matrix is not 0: a map, and lists made from it. Floor 2 (kernels)
  *
  * A map has a bit for each number, 64 to a word; that of the columns is made from it, 64 rows by 64 columns
- * at a time. The lists of rows are written from left to right, of numbers eight at a time, of bytes bit by
- * bit of the map. The lists of columns are dealt out from those of the rows, one row after the other, so
- * their places ascend, too. How long each list will be is counted in the maps beforehand; so they lie without
- * gaps, and threads know where theirs begin. */
+ * at a time. The lists of rows are written from left to right, eight numbers or bytes at a time. The lists of
+ * columns are dealt out from those of the rows, one row after the other, so their places ascend, too. All lie
+ * without gaps: one thread writes the lists of rows one behind the other, for several it is counted in the map
+ * where theirs begin, as it is for those of columns. */
 #include <string.h>
 
 #include "core/pool.h"
@@ -140,8 +140,13 @@ static filling filling_in(const rti_nonzero *z, void *room) {
     return f;
 }
 
+/* Too little for threads, or there is one. */
+static bool is_alone(const rti_nonzero *z) {
+    return z->rows * z->columns < ALONE || rt_threads_get() == 1;
+}
+
 static void run(const filling *f, int64_t tasks, void (*task)(void *, int64_t)) {
-    if (f->z->rows * f->z->columns >= ALONE) rti_parallel(tasks, task, (void *)f);
+    if (!is_alone(f->z)) rti_parallel(tasks, task, (void *)f);
     else
         for (int64_t i = 0; i < tasks; i++) task((void *)f, i);
 }
@@ -156,14 +161,32 @@ static inline uint64_t bits_at(const uint64_t *map, int64_t j, int64_t end, int6
     return map[j / 64] >> j % 64 << beyond >> beyond;
 }
 
-/* Of columns j ... end - 1 of row i, which is of bytes. */
-static void list_bytes(const rti_nonzero *z, int64_t i, int64_t j, int64_t end, rti_entry *to) {
-    const uint8_t *bytes = z->of->bytes + i * z->columns;
-    for (int64_t at = j, next; at < end; at = next)
-        for (uint64_t left = bits_at(z->map + i * z->map_stride, at, end, &next); left; left &= left - 1) {
-            const int64_t k = at + __builtin_ctzll(left);
-            *to++ = (rti_entry){(uint32_t)(k - j), z->of->value[bytes[k]]};
+/* Of columns j ... of row i; room for SLACK entries more. Returns how many are listed. */
+static int list_row(const filling *f, int64_t i, int64_t j, int64_t columns, rti_entry *to) {
+    const rti_byte_rows *of = f->z->of;
+    const rti_loops *loops = rti_kernels()->loops;
+    if (!of) return loops->nonzero_list(columns, f->x + i * f->stride + j, to);
+    return loops->nonzero_list_bytes(columns, of->bytes + i * f->z->columns + j, of->value, to);
+}
+
+/* How many columns block d has from its first one, *j, on. */
+static int64_t block_at(const rti_nonzero *z, int64_t d, int64_t *j) {
+    *j = d * z->depth;
+    return z->columns - *j < z->depth ? z->columns - *j : z->depth;
+}
+
+/* One list after the other, so that none need be counted before. */
+static void list_in_order(const filling *f) {
+    const rti_nonzero *z = f->z;
+    uint32_t *start = f->start, at = 0;
+    for (int64_t d = 0, j; d < z->blocks; d++) {
+        const int64_t columns = block_at(z, d, &j);
+        for (int64_t i = 0; i < z->rows; i++) {
+            *start++ = at;
+            at += (uint32_t)list_row(f, i, j, columns, f->entry + at);
         }
+    }
+    *start = at;
 }
 
 static void list_rows(void *context, int64_t task) {
@@ -171,19 +194,15 @@ static void list_rows(void *context, int64_t task) {
     const rti_nonzero *z = f->z;
     const int64_t first = ROWS * task, end = z->rows - first < ROWS ? z->rows : first + ROWS;
     for (int64_t d = 0; d < z->blocks; d++) {
-        const int64_t j = d * z->depth, columns = z->columns - j < z->depth ? z->columns - j : z->depth;
+        int64_t j;
+        const int64_t columns = block_at(z, d, &j);
         const uint32_t *start = f->start + d * z->rows, others = start[end]; /* of the next task */
         for (int64_t i = first; i < end; i++) {
             rti_entry *to = f->entry + start[i], rest[RTI_LIST_DEPTH + SLACK];
-            if (z->of) {
-                list_bytes(z, i, j, j + columns, to);
-                continue;
-            }
-            const rt_real *x = f->x + i * f->stride + j;
             if (start[i + 1] + SLACK <= others) {
-                rti_kernels()->loops->nonzero_list(columns, x, to);
+                list_row(f, i, j, columns, to);
             } else { /* would write over what another task has written */
-                const int count = rti_kernels()->loops->nonzero_list(columns, x, rest);
+                const int count = list_row(f, i, j, columns, rest);
                 memcpy(to, rest, (size_t)count * sizeof *to);
             }
         }
@@ -224,8 +243,12 @@ void rti_nonzero_by_row(rti_nonzero *z, const rt_real *x, int64_t stride, void *
     filling f = filling_in(z, memory);
     f.x = x;
     f.stride = stride;
-    count_rows(&f);
-    run(&f, (z->rows + ROWS - 1) / ROWS, list_rows);
+    if (is_alone(z)) {
+        list_in_order(&f);
+    } else {
+        count_rows(&f);
+        run(&f, (z->rows + ROWS - 1) / ROWS, list_rows);
+    }
     z->by_row = (rti_lists){f.start, f.entry};
 }
 

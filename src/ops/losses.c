@@ -7,6 +7,7 @@
  * A term p log(.) with p = 0 is 0, also where the logarithm is minus infinity. */
 #include <math.h>
 
+#include "graph/notes.h"
 #include "graph/op.h"
 #include "ops/softmax_row.h"
 #include "retort/ops.h"
@@ -246,17 +247,19 @@ static void kl_forward(rt_graph *g, rti_node *n, int first) {
     double *p = rti_step_alloc(g, (size_t)(4 * N * K) * sizeof *p);
     if (!a || !b || !p) return;
     n->saved = p;
-    double *q = p + N * K, *log_p = q + N * K, *log_q = log_p + N * K, total = 0;
-    rti_softmax_rows(N, K, a, T, p, log_p);
-    rti_softmax_rows(N, K, b, T, q, log_q);
-    for (int64_t i = 0; i < N * K; i++) log_p[i] -= log_q[i]; /* r */
+    double *q = p + N * K, *log_p = q + N * K, *r = log_p + N * K, total = 0;
+    const rti_soft_targets *soft = rti_notes_soften(g, n->in[first], T);
+    if (!soft) rti_softmax_rows(N, K, a, T, p, log_p);
+    const double *of_p = soft ? soft->p : p, *of_log_p = soft ? soft->log_p : log_p;
+    rti_softmax_rows(N, K, b, T, q, r);
+    for (int64_t i = 0; i < N * K; i++) r[i] = of_log_p[i] - r[i];
     const bool wants_first = n->in[first]->requires_grad;
-    for (int64_t i = 0; i < N; i++, p += K, q += K, log_p += K) {
+    for (int64_t i = 0; i < N; i++, p += K, of_p += K, q += K, r += K) {
         double divergence = 0;
-        for (int64_t k = 0; k < K; k++) divergence += p[k] == 0 ? 0 : p[k] * log_p[k];
-        for (int64_t k = 0; k < K; k++) q[k] -= p[k];
+        for (int64_t k = 0; k < K; k++) divergence += of_p[k] == 0 ? 0 : of_p[k] * r[k];
+        for (int64_t k = 0; k < K; k++) q[k] -= of_p[k];
         if (wants_first)
-            for (int64_t k = 0; k < K; k++) p[k] = p[k] == 0 ? 0 : p[k] * (log_p[k] - divergence);
+            for (int64_t k = 0; k < K; k++) p[k] = of_p[k] == 0 ? 0 : of_p[k] * (r[k] - divergence);
         total += divergence;
     }
     rt_real_data(n->out)[0] = (rt_real)(total / (double)N);

@@ -37,7 +37,7 @@ static void make_sparse(rt_real *x, int64_t rows, int64_t columns, int64_t strid
 /* The numbers of x are those of bytes from now on: to `bytes`, contiguous, and their table. */
 static void make_bytes(rt_real *x, int64_t rows, int64_t columns, int64_t stride, uint8_t *bytes,
                        rt_real value[256]) {
-    for (int v = 0; v < 256; v++) value[v] = (rt_real)v / 255;
+    for (int v = 0; v < 256; v++) value[v] = (rt_real)v * ((rt_real)1 / 255);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) {
             rt_real *at = &x[i * stride + j];
@@ -162,37 +162,52 @@ static void check_lists(const rti_nonzero *z, const rt_real *x, int64_t stride) 
     cr_assert_eq(e - z->by_column.entry, z->by_column.start[z->columns]);
 }
 
+/* Of numbers, or, when `of` is given, of these bytes. */
+static void check_lists_made(int64_t rows, int64_t columns, int64_t stride, const rt_real *x,
+                             const rti_byte_rows *of, bool must_be_sparse) {
+    const size_t bytes = rti_nonzero_bytes(rows, columns);
+    char *map = malloc(bytes + 1);
+    cr_assert(map != NULL);
+    map[bytes] = 42;
+    rti_nonzero z;
+    if (of) rti_nonzero_note_bytes(&z, rows, columns, of, map);
+    else rti_nonzero_note(&z, rows, columns, x, stride, map);
+    cr_assert(z.is_sparse || !must_be_sparse);
+    if (z.is_sparse) {
+        const size_t sizes[2] = {rti_nonzero_by_row_bytes(&z), rti_nonzero_by_column_bytes(&z)};
+        char *memory[2] = {malloc(sizes[0] + 1), malloc(sizes[1] + 1)};
+        cr_assert(memory[0] && memory[1]);
+        memory[0][sizes[0]] = memory[1][sizes[1]] = 42;
+        rti_nonzero_by_row(&z, of ? NULL : x, stride, memory[0]);
+        rti_nonzero_by_column(&z, memory[1]);
+        check_lists(&z, x, stride);
+        cr_assert(memory[0][sizes[0]] == 42 && memory[1][sizes[1]] == 42);
+        free(memory[0]), free(memory[1]);
+    }
+    cr_assert_eq(map[bytes], 42);
+    free(map);
+}
+
 static void lists_of_what_is_not_zero(void) {
     static const int shapes[][2] = {{1, 1},   {3, 17},   {100, 784}, {9, 77},  {2, 224},
                                     {2, 225}, {130, 33}, {8, 500},   {17, 16}, {300, 900},
                                     {900, 300}, {300, 900}};
     for (size_t n = 0; n < sizeof shapes / sizeof *shapes; n++)
         for (uint32_t keep = 0; keep <= 30; keep += 15) {
-            rt_threads_set(keep ? 3 : 1);
             const int64_t rows = shapes[n][0], columns = shapes[n][1], stride = columns + 3;
             rt_real *x = test_reals(rows * stride);
             test_fill(&rng, x, rows * stride);
             make_sparse(x, rows, columns, stride, keep);
-            const size_t bytes = rti_nonzero_bytes(rows, columns);
-            char *map = malloc(bytes + 1);
-            cr_assert(map != NULL);
-            map[bytes] = 42;
-            rti_nonzero z;
-            rti_nonzero_note(&z, rows, columns, x, stride, map);
-            if (z.is_sparse) {
-                const size_t sizes[2] = {rti_nonzero_by_row_bytes(&z), rti_nonzero_by_column_bytes(&z)};
-                char *memory[2] = {malloc(sizes[0] + 1), malloc(sizes[1] + 1)};
-                cr_assert(memory[0] && memory[1]);
-                memory[0][sizes[0]] = memory[1][sizes[1]] = 42;
-                rti_nonzero_by_row(&z, x, stride, memory[0]);
-                rti_nonzero_by_column(&z, memory[1]);
-                check_lists(&z, x, stride);
-                cr_assert(memory[0][sizes[0]] == 42 && memory[1][sizes[1]] == 42);
-                free(memory[0]), free(memory[1]);
+            rt_real value[256];
+            uint8_t *bytes = malloc((size_t)(rows * columns));
+            cr_assert(bytes != NULL);
+            const rti_byte_rows of = {bytes, value};
+            for (int turn = 0; turn < 4; turn++) {
+                rt_threads_set(turn & 1 ? 3 : 1);
+                if (turn == 2) make_bytes(x, rows, columns, stride, bytes, value);
+                check_lists_made(rows, columns, stride, x, turn & 2 ? &of : NULL, keep == 0);
             }
-            cr_assert(z.is_sparse || keep > 0);
-            cr_assert_eq(map[bytes], 42);
-            free(x), free(map);
+            free(x), free(bytes);
         }
 }
 Test(nonzero, lists_of_what_is_not_zero) { in_each_set(11, lists_of_what_is_not_zero); }

@@ -218,7 +218,7 @@ Test(linear, a_batch_of_bytes_is_filled_when_it_is_read) {
     static uint8_t bytes[N * D];
     static rt_real value[256], expected[N * D];
     rng = rt_rng_stream(33, "zeros", 0, 0);
-    for (int v = 0; v < 256; v++) value[v] = (rt_real)v / 255;
+    for (int v = 0; v < 256; v++) value[v] = (rt_real)v * ((rt_real)1 / 255);
     for (int keep = 10; keep <= 90; keep += 80) {
         for (int i = 0; i < N * D; i++)
             bytes[i] = rt_rng_below(&rng, 100) < (uint32_t)keep ? (uint8_t)rt_rng_below(&rng, 256) : 0;
