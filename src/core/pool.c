@@ -23,7 +23,7 @@
 enum { MOST = 256, STACK_BYTES = 4 << 20 };
 
 #define SPIN_S 10e-6  /* with the processor to ourselves */
-#define YIELD_S 40e-6 /* after that: offering it to others */
+#define YIELD_S 200e-6 /* after that: offering it to others; longer than a task of a product */
 
 #define INSIDE 0xffffu        /* number of helpers inside the job */
 #define OPEN (1u << 16)       /* tasks may be taken */

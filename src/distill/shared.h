@@ -51,8 +51,8 @@ bool rti_shared_next(rti_shared *shared, int students, rt_batch *batch);
 /* There will be no next batch. */
 void rti_shared_end(rti_shared *shared);
 
-/* rti_cache_logits of the batch at hand, read for the first who asks for it; good until the next batch. NULL: see
- * `pass`. */
+/* rti_cache_logits of the batch at hand, read for the first who asks for it; good until the next batch.
+ * NULL: the graph `pass` says why. */
 rt_tensor *rti_shared_logits(rti_shared *shared, const rti_cache *cache, const rt_batch *batch, double T);
 
 /* The teacher's pass over the batch at hand, made for the first who asks (all ask with the same noise); what

@@ -1,9 +1,9 @@
 /* notes.h - what is found out about a batch once, for all steps that look at it. Floor 4 (graph)
  *
  * Students that are trained together make their steps on the same batch. What an op works out about the
- * batch's numbers (where they are 0) or the teacher's answers to it and about nothing else, it leaves here for the
- * next student's. And of a
- * batch of bytes that is read by such ops alone, the numbers need never be made. */
+ * batch's numbers (where they are 0) or the teacher's answers to it and about nothing else, it leaves here
+ * for the next student's. And of a batch of bytes that is read by such ops alone, the numbers need never be
+ * made. */
 #ifndef RTI_NOTES_H
 #define RTI_NOTES_H
 

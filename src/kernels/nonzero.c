@@ -3,8 +3,8 @@
  * A map has a bit for each number, 64 to a word; that of the columns is made from it, 64 rows by 64 columns
  * at a time. The lists of rows are written from left to right, eight numbers or bytes at a time. The lists of
  * columns are dealt out from those of the rows, one row after the other, so their places ascend, too. All lie
- * without gaps: one thread writes the lists of rows one behind the other, for several it is counted in the map
- * where theirs begin, as it is for those of columns. */
+ * without gaps: one thread writes the lists of rows one behind the other; for several the map says, as it
+ * does for columns, where theirs begin. */
 #include <string.h>
 
 #include "core/pool.h"

@@ -151,3 +151,51 @@ Test(notes, bytes_and_their_numbers_train_to_the_same_bits) {
                           (long long)batches[b]);
             }
 }
+
+/* Temperatures 1, 4, 1, 4 and two weights; one teacher answers with the same logits at each, an ensemble does
+ * not. */
+static rt_distiller *student_at(int i, rt_model *model, rt_teacher *teacher, rt_distiller *beside) {
+    static const char *const said[STUDENTS] = {"temperature=1 alpha=0.5", "temperature=4 alpha=0.5",
+                                               "temperature=1 alpha=0.9", "temperature=4 alpha=0.9"};
+    fixture_options(&options, "kd", said[i]);
+    const rt_distiller_config config = {.student = model, .teacher = teacher, .method = "kd",
+                                        .options = &options, .transfer = &fixture_part, .batch = BATCH,
+                                        .seed = 3, .epochs = EPOCHS, .training = &optimizer, .prefix = "",
+                                        .beside = beside, .targets = RT_TARGETS_TEACHER};
+    return fixture_distiller(&config);
+}
+
+static void check_answers(int members, int read) {
+    rt_distiller *together[STUDENTS];
+    rt_model *models[STUDENTS], *nets[2] = {network(40, 9), network(30, 8)};
+    rt_epoch_outcome outcomes[STUDENTS];
+    rt_error error;
+    rt_teacher *teacher = rt_teacher_new(nets, members, RT_COMBINE_PROBABILITIES, &error);
+    cr_assert(teacher, "%s", error.message);
+    for (int i = 0; i < STUDENTS; i++)
+        together[i] = student_at(i, models[i] = network(20, 7), teacher, i ? together[0] : NULL);
+    for (int e = 0; e < EPOCHS; e++) rt_distillers_epoch(together, STUDENTS, outcomes);
+    cr_assert_eq(together[0]->shared->read_count, read);
+    for (int i = 0; i < STUDENTS; i++) {
+        cr_assert_eq(outcomes[i].status, RT_OK, "%s", outcomes[i].error.message);
+        rt_model *model = network(20, 7);
+        rt_distiller *alone = student_at(i, model, teacher, NULL);
+        for (int e = 0; e < EPOCHS; e++) fixture_epoch(alone);
+        int64_t count;
+        const rt_real *found = rt_model_block(models[i], &count), *block = rt_model_block(model, &count);
+        cr_assert(memcmp(found, block, (size_t)count * sizeof *found) == 0, "%d members, student %d", members,
+                  i);
+        rt_distiller_free(alone);
+        rt_model_free(model);
+    }
+    for (int i = STUDENTS - 1; i >= 0; i--) rt_distiller_free(together[i]), rt_model_free(models[i]);
+    rt_teacher_free(teacher);
+    rt_model_free(nets[0]), rt_model_free(nets[1]);
+}
+
+Test(notes, a_group_reads_an_answer_once) {
+    sparse_data();
+    check_answers(1, 1);
+    check_answers(2, 2);
+    cr_assert_eq(rt_alloc_stats_get().live_blocks, 0);
+}

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "graph/notes.h"
 #include "retort/ops.h"
 
 enum { N = 4, K = 5 };
@@ -162,6 +163,43 @@ Test(losses, kl_is_its_definition_in_both_directions) {
         near(rt_tensor_item(reverse), kl_rows(z, v, N, K, T), "KL(student || teacher)");
         rt_graph_free(g);
     }
+}
+
+/* What stands in the notes of a batch is softened once for each temperature; what does not, or finds no room,
+ * by each op for itself. */
+Test(losses, a_noted_target_is_softened_once_and_changes_no_bit) {
+    enum { TEMPERATURES = RTI_NOTES_SOFT + 2 };
+    rt_real v[N * K], z[N * K], loss[2][TEMPERATURES], gradient[2][TEMPERATURES][N * K];
+    draw(v, N * K, 6, 1), draw(z, N * K, 4, 2);
+    rt_graph *g = rt_graph_new(NULL);
+    cr_assert(g);
+    rti_notes notes;
+    rti_notes_init(&notes);
+    rti_graph_use_notes(g, &notes);
+    for (int noted = 0; noted < 2; noted++) {
+        rti_notes_begin(&notes, NULL, 0);
+        rt_tensor *target = rt_tensor_new(RT_DTYPE_REAL, 2, (const int64_t[]){N, K}, NULL);
+        cr_assert(target);
+        memcpy(rt_real_data(target), v, sizeof v);
+        if (noted) rti_notes_target(&notes, target);
+        for (int turn = 0; turn < 2; turn++) /* the second finds what the first has made */
+            for (int t = 0; t < TEMPERATURES; t++) {
+                rt_tensor *of_z = leaf(g, z, N, K), *kl = rt_kl_divergence(g, target, of_z, 1 + 0.5 * t);
+                cr_assert(kl && rt_backward(g, kl) == RT_OK);
+                loss[noted][t] = rt_real_data(kl)[0];
+                memcpy(gradient[noted][t], of_z->grad, sizeof gradient[noted][t]);
+                const rti_soft_targets *soft = rti_notes_soften(g, target, 1 + 0.5 * t);
+                cr_assert_eq(soft, noted && t < RTI_NOTES_SOFT ? &notes.soft[t] : NULL);
+                rt_graph_reset(g);
+            }
+        cr_assert_eq(notes.soft_count, noted ? RTI_NOTES_SOFT : 0);
+        cr_assert_null(rti_notes_soften(g, NULL, 1));
+        rt_tensor_free(target);
+    }
+    cr_assert(memcmp(loss[0], loss[1], sizeof loss[0]) == 0);
+    cr_assert(memcmp(gradient[0], gradient[1], sizeof gradient[0]) == 0);
+    rt_graph_free(g);
+    rti_notes_deinit(&notes);
 }
 
 /* p = (1/2, 1/4, 1/4), q = (1/3, 1/3, 1/3):  KL(p||q) = log 3 - 3/2 log 2 = 0.0588915...
