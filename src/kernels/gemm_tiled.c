@@ -67,6 +67,7 @@
  *   two panels at once, not 16              1.01, 0.98, 1.00; 1.03, 0.98, 1.03: not kept
  *   two threads, and where A is not copied 64 tasks, not 8:   Y, dX 1.04, 1.00; 1.06, 1.02; 0.99, 0.99
  *   two threads, A copied by rows           batch 1000 0.97, 0.99: not kept
+ *   two threads, 16 tasks that copy A and not 8     dW 0.93 to 0.98: not kept
  *   Y^T = W X^T without a copy of W, tiles of 4 x 24 turned in registers, 16 bytes of a row of Y at a time:
  *                                           0.95 to 0.99 at batch 100: not kept
  *

@@ -232,7 +232,10 @@ static void bytes_to_real(int64_t n, const uint8_t *bytes, rt_real factor, rt_re
  *   x = k log 2 + r, |r| <= log(2)/2;   exp(x) = 2^k (1 + (r + r^2 (1/2! + r (1/3! + ... + r^11/13!))))
  *
  * Adding 1.5 * 2^52 rounds to a whole number, which then stands in the lowest bits. log 2 is taken in two
- * parts, the first of which times k is exact (Cody and Waite 1980). The rest of the series is below 1e-17. */
+ * parts, the first of which times k is exact (Cody and Waite 1980). The rest of the series is below 1e-17.
+ *
+ * Not kept: four registers in turn, so that their chains overlap: 0.8 of the time (Zen 3), but a step of
+ * 784-30-30-10 with a teacher spends a tenth in softmax, half of it here. */
 static double exp_of(double exponent) {
     double x;
     uint64_t bits;
