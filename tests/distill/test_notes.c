@@ -31,12 +31,22 @@ static rt_model *network(int64_t hidden, uint64_t seed) {
     return model;
 }
 
-static rt_distiller *student(rt_model *model, rt_teacher *teacher, rt_targets targets, rt_distiller *beside) {
-    fixture_options(&options, "kd", "");
+static const rti_shared *watched;
+static int most_read; /* answers in a batch */
+
+static bool watch(void *context, int64_t epoch, int64_t step, int64_t steps) {
+    (void)context, (void)epoch, (void)step, (void)steps;
+    if (watched && watched->read_count > most_read) most_read = watched->read_count;
+    return true;
+}
+
+static rt_distiller *student(rt_model *model, rt_teacher *teacher, rt_targets targets, const char *said,
+                             rt_distiller *beside) {
+    fixture_options(&options, "kd", said);
     const rt_distiller_config config = {.student = model, .teacher = teacher, .method = "kd",
                                         .options = &options, .transfer = &fixture_part, .batch = BATCH,
                                         .seed = 3, .epochs = EPOCHS, .training = &optimizer, .prefix = "",
-                                        .beside = beside, .targets = targets};
+                                        .beside = beside, .targets = targets, .on_step = watch};
     return fixture_distiller(&config);
 }
 
@@ -50,7 +60,7 @@ static void check_group(rt_targets targets) {
     cr_assert(teacher, "%s", error.message);
     for (int i = 0; i < STUDENTS; i++) {
         models[i] = network(widths[i], (uint64_t)i);
-        together[i] = student(models[i], teacher, targets, i ? together[0] : NULL);
+        together[i] = student(models[i], teacher, targets, "", i ? together[0] : NULL);
     }
     rt_distillers_epoch(together, STUDENTS, outcomes);
     const size_t calls = rt_alloc_stats_get().calls;
@@ -60,7 +70,7 @@ static void check_group(rt_targets targets) {
     for (int i = 0; i < STUDENTS; i++) {
         cr_assert_eq(outcomes[i].status, RT_OK, "%s", outcomes[i].error.message);
         rt_model *model = network(widths[i], (uint64_t)i);
-        rt_distiller *alone = student(model, teacher, targets, NULL);
+        rt_distiller *alone = student(model, teacher, targets, "", NULL);
         for (int e = 0; e < EPOCHS; e++) fixture_epoch(alone);
         int64_t count, expected;
         const rt_real *found = rt_model_block(models[i], &count), *block = rt_model_block(model, &expected);
@@ -152,28 +162,10 @@ Test(notes, bytes_and_their_numbers_train_to_the_same_bits) {
             }
 }
 
-static const rti_shared *watched;
-static int most_read; /* answers in a batch */
-
-static bool watch(void *context, int64_t epoch, int64_t step, int64_t steps) {
-    (void)context, (void)epoch, (void)step, (void)steps;
-    if (watched && watched->read_count > most_read) most_read = watched->read_count;
-    return true;
-}
-
 /* Temperatures 1, 4, 1, 4 and two weights; one teacher answers with the same logits at each, an ensemble does
  * not. */
-static rt_distiller *student_at(int i, rt_model *model, rt_teacher *teacher, rt_distiller *beside) {
-    static const char *const said[STUDENTS] = {"temperature=1 alpha=0.5", "temperature=4 alpha=0.5",
-                                               "temperature=1 alpha=0.9", "temperature=4 alpha=0.9"};
-    fixture_options(&options, "kd", said[i]);
-    const rt_distiller_config config = {.student = model, .teacher = teacher, .method = "kd",
-                                        .options = &options, .transfer = &fixture_part, .batch = BATCH,
-                                        .seed = 3, .epochs = EPOCHS, .training = &optimizer, .prefix = "",
-                                        .beside = beside, .targets = RT_TARGETS_TEACHER,
-                                        .on_step = watch};
-    return fixture_distiller(&config);
-}
+static const char *const said[STUDENTS] = {"temperature=1 alpha=0.5", "temperature=4 alpha=0.5",
+                                           "temperature=1 alpha=0.9", "temperature=4 alpha=0.9"};
 
 static void check_answers(int members, int read) {
     rt_distiller *together[STUDENTS];
@@ -182,8 +174,10 @@ static void check_answers(int members, int read) {
     rt_error error;
     rt_teacher *teacher = rt_teacher_new(nets, members, RT_COMBINE_PROBABILITIES, &error);
     cr_assert(teacher, "%s", error.message);
-    for (int i = 0; i < STUDENTS; i++)
-        together[i] = student_at(i, models[i] = network(20, 7), teacher, i ? together[0] : NULL);
+    for (int i = 0; i < STUDENTS; i++) {
+        models[i] = network(20, 7);
+        together[i] = student(models[i], teacher, RT_TARGETS_TEACHER, said[i], i ? together[0] : NULL);
+    }
     watched = together[0]->shared;
     most_read = 0;
     for (int e = 0; e < EPOCHS; e++) rt_distillers_epoch(together, STUDENTS, outcomes);
@@ -192,7 +186,7 @@ static void check_answers(int members, int read) {
     for (int i = 0; i < STUDENTS; i++) {
         cr_assert_eq(outcomes[i].status, RT_OK, "%s", outcomes[i].error.message);
         rt_model *model = network(20, 7);
-        rt_distiller *alone = student_at(i, model, teacher, NULL);
+        rt_distiller *alone = student(model, teacher, RT_TARGETS_TEACHER, said[i], NULL);
         for (int e = 0; e < EPOCHS; e++) fixture_epoch(alone);
         int64_t count;
         const rt_real *found = rt_model_block(models[i], &count), *block = rt_model_block(model, &count);
