@@ -46,7 +46,7 @@ TEST_SOURCES    := $(sort $(filter-out tests/bench/%,$(wildcard tests/*/*.c)))
 %_avx2.o:   BASE += -mavx2 -mfma -mbmi
 %_avx512.o: BASE += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mbmi -mprefer-vector-width=512
 
-%/gemm_bf16_14x32_avx512.o: BASE += -mavx512bf16
+%/gemm_bf16_14x32_avx512.o %/gemm_bf16_lists_avx512.o: BASE += -mavx512bf16
 %/int8_avx512.o: BASE += -mavx512vnni -mavx512vbmi
 
 # Every trial's manifest says how the program was compiled.

@@ -38,7 +38,7 @@ static const struct {
     bool (*possible)(void);
 } sets[] = {
 #if defined(__x86_64__) && RTI_REAL_IS_FLOAT
-    {{"avx512", &rti_loops_avx512, rti_gemm_14x32_avx512, 16 * RTI_LIST_VECTORS, 40,
+    {{"avx512", &rti_loops_avx512, rti_gemm_14x32_avx512, 16 * RTI_LIST_VECTORS, 55,
       rti_gemm_bf16_14x32_avx512, &rti_int8_avx512, &rti_conv_14x32_avx512}, has_avx512},
     {{"avx2", &rti_loops_avx2, rti_gemm_6x16_avx2, 8 * RTI_LIST_VECTORS, 50, NULL, NULL,
       &rti_conv_6x16_avx2}, has_avx2},
@@ -89,10 +89,21 @@ void rti_gemm(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_re
     if (M > 0 && N > 0) rti_kernels()->gemm(M, N, K, A, B, C, ldc, accumulate, epilogue);
 }
 
-size_t rti_gemm_bf16_scratch_bytes(int64_t M, int64_t K) {
+/* By lists: one for each row and block of A, or for each column of B. */
+static size_t bytes_of_lists(int64_t lines, int64_t K, int64_t lists) {
+    return (size_t)(RTI_BF16_LIST_PERCENT * lines * K / 100 + lists + 2) / 2 * sizeof(rti_entry) +
+           (size_t)(lists + 2) * sizeof(uint32_t);
+}
+
+size_t rti_gemm_bf16_scratch_bytes(int64_t M, int64_t N, int64_t K) {
     const int64_t pairs = (K + 1) / 2, tiles = M / RTI_BF16_ROWS + 1;
-    return (size_t)(M * pairs) * sizeof(uint32_t) +
-           (size_t)(tiles * (pairs + pairs / RTI_BF16_DEPTH + 3)) * sizeof(uint16_t);
+    size_t most = (size_t)(M * pairs) * sizeof(uint32_t) +
+                  (size_t)(tiles * (pairs + pairs / RTI_BF16_DEPTH + 3)) * sizeof(uint16_t);
+    if (!rti_lists_serve_bf16()) return most;
+    const size_t by_row = bytes_of_lists(M, K, M * rti_list_blocks(K, rti_kernels()->list_width)),
+                 by_column = bytes_of_lists(N, K, N);
+    if (most < by_row) most = by_row;
+    return most < by_column ? by_column : most;
 }
 
 void rti_gemm_bf16(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,

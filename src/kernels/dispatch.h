@@ -60,6 +60,7 @@ void rti_kernels_use(const rti_kernel_set *set);
 
 rti_gemm_function rti_gemm_portable;
 enum { RTI_BF16_ROWS = 14, RTI_BF16_DEPTH = 640 }; /* of the latter's tiles, as its scratch memory */
+enum { RTI_BF16_LIST_PERCENT = 50 }; /* lists pay for it when so many numbers, or fewer, are not 0 */
 rti_gemm_bf16_function rti_gemm_bf16_portable, rti_gemm_bf16_14x32_avx512;
 
 #endif

@@ -195,7 +195,7 @@ static void copy(int64_t depth, int columns, int width, const float *from, int64
     }
 }
 
-static const rti_tiles tiles = {
+const rti_tiles rti_tiles_14x32_avx512 = {
     .lanes = 16,
     .masked_loads = true,
     .rows = {24, 14},
@@ -209,13 +209,14 @@ static const rti_tiles tiles = {
     .list_rows = list_rows,
     .bit_rows = bit_rows,
     .bit_rows_narrow = bit_rows_narrow,
+    .pack = rti_pack,
     .transpose = transpose,
     .copy = copy,
 };
 
 void rti_gemm_14x32_avx512(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
                            int64_t ldc, bool accumulate, const rti_epilogue *epilogue) {
-    rti_gemm_tiled(&tiles, M, N, K, A, B, C, ldc, accumulate, epilogue);
+    rti_gemm_tiled(&rti_tiles_14x32_avx512, M, N, K, A, B, C, ldc, accumulate, epilogue);
 }
 
 #endif

@@ -312,6 +312,7 @@ static const rti_tiles tiles = {
     .list_rows = list_rows,
     .bit_rows = bit_rows,
     .bit_rows_narrow = bit_rows_narrow,
+    .pack = rti_pack,
     .transpose = transpose,
     .copy = copy,
 };

@@ -48,6 +48,7 @@ ALWAYS void rows_by_lists(const rti_sparse_job *t, int64_t i, const int rows, co
     const rti_entry *at[2], *end[2];
     float *c[2];
     int64_t common = rti_list_ends(t, i, rows, at, end);
+    rti_fetch_ahead(&t->ahead, i);
     EACH(r, rows) {
         c[r] = t->c + (i + r) * t->ldc;
         begin_sums(t, c[r], vectors, whole, sum[r]);

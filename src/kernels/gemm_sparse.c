@@ -155,6 +155,22 @@ static void look_at_rows(const sparse_product *t, int64_t first, int64_t p0, int
     job->a_step = 1;
 }
 
+/* The panel after the one that begins with row p0 and column j0 of B, while `rows` rows are multiplied: the
+ * one below it, or the first one of the next columns. */
+static rti_ahead next_panel(const sparse_product *t, int64_t p0, int64_t j0, int64_t rows) {
+    p0 += t->depth;
+    if (p0 >= t->K) p0 = 0, j0 += t->width;
+    const rti_matrix B = t->B;
+    const int64_t depth = t->K - p0 < t->depth ? t->K - p0 : t->depth, columns = width_at(t, t->N, j0);
+    rti_ahead next = {.from = B.data + p0 * B.row_stride + j0 * B.column_stride};
+    if (columns <= 0 || !t->by_lists) return next;
+    if (B.row_stride == 1) next.rows = columns, next.step = B.column_stride, next.floats = depth;
+    else if (B.column_stride == 1) next.rows = depth, next.step = B.row_stride, next.floats = columns;
+    const int64_t parts = (rows + 1) / 2;
+    next.each = (next.rows + parts - 1) / parts;
+    return next;
+}
+
 static void multiply_rows(void *context, int64_t task) {
     const sparse_product *t = context;
     const int64_t block = task / t->panels, j0 = task % t->panels * t->width,
@@ -172,8 +188,9 @@ static void multiply_rows(void *context, int64_t task) {
         const int64_t depth = t->K - p0 < t->depth ? t->K - p0 : t->depth;
         rti_matrix B = t->B;
         B.data += p0 * B.row_stride + j0 * B.column_stride;
-        rti_pack(t->tiles, depth, job.columns, t->width, B, panel);
+        t->tiles->pack(t->tiles, depth, job.columns, t->width, B, panel);
         look_at_rows(t, first, p0, depth, &job);
+        job.ahead = next_panel(t, p0, j0, job.rows);
         job.from_zero = p0 == 0;
         p0 += depth;
         if (p0 >= t->K) {
@@ -206,7 +223,7 @@ static void multiply_columns(void *context, int64_t task) {
     _Alignas(64) float panel[RTI_SPARSE_BATCH * WIDTH_MOST];
     float turned[TURNED], rest[TURNED];
     const rti_matrix A = {t->A.data + i0 * t->A.row_stride, t->A.column_stride, t->A.row_stride, NULL};
-    rti_pack(t->tiles, t->K, rows, t->width, A, panel);
+    t->tiles->pack(t->tiles, t->K, rows, t->width, A, panel);
     for (int64_t n = strips * block / t->blocks; n < end; n++) {
         const int64_t j0 = n * strip;
         const int columns = t->N - j0 < strip ? (int)(t->N - j0) : strip;

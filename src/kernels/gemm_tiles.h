@@ -15,6 +15,13 @@
 
 enum { RTI_TILE_ROWS_MOST = 32, RTI_STEPS_MOST = 512, RTI_PACKED_BYTES = 240 << 10 };
 
+/* While a product computes, the memory is idle: each of its parts fetches into the second-level cache so many
+ * of `rows` rows of `floats` floats that will be needed. */
+typedef struct rti_ahead {
+    const float *from;
+    int64_t rows, step, floats, each;
+} rti_ahead;
+
 /* Tiles of the same height, one below the other; then the same again further right, `panels` times in all,
  * where B is read where it is. */
 typedef struct rti_tile_job {
@@ -32,12 +39,7 @@ typedef struct rti_tile_job {
     bool from_zero;             /* or from C */
     bool relu;                  /* at the end */
     const float *bias;          /* at the end, or NULL */
-    /* While the tiles compute, the memory is idle: each fetches into the second-level cache so many of `rows`
-     * rows of `floats` floats that will be needed. */
-    struct {
-        const float *from;
-        int64_t rows, step, floats, each;
-    } ahead;
+    rti_ahead ahead;
 } rti_tile_job;
 
 typedef void rti_tile(const rti_tile_job *job);
@@ -101,9 +103,19 @@ typedef struct rti_sparse_job {
     int columns;                /* how many of a row of b are in C */
     bool from_zero, relu;
     const float *bias;
+    rti_ahead ahead;            /* by lists: by each two rows */
 } rti_sparse_job;
 
 typedef void rti_sparse_rows(const rti_sparse_job *job);
+
+/* What the rows i and i + 1 of a job by lists fetch. */
+static inline __attribute__((always_inline)) void rti_fetch_ahead(const rti_ahead *ahead, int64_t i) {
+    enum { LINE = 16 };
+    const int64_t first = i / 2 * ahead->each, end = first + ahead->each;
+    for (int64_t r = first; r < end && r < ahead->rows; r++)
+        for (int64_t j = 0; j < ahead->floats; j += LINE)
+            __builtin_prefetch(ahead->from + r * ahead->step + j, 0, 2);
+}
 
 /* Where the lists of rows i ... begin and end; returns the length of the shortest. */
 static inline int64_t rti_list_ends(const rti_sparse_job *job, int64_t i, int rows, const rti_entry *at[],
@@ -137,6 +149,9 @@ typedef struct rti_tiles {
     rti_tile *const (*a_by_steps)[RTI_TILE_ROWS_MOST];
     rti_row *row;
     rti_sparse_rows *list_rows, *bit_rows, *bit_rows_narrow;
+    /* A panel for list_rows: rti_pack, or in another form that needs no more memory. */
+    void (*pack)(const struct rti_tiles *tiles, int64_t depth, int columns, int width, rti_matrix B,
+                 float *panel);
     /* out[p * out_stride + j] = from[j * stride + p] for p < depth, j < columns; then, up to width, zeros, or
      * anything when loads are masked. */
     void (*transpose)(int64_t depth, int columns, int width, const float *from, int64_t stride, float *out,
@@ -177,6 +192,12 @@ void rti_gemm_tiled(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti
  * done. See gemm_sparse.c. */
 bool rti_gemm_sparse(const rti_tiles *tiles, int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B,
                      rt_real *C, int64_t ldc, const rti_epilogue *epilogue);
+
+extern const rti_tiles rti_tiles_14x32_avx512;
+
+/* The same, of bfloat16, with the scratch memory of rti_gemm_bf16. */
+bool rti_gemm_bf16_lists_avx512(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C,
+                                int64_t ldc, const rti_epilogue *epilogue, void *scratch);
 
 rti_gemm_function rti_gemm_14x32_avx512, rti_gemm_6x16_avx2;
 

@@ -40,7 +40,7 @@ void rti_gemm(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_re
 /* The same with the elements of A and B rounded to bfloat16 (8 significant bits; subnormals to 0), products
  * exact, sums in rt_real, in pairs along K; gemm_bf16_portable.c says it to the bit. These bits are those
  * of every instruction set. scratch: rti_gemm_bf16_scratch_bytes, aligned to 4; garbage before and after. */
-size_t rti_gemm_bf16_scratch_bytes(int64_t M, int64_t K);
+size_t rti_gemm_bf16_scratch_bytes(int64_t M, int64_t N, int64_t K);
 void rti_gemm_bf16(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
                    bool accumulate, const rti_epilogue *epilogue /* may be NULL */, void *scratch);
 
@@ -105,6 +105,9 @@ bool rti_lists_serve(int64_t extent);
 bool rti_lists_pay(int64_t extent, int products);
 bool rti_map_pays(const rti_nonzero *z);
 bool rti_columns_pay(const rti_nonzero *z); /* of an x whose rows are listed: its columns, too? */
+/* Of bfloat16: does this processor leave zeros out of products with lists, and do these pay? */
+bool rti_lists_serve_bf16(void);
+bool rti_lists_pay_bf16(const rti_nonzero *z);
 
 /* ---- convolution -------------------------------------------------------------------------------
  *

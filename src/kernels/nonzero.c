@@ -16,6 +16,7 @@ enum {
     ALONE = 1 << 15, /* elements that one thread lists by itself */
     NARROW = 32,     /* columns of a product; up to here a map is faster than making lists is, */
     SEVERAL = 3,     /* unless for so many products */
+    FOR_TURNING = 5, /* percent that products of columns, which are turned in the end, need more zeros */
     FEW = 16,        /* rows, for which to pack the other operand takes longer than is saved */
 };
 
@@ -26,7 +27,13 @@ bool rti_lists_pay(int64_t extent, int products) {
 bool rti_map_pays(const rti_nonzero *z) {
     return z->rows >= FEW && 10 * z->count <= 3 * z->rows * z->columns;
 }
-bool rti_columns_pay(const rti_nonzero *z) { return 20 * z->count <= 9 * z->rows * z->columns; }
+bool rti_columns_pay(const rti_nonzero *z) {
+    return 100 * z->count <= (rti_kernels()->list_percent - FOR_TURNING) * z->rows * z->columns;
+}
+bool rti_lists_serve_bf16(void) { return rti_kernels_bf16(rti_kernels()) != rti_gemm_bf16_portable; }
+bool rti_lists_pay_bf16(const rti_nonzero *z) {
+    return 100 * z->count <= RTI_BF16_LIST_PERCENT * z->rows * z->columns;
+}
 
 /* ---- memory ---- */
 

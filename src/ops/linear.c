@@ -29,7 +29,7 @@ static void product(rt_graph *g, const rti_node *n, int64_t M, int64_t N, int64_
         rti_gemm(M, N, K, A, B, C, N, accumulate, epilogue);
         return;
     }
-    const size_t bytes = rti_gemm_bf16_scratch_bytes(M, K);
+    const size_t bytes = rti_gemm_bf16_scratch_bytes(M, N, K);
     void *scratch = rti_step_alloc(g, bytes);
     if (scratch) rti_gemm_bf16(M, N, K, A, B, C, N, accumulate, epilogue, scratch);
     rti_step_release(g, scratch, bytes);
@@ -73,8 +73,10 @@ static void *lend(rt_graph *g, const rti_node *n, rti_notes *notes, size_t bytes
 static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,
                                bool is_input, rti_notes *notes) {
     enum { WIDE = 64 };
-    const bool lists = D >= WIDE && rti_lists_pay(U, notes ? notes->students : 1);
-    if (n->a.i[1] || x.column_stride != 1 || N < 2 || D < 1 || U < 1 || !(lists || is_input)) return NULL;
+    const bool bf16 = n->a.i[1], lists = D >= WIDE && rti_lists_pay(U, notes ? notes->students : 1),
+               map = is_input && !bf16;
+    if (x.column_stride != 1 || N < 2 || D < 1 || U < 1 || !(lists || map)) return NULL;
+    if (bf16 && !rti_lists_serve_bf16()) return NULL;
     rti_nonzero *z = notes ? notes->nonzero : NULL;
     if (z && (z->rows != N || z->columns != D)) return NULL;
     const size_t bytes = rti_nonzero_bytes(N, D);
@@ -92,12 +94,12 @@ static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int
         else rti_nonzero_note(z, N, D, x.data, x.row_stride, memory);
         if (notes) notes->nonzero = z;
     }
-    if (lists && z->is_sparse) {
+    if (lists && z->is_sparse && (!bf16 || rti_lists_pay_bf16(z))) {
         void *memory = z->by_row.start ? NULL : lend(g, n, notes, rti_nonzero_by_row_bytes(z));
         if (memory) rti_nonzero_by_row(z, x.data, x.row_stride, memory);
         return z->by_row.start ? z : NULL;
     }
-    return is_input && rti_map_pays(z) ? z : NULL;
+    return map && rti_map_pays(z) ? z : NULL;
 }
 
 /* The same of columns for dW = dz^T x. */

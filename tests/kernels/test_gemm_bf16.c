@@ -100,7 +100,7 @@ static void check(const problem *p) {
         if (!it.gemm) continue;
         c[v] = test_reals(size);
         memcpy(c[v], before, (size_t)size * sizeof *c[v]);
-        void *scratch = malloc(rti_gemm_bf16_scratch_bytes(p->M, p->K) + 1);
+        void *scratch = malloc(rti_gemm_bf16_scratch_bytes(p->M, p->N, p->K) + 1);
         it.gemm(p->M, p->N, p->K, a.m, b.m, c[v] + p->offset, p->ldc, p->accumulate, &epilogue, scratch);
         free(scratch);
         cr_assert(memcmp(c[v], before, (size_t)p->offset * sizeof *before) == 0, "wrote before C");
@@ -274,7 +274,7 @@ Test(gemm_bf16, zeros_left_out_change_nothing) {
                                                                                       : (rt_real)NAN;
         }
         for (int64_t i = 0; i < M * N; i++) c[i] = d[i] = i % 3 ? some_number(0) : (rt_real)-0.0;
-        void *scratch = malloc(rti_gemm_bf16_scratch_bytes(M, K));
+        void *scratch = malloc(rti_gemm_bf16_scratch_bytes(M, N, K));
         rti_gemm_bf16_portable(M, N, K, a.m, b.m, c, N, accumulate, NULL, NULL);
         fast.gemm(M, N, K, a.m, b.m, d, N, accumulate, NULL, scratch);
         for (int64_t i = 0; i < M * N; i++)
@@ -287,7 +287,7 @@ Test(gemm_bf16, zeros_left_out_change_nothing) {
 Test(gemm_bf16, empty_extents_touch_nothing) {
     rt_real c[4] = {1, 2, 3, 4};
     uint32_t scratch[16];
-    cr_assert_leq(rti_gemm_bf16_scratch_bytes(2, 0), sizeof scratch);
+    cr_assert_leq(rti_gemm_bf16_scratch_bytes(2, 4, 0), sizeof scratch);
     const rti_matrix none = {NULL, 1, 1, NULL};
     rti_gemm_bf16(0, 4, 3, none, none, c, 4, false, NULL, NULL);
     rti_gemm_bf16(2, 0, 3, none, none, c, 2, false, NULL, NULL);
@@ -303,7 +303,7 @@ Test(gemm_bf16, empty_extents_touch_nothing) {
 enum { BATCH = 100, WIDE = 90, DEEP = 1301 };
 
 Test(gemm_bf16, bits_do_not_depend_on_batch_position_or_threads) {
-    uint32_t *scratch = malloc(rti_gemm_bf16_scratch_bytes(BATCH, DEEP));
+    uint32_t *scratch = malloc(rti_gemm_bf16_scratch_bytes(BATCH, WIDE, DEEP));
     rt_real *reference = test_reals(BATCH * WIDE), *c = test_reals(BATCH * WIDE);
     for (int i = 0; i < VERSIONS; i++)
         for (int layout = 0; layout < 3; layout++) {
@@ -339,7 +339,7 @@ Test(gemm_bf16, needs_no_memory_and_no_instruction) {
     rng = rt_rng_stream(6, "gemm_bf16", 0, 0);
     test_operand a = operand_new(BATCH, DEEP, 2, 0, 0), b = operand_new(DEEP, WIDE, 1, 0, 0);
     rt_real *c = test_reals(BATCH * WIDE), *d = test_reals(BATCH * WIDE);
-    void *scratch = malloc(rti_gemm_bf16_scratch_bytes(BATCH, DEEP));
+    void *scratch = malloc(rti_gemm_bf16_scratch_bytes(BATCH, WIDE, DEEP));
     rt_threads_set(2);
     const size_t calls = rt_alloc_stats_get().calls;
     rti_gemm_bf16(BATCH, WIDE, DEEP, a.m, b.m, c, WIDE, false, NULL, scratch);
@@ -349,4 +349,68 @@ Test(gemm_bf16, needs_no_memory_and_no_instruction) {
     rti_gemm_bf16(BATCH, WIDE, DEEP, a.m, b.m, d, WIDE, false, NULL, scratch);
     cr_assert(test_same(c, d, BATCH * WIDE));
     free(a.block), free(b.block), free(c), free(d), free(scratch);
+}
+
+/* ---- what is 0, left out ---- */
+
+/* Numbers of which `percent` are not 0; in the second half of the columns mostly neighbours. */
+static void thin_out(test_operand *o, int64_t rows, int64_t columns, uint32_t percent) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            const bool again = 2 * j > columns && rt_rng_below(&rng, 4);
+            rt_real *x = o->block + i * o->m.row_stride + j;
+            if (again ? x[-1] == 0 : rt_rng_below(&rng, 100) >= percent) *x = 0;
+        }
+}
+
+typedef struct noted {
+    rti_nonzero nonzero;
+    void *map, *by_row, *by_column;
+} noted;
+
+static void note(noted *n, rti_matrix x, int64_t rows, int64_t columns) {
+    n->map = malloc(rti_nonzero_bytes(rows, columns));
+    rti_nonzero_note(&n->nonzero, rows, columns, x.data, x.row_stride, n->map);
+    cr_assert(n->nonzero.is_sparse && rti_lists_pay_bf16(&n->nonzero));
+    n->by_row = malloc(rti_nonzero_by_row_bytes(&n->nonzero));
+    rti_nonzero_by_row(&n->nonzero, x.data, x.row_stride, n->by_row);
+    n->by_column = malloc(rti_nonzero_by_column_bytes(&n->nonzero));
+    rti_nonzero_by_column(&n->nonzero, n->by_column);
+}
+
+/* Y = X W^T (bias, relu) and dW = dY^T X, with lists of X: the bits of every element, on several threads. */
+Test(gemm_bf16, lists_of_what_is_not_zero_change_no_bit) {
+    if (!rti_lists_serve_bf16()) cr_skip_test("this processor leaves nothing out of products of bfloat16");
+    enum { MOST = 160 };
+    rng = rt_rng_stream(7, "gemm_bf16", 0, 0);
+    for (int round = 0; round < 300; round++) {
+        const int64_t rows = 1 + rt_rng_below(&rng, round % 3 ? 40 : MOST),
+                      columns = 1 + rt_rng_below(&rng, 400), units = 33 + rt_rng_below(&rng, 150);
+        test_operand x = operand_new(rows, columns, round % 2 ? TEST_BY_ROWS : TEST_WITH_GAPS, 0, 0),
+                     w = operand_new(columns, units, (int)rt_rng_below(&rng, 4), 0, 0),
+                     dy = operand_new(units, rows, (int)rt_rng_below(&rng, 4), 0, 0);
+        thin_out(&x, rows, columns, rt_rng_below(&rng, 30));
+        noted n;
+        note(&n, x.m, rows, columns);
+        rt_real *bias = test_reals(units), *c[2][2];
+        for (int64_t j = 0; j < units; j++) bias[j] = some_number(0);
+        const rti_epilogue epilogue = {round % 4 ? bias : NULL, round % 5 > 1};
+        void *scratch[2] = {malloc(rti_gemm_bf16_scratch_bytes(rows, units, columns)),
+                            malloc(rti_gemm_bf16_scratch_bytes(units, columns, rows))};
+        rt_threads_set(1 + round % 4);
+        for (int v = 0; v < 2; v++) {
+            rti_matrix listed = x.m;
+            listed.nonzero = v ? &n.nonzero : NULL;
+            rti_gemm_bf16_function *gemm = version_of(v).gemm;
+            const int64_t sizes[] = {rows * units, units * columns};
+            for (int k = 0; k < 2; k++) test_fill_nan(c[v][k] = test_reals(sizes[k]), sizes[k]);
+            gemm(rows, units, columns, listed, w.m, c[v][0], units, false, &epilogue, scratch[0]);
+            gemm(units, columns, rows, dy.m, listed, c[v][1], columns, false, NULL, scratch[1]);
+        }
+        cr_assert(test_same(c[0][0], c[1][0], rows * units), "Y %d", round);
+        cr_assert(test_same(c[0][1], c[1][1], units * columns), "dW %d", round);
+        for (int v = 0; v < 2; v++) free(c[v][0]), free(c[v][1]), free(scratch[v]);
+        free(x.block), free(w.block), free(dy.block), free(bias);
+        free(n.map), free(n.by_row), free(n.by_column);
+    }
 }

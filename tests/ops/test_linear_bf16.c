@@ -115,6 +115,37 @@ Test(linear_bf16, gives_the_same_bits_without_the_instruction) {
     rt_graph_free(without.g);
 }
 
+/* Wide enough for lists of what is not 0: of x, of the first layer's answers, and of gradients. */
+Test(linear_bf16, leaves_out_zeros_and_changes_no_bit) {
+    enum { ROWS = 30, IN = 130, HIDDEN = 70, OUT = 66 };
+    static const int64_t shapes[3][2] = {{ROWS, IN}, {HIDDEN, IN}, {OUT, HIDDEN}};
+    static rt_real data[3][HIDDEN * IN], gradient[2][3][HIDDEN * IN], y[2][ROWS * OUT], seed[ROWS * OUT];
+    for (int i = 0; i < 3; i++) fill(data[i], HIDDEN * IN, i ? "weights" : "inputs");
+    fill(seed, ROWS * OUT, "seed");
+    for (int i = 0; i < ROWS * IN; i++)
+        if (i % 5 > 1) data[0][i] = 0;
+    for (int i = 0; i < HIDDEN * IN; i++) data[1][i] -= (rt_real)0.1; /* relu leaves a third or so */
+    rt_graph *g = rt_graph_new(NULL);
+    for (int without = 0; without < 2; without++) {
+        rti_kernels_use(without ? rti_kernels_named("portable") : NULL);
+        rt_tensor in[3];
+        for (int i = 0; i < 3; i++) {
+            rt_tensor_view_init(&in[i], RT_DTYPE_REAL, 2, shapes[i], data[i]);
+            in[i].grad = gradient[without][i];
+            in[i].requires_grad = true;
+        }
+        rt_tensor *hidden = rt_linear_bf16(g, &in[0], &in[1], NULL, RT_ACT_RELU),
+                  *out = rt_linear_bf16(g, hidden, &in[2], NULL, RT_ACT_RELU);
+        cr_assert_not_null(out, "%s", rt_graph_error(g)->message);
+        memcpy(y[without], rt_real_data(out), sizeof *y);
+        cr_assert_eq(rti_backward_from(g, out, seed), RT_OK);
+        rt_graph_reset(g);
+    }
+    cr_assert(!memcmp(y[0], y[1], sizeof *y));
+    cr_assert(!memcmp(gradient[0], gradient[1], sizeof *gradient));
+    rt_graph_free(g);
+}
+
 Test(linear_bf16, refuses_what_linear_refuses) {
     rt_graph *g = rt_graph_new(NULL);
     rt_tensor *x = rt_graph_tensor(g, RT_DTYPE_REAL, 2, (const int64_t[]){2, 3}),
