@@ -10,7 +10,14 @@
  *                are interleaved on the way to the multiplier, which another unit does meanwhile
  *
  * Pairs of neighbours of which one is not 0, with the panel interleaved beforehand, would be seven eighths as
- * many as the elements of a layer that is a quarter full, where these are half as many. */
+ * many as the elements of a layer that is a quarter full, where these are half as many.
+ *
+ * On a Zen 4, one thread, this and the next panel fetched ahead: an epoch of 784-1200-1200-10 with dropout
+ * takes 0.67 of its time with dense tiles of bfloat16, 0.89 of float32's, which leaves zeros out, too; an
+ * epoch of 784-800-800-10 0.94 and 0.73 (tests/bench/ahead.csv). Both rows held in registers: gcc loaded each
+ * row for each of the two halves that are interleaved, and the epoch took a tenth more.
+ *
+ * Lists of up to 40, 45, 55 % of a layer: 0.98, 0.97, 0.95 of dense tiles (784-800-800-10). */
 #include "kernels/gemm_tiles.h"
 
 #if RTI_REAL_IS_FLOAT

@@ -67,7 +67,7 @@ static void *lend(rt_graph *g, const rti_node *n, rti_notes *notes, size_t bytes
 }
 
 /* What of x is not 0, when a product with U columns can make use of it: as lists, when half of a wide layer's
- * numbers are 0 (three fifths with AVX-512), or of a batch that several students look at; or of inputs,
+ * numbers are 0, or of a batch that several students look at; or, for products of float32, of inputs,
  * when seven tenths are, as a map. Of one example, and in a narrow layer's answers about numbers, the product
  * itself sees what is 0. */
 static rti_nonzero *note_zeros(rt_graph *g, const rti_node *n, rti_matrix x, int64_t N, int64_t D, int64_t U,

@@ -38,14 +38,14 @@ measure() { # label options...
                 file = place[name]
                 if (file == "") return library ~ /libm\./ ? "losses and activations" : "rest"
                 if (file ~ /^kernels\/(gemm|bgemm)/) return "matrix products"
-                if (name ~ /nonzero|turn_bits/ || file ~ /^kernels\/nonzero/) return "maps of zeros"
+                if (name ~ /nonzero|turn_bits|^list_(avx2|bytes)/ || file ~ /^kernels\/nonzero/) return "maps of zeros"
                 if (name ~ /dropout/) return "dropout masks"
                 if (name ~ /^(sgd|adam)$/ || file ~ /^optim|rmsprop/) return "optimiser"
                 if (name ~ /relu_backward/) return "relu backward"
                 if (name ~ /column_sums|put_sums/) return "column sums"
                 if (name ~ /bytes_to_real/ || file ~ /^data\//) return "batches"
                 if (file ~ /^core\/pool/) return "threads"
-                if (file ~ /^ops\// || name ~ /^(relu|sum|dot)$/) return "losses and activations"
+                if (file ~ /^ops\// || name ~ /^(relu|sum|dot|softmax.*|exp_down|log_up)$/) return "losses and activations"
                 if (file ~ /^(graph|distill|tensor|nn|core\/arena)/) return "graph and driver"
                 return "rest"
             }
