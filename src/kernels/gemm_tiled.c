@@ -68,6 +68,7 @@
  *   two threads, and where A is not copied 64 tasks, not 8:   Y, dX 1.04, 1.00; 1.06, 1.02; 0.99, 0.99
  *   two threads, A copied by rows           batch 1000 0.97, 0.99: not kept
  *   two threads, 16 tasks that copy A and not 8     dW 0.93 to 0.98: not kept
+ *   two threads from a quarter, a half of ALONE on  an epoch of 784-30-30-10 takes 1.10 (Zen 4): not kept
  *   Y^T = W X^T without a copy of W, tiles of 4 x 24 turned in registers, 16 bytes of a row of Y at a time:
  *                                           0.95 to 0.99 at batch 100: not kept
  *
