@@ -48,12 +48,12 @@
  * before and after all of it: tests/bench/values.csv.
  *
  * So with AVX2 they win over dense tiles while fewer than 55 % are not 0, for dW 50 %, on a core by itself;
- * they are used up to 50 and 45 (tests/bench/density.csv). With AVX-512 up to 55 and 50: on
- * a Zen 4 an epoch of 784-800-800-10 took 0.83 of its time with 40 and 45, with a teacher 0.79.
+ * they are used up to 50 and 45 (tests/bench/density.csv). With AVX-512 up to 55 and 50: on a
+ * Zen 4 an epoch of 784-800-800-10 took 0.83 of its time with 40 and 45, with a teacher 0.79.
  *
- * Panels are copied from rows of B that lie far apart, a quarter of the step of 784-1200-1200-10 with dropout.
- * So each pair of rows that is multiplied fetches a part of the next panel into the second-level cache: 0.90 of
- * the epoch's time, of 784-800-800-10 0.97 (Zen 4, one thread; both: tests/bench/ahead.csv).
+ * Panels are copied from rows of B that lie far apart, a quarter of the step of 784-1200-1200-10 with
+ * dropout. So each pair of rows that is multiplied fetches a part of the next panel into the second-level
+ * cache: 0.90 of the epoch's time, of 784-800-800-10 0.97 (Zen 4, one thread; both: tests/bench/ahead.csv).
  *
  * The map took the place of dense tiles that left out a p where all their rows, or 16 columns, were 0. With
  * it X is read as bytes, a quarter of the memory: dW of 784 x 30 waited for the numbers of X, 313 KB, which
@@ -84,10 +84,11 @@
  *     0.95; lists of columns made like those of rows, of bytes that were turned for it, 0.56; four students'
  *     layers side by side, as panels of 32 columns or of 64 with one row at a time, 0.95 to 1.05
  *   rows of a map fetched four ahead: an epoch 0.99 (30 pairs)
- *   with AVX-512 (Zen 4, time of a sweep of students 30-30, five to eight rounds): their layers by lists 1.09,
- *     four lists at a time 1.10; rows of a map two or three at a time, which have fewer places in common, 0.98
- *     and 0.99, but 1.01 of an epoch alone; bytes and places of each row moved to the front (VBMI2), two, three,
- *     four rows at a time 1.03, 1.04, 1.07; panels of half the depth 1.00 (784-800-800-10) */
+ *   with AVX-512 (Zen 4, time of a sweep of students 30-30, five to eight rounds): their layers by lists
+ *     1.09, four lists at a time 1.10; rows of a map two or three at a time, which have fewer places in
+ *     common, 0.98 and 0.99, but 1.01 of an epoch alone; bytes and places of each row moved to the front
+ *     (VBMI2), two, three, four rows at a time 1.03, 1.04, 1.07; panels of half the depth 1.00
+ *     (784-800-800-10) */
 #include "core/pool.h"
 #include "kernels/gemm_tiles.h"
 

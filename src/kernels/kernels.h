@@ -39,7 +39,7 @@ void rti_gemm(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_re
 
 /* The same with the elements of A and B rounded to bfloat16 (8 significant bits; subnormals to 0), products
  * exact, sums in rt_real, in pairs along K; gemm_bf16_portable.c says it to the bit. These bits are those
- * of every instruction set. Of rti_matrix.nonzero lists are used, where rti_lists_serve_bf16 says so. scratch:
+ * of every instruction set. Lists of rti_matrix.nonzero are used if rti_lists_serve_bf16(). scratch:
  * rti_gemm_bf16_scratch_bytes, aligned to 4; garbage before and after. */
 size_t rti_gemm_bf16_scratch_bytes(int64_t M, int64_t N, int64_t K);
 void rti_gemm_bf16(int64_t M, int64_t N, int64_t K, rti_matrix A, rti_matrix B, rt_real *C, int64_t ldc,
