@@ -173,8 +173,9 @@ static rti_ahead next_panel(const sparse_product *t, int64_t p0, int64_t j0, int
     if (p0 >= t->K) p0 = 0, j0 += t->width;
     const rti_matrix B = t->B;
     const int64_t depth = t->K - p0 < t->depth ? t->K - p0 : t->depth, columns = width_at(t, t->N, j0);
-    rti_ahead next = {.from = B.data + p0 * B.row_stride + j0 * B.column_stride};
+    rti_ahead next = {0};
     if (columns <= 0 || !t->by_lists) return next;
+    next.from = B.data + p0 * B.row_stride + j0 * B.column_stride;
     if (B.row_stride == 1) next.rows = columns, next.step = B.column_stride, next.floats = depth;
     else if (B.column_stride == 1) next.rows = depth, next.step = B.row_stride, next.floats = columns;
     const int64_t parts = (rows + 1) / 2;
