@@ -71,16 +71,17 @@ static void pack_rows(const rti_tiles *tiles, int64_t depth, int columns, int wi
 
 /* ---- lists in twos ---- */
 
-/* Eight entries from entry i on, neighbours exchanged, as four. A list that ends with half of one has a 0 in
- * the other half, at the same place. */
-ALWAYS void pair_up(const rti_entry *list, int64_t count, int64_t i, rti_entry *to) {
+/* Eight entries from entry i on, neighbours exchanged, as four; *eight is those before, and then these. A list
+ * that ends with half of one has a 0 in the other half. */
+ALWAYS void pair_up(const rti_entry *list, int64_t count, int64_t i, __m512i *eight, rti_entry *to) {
     const int64_t left = count - i;
     const __mmask8 here = left >= 8 ? 0xff : (__mmask8)((1 << left) - 1),
                    after = left >= 9 ? 0xff : (__mmask8)(here >> 1), before = i > 0 ? here : here & 0xfe;
     const __m512i place = _mm512_set1_epi64(0xffffffff), one = _mm512_set1_epi64(1),
                   x = _mm512_maskz_loadu_epi64(here, list + i),
                   next = _mm512_maskz_loadu_epi64(after, list + i + 1),
-                  last = _mm512_maskz_loadu_epi64(before, list + i - 1);
+                  last = _mm512_alignr_epi64(x, *eight, 7);
+    *eight = x;
     const __mmask8 is_even = _mm512_mask_cmpeq_epi64_mask(
                        after, _mm512_and_si512(_mm512_xor_si512(x, next), place), one),
                    is_odd = _mm512_mask_cmpeq_epi64_mask(
@@ -96,8 +97,8 @@ ALWAYS void pair_up(const rti_entry *list, int64_t count, int64_t i, rti_entry *
 }
 
 typedef struct pairing {
-    rti_lists from, to;
-    uint32_t *start; /* to's */
+    rti_lists from;
+    uint32_t *start; /* of those in twos */
     rti_entry *entry;
     int64_t lists;
 } pairing;
@@ -109,8 +110,9 @@ static void pair_lists(void *context, int64_t task) {
         const rti_entry *list = t->from.entry + t->from.start[n];
         const int64_t count = t->from.start[n + 1] - t->from.start[n];
         rti_entry *to = t->entry + t->start[n];
-        for (int64_t i = 0; i < count; i += 8) pair_up(list, count, i, to);
-        if (count % 2) {
+        __m512i eight = _mm512_setzero_si512();
+        for (int64_t i = 0; i < count; i += 8) pair_up(list, count, i, &eight, to);
+        if (count % 2) { /* that 0 at the same place, where b is multiplied anyway */
             rti_entry *half = to + count / 2;
             half->place = (half->place & 0xffff) * 0x10001u;
         }
