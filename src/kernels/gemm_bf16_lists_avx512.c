@@ -71,8 +71,8 @@ static void pack_rows(const rti_tiles *tiles, int64_t depth, int columns, int wi
 
 /* ---- lists in twos ---- */
 
-/* Eight entries from entry i on, neighbours exchanged, as four; *eight is those before, and then these. A list
- * that ends with half of one has a 0 in the other half. */
+/* Eight entries from entry i on, neighbours exchanged, as four; *eight is those before, and then these. A
+ * list that ends with half of one has a 0 in the other half. */
 ALWAYS void pair_up(const rti_entry *list, int64_t count, int64_t i, __m512i *eight, rti_entry *to) {
     const int64_t left = count - i;
     const __mmask8 here = left >= 8 ? 0xff : (__mmask8)((1 << left) - 1),
