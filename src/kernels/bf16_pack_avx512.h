@@ -8,10 +8,7 @@
 #ifndef RTI_BF16_PACK_AVX512_H
 #define RTI_BF16_PACK_AVX512_H
 
-#include <immintrin.h>
-#include <stdint.h>
-
-#include "kernels/unroll.h"
+#include "kernels/avx512.h"
 
 typedef uint32_t pair; /* two bfloat16, the earlier one in the lower half */
 
@@ -49,8 +46,6 @@ ALWAYS void transpose16(__m512i r[16]) {
     }
 }
 
-ALWAYS __mmask16 first(int64_t n) { return n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1); }
-
 /* An operand, or a part of it: element (j, k) at x[j * line + k * step]. */
 typedef struct source {
     const float *x;
@@ -62,17 +57,17 @@ static void pack_across(const source *s, int64_t depth, int lines, int width, pa
     const float *x = s->x;
     for (int64_t k = 0; k < depth; k += 2, x += 2 * s->step, out += width)
         for (int j = 0; j < width; j += 16) {
-            const __mmask16 in = first(lines - j);
+            const __mmask16 in = lanes_of(lines - j);
             const __m512 even = _mm512_maskz_loadu_ps(in, x + j),
                          odd = _mm512_maskz_loadu_ps(k + 1 < depth ? in : 0, x + s->step + j);
-            _mm512_mask_storeu_epi32(out + j, first(width - j), pairs_of(even, odd));
+            _mm512_mask_storeu_epi32(out + j, lanes_of(width - j), pairs_of(even, odd));
         }
 }
 
 /* Lines are contiguous along: 16 of them, 32 steps at a time. */
 static void pack_along(const source *s, int64_t depth, int lines, int width, pair *out) {
     for (int j = 0; j < width; j += 16) {
-        const __mmask16 kept = first(width - j);
+        const __mmask16 kept = lanes_of(width - j);
         const int here = lines - j;
         for (int64_t k = 0; k < depth; k += 32) {
             const float *x = s->x + j * s->line + k;
@@ -81,7 +76,7 @@ static void pack_along(const source *s, int64_t depth, int lines, int width, pai
                 EACH(i, 16) r[i] = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i * s->line + 16),
                                                                 _mm512_loadu_ps(x + i * s->line));
             } else {
-                const __mmask16 low = first(depth - k), high = first(depth - k - 16);
+                const __mmask16 low = lanes_of(depth - k), high = lanes_of(depth - k - 16);
                 EACH(i, 16) r[i] = (__m512i)_mm512_cvtne2ps_pbh(
                     _mm512_maskz_loadu_ps(i < here ? high : 0, x + i * s->line + 16),
                     _mm512_maskz_loadu_ps(i < here ? low : 0, x + i * s->line));
@@ -103,7 +98,7 @@ static void pack_strided(const source *s, int64_t depth, int lines, int width, p
                 even[i] = x[0];
                 if (k + 1 < depth) odd[i] = x[s->step];
             }
-            _mm512_mask_storeu_epi32(out + k / 2 * width + j, first(width - j),
+            _mm512_mask_storeu_epi32(out + k / 2 * width + j, lanes_of(width - j),
                                      pairs_of(_mm512_loadu_ps(even), _mm512_loadu_ps(odd)));
         }
 }

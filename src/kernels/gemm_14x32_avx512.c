@@ -15,11 +15,10 @@
  * is slower than dX because it has to transpose the weights on the way to the buffer (16 x 16
  * at a time in registers, about a tenth of the time). */
 #include "kernels/gemm_tiles.h"
-#include "kernels/unroll.h"
 
 #if RTI_REAL_IS_FLOAT
 
-#include <immintrin.h>
+#include "kernels/avx512.h"
 
 /* One tile. rows, vectors and by_steps are constants in every caller, so acc lives in registers. */
 ALWAYS void tile(const rti_tile_job *t, const float *first_a, const float *first_b, float *c, const int rows,
@@ -125,27 +124,6 @@ static void row(const rti_row_job *t) {
     }
 }
 
-ALWAYS __mmask16 lanes_of(int left) {
-    return left >= 16 ? 0xffff : left <= 0 ? 0 : (__mmask16)((1u << left) - 1);
-}
-
-typedef __m512 vector;
-enum { LANES = 16 };
-ALWAYS vector none(void) { return _mm512_setzero_ps(); }
-ALWAYS vector all(float x) { return _mm512_set1_ps(x); }
-ALWAYS vector load(const float *from) { return _mm512_loadu_ps(from); }
-ALWAYS vector load_first(const float *from, int count) {
-    return _mm512_maskz_loadu_ps(lanes_of(count), from);
-}
-ALWAYS void store_first(float *to, vector x, int count) { _mm512_mask_storeu_ps(to, lanes_of(count), x); }
-ALWAYS vector multiply_add(vector a, vector b, vector c) { return _mm512_fmadd_ps(a, b, c); }
-ALWAYS vector multiply_add_at(vector a, const float *b, vector c) { return _mm512_fmadd_ps(a, load(b), c); }
-ALWAYS vector add(vector a, vector b) { return _mm512_add_ps(a, b); }
-ALWAYS vector larger(vector a, vector b) { return _mm512_max_ps(a, b); } /* b, when one is NaN */
-ALWAYS vector either(vector a, vector b) {
-    return _mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a), _mm512_castps_si512(b)));
-}
-ALWAYS unsigned nonzero(vector x) { return _mm512_cmp_ps_mask(x, none(), _CMP_NEQ_UQ); }
 #include "kernels/gemm_rows.h"
 
 #define BY_ROWS(rows, vectors) rows_##rows##x##vectors,

@@ -49,7 +49,7 @@ static int64_t list_of_nonzero(const pair *x, int64_t pairs, int width, uint16_t
     for (int64_t p = 0; p < pairs; p++, x += width) {
         __mmask16 some = 0;
         for (int j = 0; j < width; j += 16) {
-            const __m512i v = _mm512_maskz_loadu_epi32(first(width - j), x + j);
+            const __m512i v = _mm512_maskz_loadu_epi32(lanes_of(width - j), x + j);
             some |= _mm512_test_epi32_mask(v, size);
             bad |= _mm512_cmpeq_epi16_mask(_mm512_and_si512(v, infinite), infinite);
         }
@@ -78,7 +78,7 @@ typedef struct tile_job {
 /* rows and vectors are constants in every caller, so acc lives in registers. */
 ALWAYS void tile(const tile_job *t, const int rows, const int vectors, const bool listed) {
     __m512 acc[ROWS][2];
-    const __mmask16 last = first(t->columns - 16 * (vectors - 1)),
+    const __mmask16 last = lanes_of(t->columns - 16 * (vectors - 1)),
                     lanes[2] = {vectors == 1 ? last : 0xffff, last};
     float *c = t->c;
     const int64_t ldc = t->ldc;

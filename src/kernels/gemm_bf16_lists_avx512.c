@@ -34,7 +34,7 @@ enum {
     TOGETHER = 16,   /* lists of a task */
 };
 
-_Static_assert(WIDTH == 16 * RTI_LIST_VECTORS && WIDTH * sizeof(uint16_t) == 1 << ROW_SHIFT, "one width");
+_Static_assert(WIDTH == LANES * RTI_LIST_VECTORS && WIDTH * sizeof(uint16_t) == 1 << ROW_SHIFT, "one width");
 
 /* ---- the panel ----
  *
@@ -132,55 +132,21 @@ static rti_lists in_twos(rti_lists lists, int64_t count, void *memory) {
 
 /* ---- rows of the product ---- */
 
-ALWAYS __mmask16 lanes(const rti_sparse_job *t, int v) { return first(t->columns - 16 * v); }
-
-ALWAYS void step(const rti_sparse_job *t, const rti_entry *e, const int vectors, __m512 sum[4]) {
+ALWAYS void list_step(const rti_sparse_job *t, const rti_entry *e, const int vectors, vector sum[]) {
     int factors;
     memcpy(&factors, &e->value, sizeof factors);
     const __m512bh factor = (__m512bh)_mm512_set1_epi32(factors);
     const char *b = (const char *)t->b, *earlier = b + (e->place & 0xffff), *later = b + (e->place >> 16);
-    EACH(h, vectors / 2) {
+    EACH(h, (vectors + 1) / 2) {
+        vector *two = sum + 2 * h;
         __m512i high = _mm512_loadu_si512(earlier + 64 * h), low = _mm512_loadu_si512(later + 64 * h);
         __asm__("" : "+v"(high), "+v"(low)); /* or gcc loads them for each of the two */
-        sum[2 * h] = _mm512_dpbf16_ps(sum[2 * h], factor, (__m512bh)_mm512_unpacklo_epi16(low, high));
-        sum[2 * h + 1] = _mm512_dpbf16_ps(sum[2 * h + 1], factor, (__m512bh)_mm512_unpackhi_epi16(low, high));
+        two[0] = _mm512_dpbf16_ps(two[0], factor, (__m512bh)_mm512_unpacklo_epi16(low, high));
+        if (2 * h + 1 < vectors)
+            two[1] = _mm512_dpbf16_ps(two[1], factor, (__m512bh)_mm512_unpackhi_epi16(low, high));
     }
 }
-
-/* Rows i ... by their lists. */
-ALWAYS void some_rows(const rti_sparse_job *t, int64_t i, const int rows, const int vectors) {
-    __m512 sum[2][RTI_LIST_VECTORS];
-    const rti_entry *at[2], *end[2];
-    float *c[2];
-    int64_t common = rti_list_ends(t, i, rows, at, end);
-    rti_fetch_ahead(&t->ahead, i);
-    EACH(r, rows) {
-        c[r] = t->c + (i + r) * t->ldc;
-        EACH(v, vectors) sum[r][v] = t->from_zero ? _mm512_setzero_ps()
-                                                  : _mm512_maskz_loadu_ps(lanes(t, v), c[r] + 16 * v);
-    }
-    for (; common > 0; common--) EACH(r, rows) step(t, at[r]++, vectors, sum[r]);
-    EACH(r, rows) {
-        for (; at[r] < end[r]; at[r]++) step(t, at[r], vectors, sum[r]);
-        EACH(v, vectors) {
-            __m512 y = sum[r][v];
-            if (t->bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(lanes(t, v), t->bias + 16 * v));
-            if (t->relu) y = _mm512_max_ps(_mm512_setzero_ps(), y); /* a NaN is the second operand */
-            _mm512_mask_storeu_ps(c[r] + 16 * v, lanes(t, v), y);
-        }
-    }
-}
-
-ALWAYS void all_rows(const rti_sparse_job *t, const int vectors) {
-    int64_t i = 0;
-    for (; i + 2 <= t->rows; i += 2) some_rows(t, i, 2, vectors);
-    if (i < t->rows) some_rows(t, i, 1, vectors);
-}
-
-static void list_rows(const rti_sparse_job *t) {
-    if (t->columns <= 32) all_rows(t, 2);
-    else all_rows(t, 4);
-}
+#include "kernels/gemm_list_rows.h"
 
 /* ---- the product ---- */
 
