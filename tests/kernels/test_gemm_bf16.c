@@ -354,11 +354,11 @@ Test(gemm_bf16, needs_no_memory_and_no_instruction) {
 /* ---- what is 0, left out ---- */
 
 /* Numbers of which `percent` are not 0; in the second half of the columns mostly neighbours. */
-static void thin_out(test_operand *o, int64_t rows, int64_t columns, uint32_t percent) {
+static void thin_out(test_operand *o, int64_t offset, int64_t rows, int64_t columns, uint32_t percent) {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) {
             const bool again = 2 * j > columns && rt_rng_below(&rng, 4);
-            rt_real *x = o->block + i * o->m.row_stride + j;
+            rt_real *x = o->block + offset + i * o->m.row_stride + j;
             if (again ? x[-1] == 0 : rt_rng_below(&rng, 100) >= percent) *x = 0;
         }
 }
@@ -385,11 +385,13 @@ Test(gemm_bf16, lists_of_what_is_not_zero_change_no_bit) {
     rng = rt_rng_stream(7, "gemm_bf16", 0, 0);
     for (int round = 0; round < 300; round++) {
         const int64_t rows = 1 + rt_rng_below(&rng, round % 3 ? 40 : MOST),
-                      columns = 1 + rt_rng_below(&rng, 400), units = 33 + rt_rng_below(&rng, 150);
-        test_operand x = operand_new(rows, columns, round % 2 ? TEST_BY_ROWS : TEST_WITH_GAPS, 0, 0),
-                     w = operand_new(columns, units, (int)rt_rng_below(&rng, 4), 0, 0),
-                     dy = operand_new(units, rows, (int)rt_rng_below(&rng, 4), 0, 0);
-        thin_out(&x, rows, columns, rt_rng_below(&rng, 30));
+                      columns = 1 + rt_rng_below(&rng, 400), units = 33 + rt_rng_below(&rng, 150),
+                      offset = round % 3, gap = round % 7 ? 0 : 5,
+                      sizes[] = {rows * (units + gap), units * (columns + gap)};
+        test_operand x = operand_new(rows, columns, round % 2 ? TEST_BY_ROWS : TEST_WITH_GAPS, offset, 0),
+                     w = operand_new(columns, units, (int)rt_rng_below(&rng, 4), offset, 0),
+                     dy = operand_new(units, rows, (int)rt_rng_below(&rng, 4), offset, 0);
+        thin_out(&x, offset, rows, columns, rt_rng_below(&rng, 30));
         noted n;
         note(&n, x.m, rows, columns);
         rt_real *bias = test_reals(units), *c[2][2];
@@ -402,13 +404,12 @@ Test(gemm_bf16, lists_of_what_is_not_zero_change_no_bit) {
             rti_matrix listed = x.m;
             listed.nonzero = v ? &n.nonzero : NULL;
             rti_gemm_bf16_function *gemm = version_of(v).gemm;
-            const int64_t sizes[] = {rows * units, units * columns};
             for (int k = 0; k < 2; k++) test_fill_nan(c[v][k] = test_reals(sizes[k]), sizes[k]);
-            gemm(rows, units, columns, listed, w.m, c[v][0], units, false, &epilogue, scratch[0]);
-            gemm(units, columns, rows, dy.m, listed, c[v][1], columns, false, NULL, scratch[1]);
+            gemm(rows, units, columns, listed, w.m, c[v][0], units + gap, false, &epilogue, scratch[0]);
+            gemm(units, columns, rows, dy.m, listed, c[v][1], columns + gap, false, NULL, scratch[1]);
         }
-        cr_assert(test_same(c[0][0], c[1][0], rows * units), "Y %d", round);
-        cr_assert(test_same(c[0][1], c[1][1], units * columns), "dW %d", round);
+        cr_assert(test_same(c[0][0], c[1][0], sizes[0]), "Y %d", round);
+        cr_assert(test_same(c[0][1], c[1][1], sizes[1]), "dW %d", round);
         for (int v = 0; v < 2; v++) free(c[v][0]), free(c[v][1]), free(scratch[v]);
         free(x.block), free(w.block), free(dy.block), free(bias);
         free(n.map), free(n.by_row), free(n.by_column);
